@@ -1,0 +1,182 @@
+/*
+ * The state of the control plane, in memory: objects by kind and key with their indexes, changed only by transactions.
+ *
+ * An object's state (`struct state_xxx`, api/state.idl) is immutable and lives in one packed block; a change replaces it.
+ * A transaction applies its changes to memory at once (later reads in the same turn of the loop see them), remembers the
+ * old states so that it can be rolled back, and on commit appends them to the commit queue. A writer thread makes
+ * batches durable. Nothing may leave the process before what it rests on is durable: whoever sends an answer or a
+ * message waits with model_when_durable(model_sequence(m)).
+ *
+ * One thread owns a model: the loop's. No function here reads a clock or does I/O (the writer does, behind commit.h).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/state.idl.h"
+#include "base/arena.h"
+#include "base/env.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/tree.h"
+
+/* Kinds are stored as numbers: append only. */
+enum object_kind {
+        OBJECT_META = 0,
+        OBJECT_CLUSTER = 1,
+        OBJECT_FAMILY = 2,
+        OBJECT_TASK_DEFINITION = 3,
+        OBJECT_INSTANCE = 4,
+        OBJECT_TASK = 5,
+        OBJECT_SETTING = 6,
+        OBJECT_ACCESS_KEY = 7,
+        OBJECT_CLIENT_TOKEN = 8,
+        OBJECT_KIND_MAX
+};
+
+/* What every kind has in common; first member of the structures below. */
+struct object {
+        enum object_kind kind;
+        const char *key;          /* in the store, e.g. "default/3f2a…"; owned by the object */
+        struct tree_node node;    /* in model->objects[kind], ordered by key */
+};
+
+struct cluster {
+        struct object object;
+        const struct state_cluster *state;
+        struct list instances; /* of struct instance, every status but INACTIVE */
+        struct list tasks;     /* of struct task, all that are remembered */
+        size_t n_instances;    /* registered (not INACTIVE) */
+        size_t n_running, n_pending; /* tasks by lastStatus; PENDING counts everything before RUNNING */
+        size_t n_stopped;
+};
+
+struct family {
+        struct object object;
+        const struct state_family *state;
+        struct list revisions;        /* of struct task_definition, ascending */
+        struct task_definition *latest; /* newest ACTIVE, or NULL */
+        size_t n_active;
+};
+
+struct task_definition {
+        struct object object;
+        const struct state_task_definition *state;
+        struct family *family;
+        struct list in_family;
+        size_t n_tasks; /* tasks that are not STOPPED and use it */
+};
+
+struct instance {
+        struct object object;
+        const struct state_container_instance *state;
+        struct cluster *cluster;
+        struct list in_cluster;
+        struct list tasks;       /* of struct task, not STOPPED */
+        int32_t cpu_used, memory_used; /* reserved by those tasks */
+        size_t n_running, n_pending;
+        struct port_set *ports_used, *ports_used_udp; /* see model/ports.h */
+        bool connected;          /* an ACS session is open: not stored */
+        void *session;           /* the server's session, or NULL; not the model's */
+};
+
+struct task {
+        struct object object;
+        const struct state_task *state;
+        struct cluster *cluster;
+        struct task_definition *definition; /* NULL only after its definition was deleted */
+        struct instance *instance;          /* NULL before placement and after the instance is gone */
+        struct list in_cluster, in_instance;
+};
+
+struct setting {
+        struct object object;
+        const struct state_setting *state;
+};
+
+struct access_key {
+        struct object object;
+        const struct state_access_key *state;
+};
+
+struct client_token {
+        struct object object;
+        const struct state_client_token *state;
+};
+
+struct model;
+struct store;
+struct tx;
+
+/* Told of each change once its transaction has committed (in memory), in order. `old_state`/`new_state` are NULL for
+ * creation/removal and only valid during the call. Must not change the model: mark something dirty and return. */
+struct model_observer {
+        struct list link;
+        void (*changed)(struct model_observer *observer, struct object *object, const void *old_state, const void *new_state);
+};
+
+struct commit_waiter {
+        struct list link;
+        uint64_t sequence;
+        void (*durable)(struct commit_waiter *waiter); /* on the loop's thread; may free the waiter */
+};
+
+/*
+ * Loads everything from `store` (which must outlive the model). `account` and `region` are written at first start and
+ * must agree later. With `loop` (a uv_loop_t *) commits run on a writer thread; with NULL they run at once in tx_commit
+ * (tests, simulator). If a commit fails the process logs why and ends with status 70: acknowledged state is never lost.
+ */
+int model_open(struct store *store, struct env *env, void *loop, const char *account, const char *region, struct model **ret,
+               struct error *error) MUST_CHECK;
+/* Waits for the commit queue to drain. Returns NULL. */
+struct model *model_close(struct model *model);
+
+struct env *model_env(const struct model *model);
+const char *model_account(const struct model *model);
+const char *model_region(const struct model *model);
+void model_observe(struct model *model, struct model_observer *observer);
+
+/* All objects of a kind, ordered by key. */
+const struct tree *model_objects(const struct model *model, enum object_kind kind);
+#define MODEL_OBJECT(tree_node, type) ((struct type *)(void *)CONTAINER_OF(tree_node, struct object, node))
+
+/* Each NULL when there is none. */
+struct cluster *model_cluster(struct model *model, const char *name);
+struct family *model_family(struct model *model, const char *name);
+struct task_definition *model_task_definition(struct model *model, const char *family, int revision);
+struct instance *model_instance(struct model *model, const char *cluster, const char *id);
+struct task *model_task(struct model *model, const char *cluster, const char *id);
+struct setting *model_setting(struct model *model, const char *principal_arn, enum ecs_setting_name name);
+struct access_key *model_access_key(struct model *model, const char *id);
+struct client_token *model_client_token(struct model *model, const char *key);
+
+/* Commits so far, and the last durable one. */
+uint64_t model_sequence(const struct model *model);
+uint64_t model_durable(const struct model *model);
+/* Calls waiter->durable when everything up to `sequence` is on disk; at once when it is already. */
+void model_when_durable(struct model *model, uint64_t sequence, struct commit_waiter *waiter);
+
+/* At most one transaction is open at a time. Its arena lives until commit or rollback. */
+struct tx *tx_begin(struct model *model);
+struct arena *tx_arena(struct tx *tx);
+/* A mutable deep copy of the object's state in the transaction's arena, e.g. `struct state_task *t = tx_edit(tx, &task->object);` */
+void *tx_edit(struct tx *tx, const struct object *object);
+/* Makes `state` (of the kind's shape; copied) the object's state. The members that form the key must not change. */
+void tx_put(struct tx *tx, struct object *object, const void *state);
+/* Creates an object from `state`; the key comes from its members and must be new. */
+struct object *tx_insert(struct tx *tx, enum object_kind kind, const void *state);
+void tx_remove(struct tx *tx, struct object *object);
+/* Queues the changes for the store, tells the observers, frees the transaction; returns its sequence number. */
+uint64_t tx_commit(struct tx *tx);
+/* Undoes everything and frees the transaction. */
+void tx_rollback(struct tx *tx);
+
+/* Names. Each returns memory of `arena`. */
+char *model_cluster_arn(const struct model *model, struct arena *arena, const char *cluster);
+char *model_task_arn(const struct model *model, struct arena *arena, const char *cluster, const char *id);
+char *model_instance_arn(const struct model *model, struct arena *arena, const char *cluster, const char *id);
+char *model_container_arn(const struct model *model, struct arena *arena, const char *cluster, const char *task, const char *id);
+char *model_task_definition_arn(const struct model *model, struct arena *arena, const char *family, int revision);
