@@ -1,0 +1,52 @@
+# Thin: meson does the work, tools/setup.sh installs what is missing. `make help` lists the targets.
+SHELL := /bin/bash
+BUILD ?= build
+MESON_FLAGS ?=
+
+.PHONY: help setup build run test unit e2e sanitize fuzz lint format bench cgroup2 clean install
+
+help: ## this list
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: ## install what the build and the tests need (Debian packages; asks sudo if you are not root)
+	@tools/setup.sh
+
+build: setup ## build/gantry
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS)
+	@ninja -C $(BUILD)
+
+run: build ## everything on this machine, with a demonstration service
+	@tools/run-demo.sh $(BUILD)/gantry
+
+test: build ## all tests: unit, runtime, end-to-end, sanitizers, fuzz smoke, linters
+	@tools/test.sh $(BUILD)
+
+unit: build ## the fast tests only
+	@meson test -C $(BUILD) --suite unit --print-errorlogs
+
+e2e: build ## real processes, containers and clients
+	@tools/e2e.sh $(BUILD)
+
+sanitize: setup ## unit and runtime tests under ASan and UBSan
+	@tools/sanitize.sh
+
+fuzz: setup ## each fuzzer for FUZZ_SECONDS (default 60)
+	@tools/fuzz.sh $${FUZZ_SECONDS:-60}
+
+lint: setup ## formatter, layers, lengths, cppcheck, clang-tidy
+	@tools/lint.sh $(BUILD)
+
+format: ## rewrite the C files in the project's format
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+bench: build ## print figures and ratios (not a test)
+	@tools/bench.sh $(BUILD)
+
+cgroup2: build ## the end-to-end test on cgroup v2: Debian's cloud kernel in QEMU (slow under emulation)
+	@tools/cgroup2.sh $(BUILD)
+
+install: build ## install program, units and man pages
+	@meson install -C $(BUILD)
+
+clean: ## remove the build folders
+	@rm -rf build build-*
