@@ -28,6 +28,7 @@ struct api_call {
         const struct shape_operation *operation;
         const char *principal_arn; /* who calls: "arn:aws:iam::123456789012:user/admin" */
         const char *key_id;
+        enum state_key_kind key_kind;
         const char *request_id; /* UUID */
         int64_t now_ms;
         void *output;       /* of operation->output, zeroed, in the arena */
