@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gantry: one program, one table of verbs, one file for each. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/strutil.h"
+#include "cmd/verbs.h"
+
+const struct verb *const verbs[] = {&verb_up, &verb_server, &verb_agent, &verb_env, &verb_keys, &verb_image, &verb_operations, NULL};
+
+static int print_verbs(void)
+{
+        printf("gantry " GANTRY_VERSION ": an Amazon ECS that you run yourself\n\n");
+        for (size_t i = 0; verbs[i] != NULL; i++)
+                printf("  gantry %-12s %s\n", verbs[i]->name, verbs[i]->summary);
+        printf("\nEach has --help. To start: sudo gantry up; then, in another shell: eval \"$(sudo gantry env)\" and aws ecs list-clusters.\n");
+        return 0;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+        for (size_t i = 0; verbs[i] != NULL; i++)
+                if (str_eq(verbs[i]->name, name))
+                        return verbs[i];
+        return NULL;
+}
+
+static int run_verb(const struct verb *verb, char **argv)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        struct error error = {0};
+        char **args;
+        void *values = arena_alloc(&arena, verb->size);
+        int r = options_parse(verb, argv, &arena, values, &args, &error);
+
+        if (r > 0)
+                return 0;
+        return r < 0 ? verb_fail(verb, &error) : verb->run(verb, values, args);
+}
+
+int main(int argc, char **argv)
+{
+        const struct verb *verb;
+
+        /* A peer that goes away is an error of one write, not the end of the process. */
+        signal(SIGPIPE, SIG_IGN);
+        if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "help") || str_eq(argv[1], "-h"))
+                return print_verbs();
+        if (str_eq(argv[1], "--version") || str_eq(argv[1], "version")) {
+                printf("gantry " GANTRY_VERSION "\n");
+                return 0;
+        }
+        verb = find_verb(argv[1]);
+        if (verb == NULL) {
+                fprintf(stderr, "gantry: no verb '%s'. `gantry help` lists them.\n", argv[1]);
+                return 2;
+        }
+        return run_verb(verb, argv + 2);
+}
