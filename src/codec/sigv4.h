@@ -27,6 +27,8 @@ struct sigv4_request {
 struct sigv4_credentials {
         const char *key_id, *secret;
         const char *session_token; /* NULL: none */
+        const uint8_t *signing_key; /* for sigv4_verify: 32 bytes of sigv4_signing_key for the claim's scope, when the caller keeps
+                                       them; NULL: derived from the secret each time */
 };
 
 /* What a request says about its signature: from the Authorization header or from X-Amz-… query parameters. */
@@ -55,6 +57,9 @@ void sigv4_sign(const struct sigv4_request *req, const struct sigv4_credentials 
                 const char *timestamp, struct arena *arena, const char **ret_authorization);
 /* "YYYYMMDDTHHMMSSZ" */
 void sigv4_timestamp(int64_t now_ms, char ret[17]);
+
+/* The key of a scope, which is good for one day, region and service: who checks many requests derives it once. */
+void sigv4_signing_key(const char *secret, const char *date, const char *region, const char *service, uint8_t ret[32]);
 
 /* The stages, for tests. */
 char *sigv4_canonical_request(const struct sigv4_request *req, const char *signed_headers, bool presigned, bool normalize_path, struct arena *arena);
