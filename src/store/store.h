@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A store keeps (kind, key) -> bytes. Adapters: SQLite (one machine), memory (tests and the simulator), etcd later.
  * Calls block; the model's writer thread makes them, one at a time. Nothing in here knows what the bytes mean.

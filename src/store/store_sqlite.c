@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store on one machine: a SQLite database in WAL mode with synchronous=FULL, so that a commit is one write and one
+ * fdatasync of the log. The log is not shortened after a checkpoint: writing over blocks that exist already saves the file
+ * system's own journal. The ordinary locking mode lets tools read and back up the file while the server runs.
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+#include "base/alloc.h"
+#include "store/store_lock.h"
+
+#define SCHEMA_VERSION 1
+/* "Gtry": tells our files from other databases (PRAGMA application_id). */
+#define APPLICATION_ID 0x47747279
+/* Pages in the log before they are moved into the database: 16 MiB. Fewer stalls than SQLite's 4 MiB, and pages that change
+ * often are moved once. */
+#define CHECKPOINT_PAGES 4096
+/* A tool that copies the database may hold it for a moment. */
+#define BUSY_MS 10000
+
+enum statement { STATEMENT_BEGIN = 0, STATEMENT_COMMIT, STATEMENT_ROLLBACK, STATEMENT_PUT, STATEMENT_DELETE, STATEMENT_LOAD, STATEMENT_MAX };
+
+static const char *const statement_sql[STATEMENT_MAX] = {
+        [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+        [STATEMENT_COMMIT] = "COMMIT",
+        [STATEMENT_ROLLBACK] = "ROLLBACK",
+        [STATEMENT_PUT] = "INSERT INTO objects(kind, key, bytes) VALUES(?1, ?2, ?3) ON CONFLICT(kind, key) DO UPDATE SET bytes = excluded.bytes",
+        [STATEMENT_DELETE] = "DELETE FROM objects WHERE kind = ?1 AND key = ?2",
+        [STATEMENT_LOAD] = "SELECT kind, key, bytes FROM objects ORDER BY kind, key",
+};
+
+struct store_sqlite {
+        struct store store;
+        sqlite3 *db;
+        sqlite3_stmt *statements[STATEMENT_MAX];
+        char *path;
+        int lock_fd;
+};
+
+/* SQLite's failures that people can do something about. */
+static const struct {
+        int code; /* primary result code */
+        int number;
+        const char *next_step;
+} failures[] = {
+        {SQLITE_FULL, ENOSPC, "the disk is full: make room on that file system (df -h shows it) and start again; nothing acknowledged is lost"},
+        {SQLITE_READONLY, EROFS, "the file or its file system is read-only: make it writable for this user and start again"},
+        {SQLITE_CANTOPEN, EACCES, "the directory must exist and be writable for this user"},
+        {SQLITE_PERM, EACCES, "the file must be readable and writable for this user"},
+        {SQLITE_BUSY, EBUSY, "another program keeps the database locked: end it (fuser names it) and start again"},
+        {SQLITE_CORRUPT, EUCLEAN,
+         "the database is damaged: keep a copy of all state.db* files, then restore a backup or try sqlite3 state.db .recover, and check the disk (dmesg)"},
+        {SQLITE_NOTADB, EUCLEAN, "this is not a database: restore a backup, or give another --data-dir"},
+        {SQLITE_IOERR, EIO, "the disk reported an error: see dmesg, and start again when the disk works"},
+        {SQLITE_NOMEM, ENOMEM, "memory is exhausted"},
+};
+
+static int fail(struct store_sqlite *s, const char *doing, struct error *error)
+{
+        int code = sqlite3_errcode(s->db) & 0xff;
+        int system = sqlite3_system_errno(s->db);
+
+        /* A full disk can also show as a failed write or as a log that cannot grow. */
+        if (code == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT))
+                code = SQLITE_FULL;
+        for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
+                if (failures[i].code == code)
+                        return error_set(error, failures[i].number, "cannot %s %s: %s%s%s; %s", doing, s->path, sqlite3_errmsg(s->db),
+                                         system != 0 ? ": " : "", system != 0 ? strerror(system) : "", failures[i].next_step);
+        return error_set(error, EIO, "cannot %s %s: %s", doing, s->path, sqlite3_errmsg(s->db));
+}
+
+static int run(struct store_sqlite *s, enum statement which)
+{
+        sqlite3_stmt *statement = s->statements[which];
+        int r = sqlite3_step(statement);
+
+        sqlite3_reset(statement);
+        return r == SQLITE_DONE ? 0 : -EIO;
+}
+
+static int apply(struct store_sqlite *s, const struct store_change *change)
+{
+        sqlite3_stmt *statement = s->statements[change->data != NULL ? STATEMENT_PUT : STATEMENT_DELETE];
+        int r;
+
+        if (sqlite3_bind_int(statement, 1, change->kind) != SQLITE_OK || sqlite3_bind_text(statement, 2, change->key, -1, SQLITE_STATIC) != SQLITE_OK)
+                return -EIO;
+        if (change->data != NULL && sqlite3_bind_blob64(statement, 3, change->data, change->len, SQLITE_STATIC) != SQLITE_OK)
+                return -EIO;
+        r = sqlite3_step(statement);
+        sqlite3_reset(statement);
+        return r == SQLITE_DONE ? 0 : -EIO;
+}
+
+static int sqlite_commit(struct store *store, const struct store_change *changes, size_t n, struct error *error)
+{
+        struct store_sqlite *s = CONTAINER_OF(store, struct store_sqlite, store);
+        int r = run(s, STATEMENT_BEGIN);
+
+        if (r < 0)
+                return fail(s, "write", error);
+        for (size_t i = 0; r == 0 && i < n; i++)
+                r = apply(s, &changes[i]);
+        if (r == 0)
+                r = run(s, STATEMENT_COMMIT);
+        if (r == 0)
+                return 0;
+        r = fail(s, "write", error);
+        /* Some failures end the transaction by themselves. */
+        if (!sqlite3_get_autocommit(s->db))
+                (void)run(s, STATEMENT_ROLLBACK);
+        return r;
+}
+
+static int sqlite_load(struct store *store, int (*row)(void *data, uint16_t kind, const char *key, const void *bytes, size_t len), void *data,
+                       struct error *error)
+{
+        struct store_sqlite *s = CONTAINER_OF(store, struct store_sqlite, store);
+        sqlite3_stmt *statement = s->statements[STATEMENT_LOAD];
+        int r = 0, step;
+
+        while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+                const void *bytes = sqlite3_column_blob(statement, 2);
+
+                r = row(data, (uint16_t)sqlite3_column_int(statement, 0), (const char *)sqlite3_column_text(statement, 1), bytes != NULL ? bytes : "",
+                        (size_t)sqlite3_column_bytes(statement, 2));
+                if (r != 0)
+                        break;
+        }
+        if (r == 0 && step != SQLITE_DONE)
+                r = fail(s, "read", error);
+        sqlite3_reset(statement);
+        return r;
+}
+
+static void sqlite_close(struct store *store)
+{
+        struct store_sqlite *s = CONTAINER_OF(store, struct store_sqlite, store);
+
+        for (size_t i = 0; i < STATEMENT_MAX; i++)
+                sqlite3_finalize(s->statements[i]);
+        sqlite3_close(s->db);
+        cleanup_close_(&s->lock_fd);
+        free(s->path);
+        free(s);
+}
+
+static const struct store_ops sqlite_ops = {.commit = sqlite_commit, .load = sqlite_load, .close = sqlite_close};
+
+/* The first column of the first row, as a number; -1 when there is none. */
+static int64_t query_number(struct store_sqlite *s, const char *sql)
+{
+        sqlite3_stmt *statement = NULL;
+        int64_t value = -1;
+
+        if (sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+                value = sqlite3_column_int64(statement, 0);
+        sqlite3_finalize(statement);
+        return value;
+}
+
+static int execute(struct store_sqlite *s, const char *sql, struct error *error)
+{
+        return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s, "open", error);
+}
+
+/* Refuses a file that is not ours or newer than this program, and creates the tables in a new one. */
+static int prepare_schema(struct store_sqlite *s, struct error *error)
+{
+        int64_t tables = query_number(s, "SELECT count(*) FROM sqlite_schema");
+        int64_t version;
+        char sql[512];
+
+        if (tables < 0)
+                return fail(s, "open", error);
+        if (tables > 0 && query_number(s, "PRAGMA application_id") != APPLICATION_ID)
+                return error_set(error, EINVAL, "%s is a database of another program: give another --data-dir", s->path);
+        if (tables == 0) {
+                snprintf(sql, sizeof(sql),
+                         "BEGIN IMMEDIATE;"
+                         "PRAGMA application_id = %d;"
+                         "CREATE TABLE meta(name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+                         "INSERT INTO meta VALUES('schema_version', '%d');"
+                         "CREATE TABLE objects(kind INTEGER NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;"
+                         "COMMIT",
+                         APPLICATION_ID, SCHEMA_VERSION);
+                return execute(s, sql, error);
+        }
+        version = query_number(s, "SELECT value FROM meta WHERE name = 'schema_version'");
+        if (version != SCHEMA_VERSION)
+                return error_set(error, EPROTONOSUPPORT, "%s has layout %lld and this program knows %d: install the version of gantry that wrote it, or a newer one",
+                                 s->path, (long long)version, SCHEMA_VERSION);
+        return 0;
+}
+
+static int configure(struct store_sqlite *s, struct error *error)
+{
+        char sql[256];
+
+        sqlite3_busy_timeout(s->db, BUSY_MS);
+        snprintf(sql, sizeof(sql), "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%d; PRAGMA trusted_schema=OFF",
+                 CHECKPOINT_PAGES);
+        return execute(s, sql, error);
+}
+
+static int prepare_statements(struct store_sqlite *s, struct error *error)
+{
+        for (size_t i = 0; i < STATEMENT_MAX; i++)
+                if (sqlite3_prepare_v3(s->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL) != SQLITE_OK)
+                        return fail(s, "open", error);
+        return 0;
+}
+
+/* The names of new files must survive a power cut too. */
+static int sync_directory(const char *dir, struct error *error)
+{
+        CLEANUP_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 || fsync(fd) < 0)
+                return error_set(error, errno, "cannot sync directory %s: %s", dir, strerror(errno));
+        return 0;
+}
+
+static int open_database(struct store_sqlite *s, const char *dir, struct error *error)
+{
+        int r;
+
+        s->path = xprintf("%s/state.db", dir);
+        if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+                return fail(s, "open", error);
+        r = configure(s, error);
+        if (r == 0)
+                r = prepare_schema(s, error);
+        if (r == 0)
+                r = prepare_statements(s, error);
+        return r == 0 ? sync_directory(dir, error) : r;
+}
+
+int store_sqlite_open(const char *dir, struct store **ret, struct error *error)
+{
+        struct store_sqlite *s;
+        mode_t mask;
+        int fd, r;
+
+        if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+                return error_set(error, errno, "cannot create the data directory %s: %s; create it or give another --data-dir", dir, strerror(errno));
+        fd = store_lock(dir, error);
+        if (fd < 0)
+                return fd;
+        s = xalloc(sizeof(*s));
+        s->store.ops = &sqlite_ops;
+        s->lock_fd = fd;
+        /* The database holds secret keys. */
+        mask = umask(0077);
+        r = open_database(s, dir, error);
+        umask(mask);
+        if (r < 0) {
+                sqlite_close(&s->store);
+                return r;
+        }
+        *ret = &s->store;
+        return 0;
+}
