@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Allocation that cannot fail: when memory is gone the process logs so and aborts. The state is on disk and a
  * supervisor starts it again, which is safer than running code paths that nobody ever tested.

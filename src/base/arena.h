@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Arena: memory that lives exactly as long as one job (an API request, a transaction, a parsed file). Nothing taken
  * from it is freed one by one. Not thread-safe: one thread at a time.

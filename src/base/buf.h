@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A growable byte buffer. Not thread-safe. Always followed by a NUL that is not counted, so `data` is a C string. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the pure parts of the program may know of the world: the time and randomness. The simulator passes its own, so
  * that a run is repeatable bit for bit. Anything in model/, sched/ and control/ that reads a clock in another way is a bug.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Errors. A function that can fail returns 0 or a negative errno, and, when a person may see the failure, fills an error
  * object where the cause is known. Library code does not log; whoever ends the job does, or answers the client, once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Intrusive doubly linked list: the links live in the object, so adding and removing allocate nothing and cost O(1).
  * A detached link points at itself; removing it again does no harm.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Structured log to standard error, one line an event, as logfmt or JSON. Fields are typed:
  *
@@ -20,7 +21,12 @@ struct log_field {
         int64_t number;
 };
 
-#define LOG_S(k, v) ((struct log_field){.key = (k), .text = (v) != NULL ? (v) : ""})
+static inline const char *log_text_(const char *text)
+{
+        return text != NULL ? text : "";
+}
+
+#define LOG_S(k, v) ((struct log_field){.key = (k), .text = log_text_(v)})
 #define LOG_I(k, v) ((struct log_field){.key = (k), .number = (int64_t)(v)})
 /* Text of a negative errno. */
 #define LOG_ERRNO(r) LOG_S("error", log_errno_text_(r))

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Small language helpers that every file may use. */
 #pragma once
 

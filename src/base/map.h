@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two intrusive indexes. `struct map`: a hash table from strings to objects, seeded per process so that clients cannot
- * choose colliding keys. `struct tree`: the same ordered by key (bytes, as strcmp), for pages and ranges. Keys belong to
- * the object and must not change while it is in the index. An object may be in several indexes: one node each.
+ * Intrusive index: a hash table from strings to objects, seeded per process so that clients cannot choose colliding keys. The
+ * same ordered by key: tree.h. Keys belong to the object and must not change while it is in the index. An object may be in
+ * several indexes: one node each.
  */
 #pragma once
 
@@ -49,3 +50,6 @@ struct map_node *map_next(const struct map *map, const struct map_node *node);
 
 /* Seeded 64-bit hash of bytes (not cryptographic). */
 uint64_t hash_bytes(const void *data, size_t len);
+/* Replaces the random key of this process by a fixed one, so that the order of map_next repeats: for the simulator, before its
+ * first map. */
+void hash_set_key(uint64_t k0, uint64_t k1);

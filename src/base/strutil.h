@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* String helpers without domain knowledge. NULL arguments count as "" for comparisons. */
 #pragma once
 

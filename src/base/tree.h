@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ordered intrusive index: a balanced tree keyed by strings (compared as bytes). O(log n) for everything but `next`,
  * which is O(1) amortised. Keys belong to the object and must not change while it is in the tree. */
 #pragma once
