@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Outgoing HTTP through libcurl's multi interface on the libuv loop: keep-alive, TLS, proxies. One thread: the loop's. */
 #pragma once
 

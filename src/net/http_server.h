@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP/1.1 server on libuv: TCP or unix socket, plain or TLS; strict parsing; keep-alive with pipelining; limits on everything a
  * client can make large or slow. Everything runs on the loop's thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Websocket connections (RFC 6455), both sides, on libuv. Text frames only; messages are reassembled, UTF-8 is checked, sizes are
  * limited. Pings are answered here. All calls and callbacks on the loop's thread.
