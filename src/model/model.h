@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The state of the control plane, in memory: objects by kind and key with their indexes, changed only by transactions.
  *
@@ -42,6 +43,7 @@ struct object {
         enum object_kind kind;
         const char *key;          /* in the store, e.g. "default/3f2a…"; owned by the object */
         struct tree_node node;    /* in model->objects[kind], ordered by key */
+        struct tx_change *change; /* the open transaction's; the model's own business */
 };
 
 struct cluster {
@@ -52,6 +54,9 @@ struct cluster {
         size_t n_instances;    /* registered (not INACTIVE) */
         size_t n_running, n_pending; /* tasks by lastStatus; PENDING counts everything before RUNNING */
         size_t n_stopped;
+        /* The same by launch type; a task that names none counts as EC2. */
+        size_t n_running_by_type[ECS_LAUNCH_TYPE_MAX], n_pending_by_type[ECS_LAUNCH_TYPE_MAX];
+        size_t n_members; /* instances of any status and tasks: a cluster that has any cannot be removed */
 };
 
 struct family {
@@ -67,7 +72,8 @@ struct task_definition {
         const struct state_task_definition *state;
         struct family *family;
         struct list in_family;
-        size_t n_tasks; /* tasks that are not STOPPED and use it */
+        struct list tasks; /* of struct task, all that are remembered */
+        size_t n_tasks;    /* tasks that are not STOPPED and use it */
 };
 
 struct instance {
@@ -76,10 +82,11 @@ struct instance {
         struct cluster *cluster;
         struct list in_cluster;
         struct list tasks;       /* of struct task, not STOPPED */
+        struct list stopped;     /* of struct task, STOPPED here and still remembered */
         int32_t cpu_used, memory_used; /* reserved by those tasks */
         size_t n_running, n_pending;
-        struct port_set *ports_used, *ports_used_udp; /* see model/ports.h */
-        bool connected;          /* an ACS session is open: not stored */
+        struct port_set *ports_used, *ports_used_udp; /* the instance's own reserved ports and its tasks'; see model/ports.h */
+        bool connected;          /* an ACS session is open: not stored; set with model_set_connected */
         void *session;           /* the server's session, or NULL; not the model's */
 };
 
@@ -89,7 +96,10 @@ struct task {
         struct cluster *cluster;
         struct task_definition *definition; /* NULL only after its definition was deleted */
         struct instance *instance;          /* NULL before placement and after the instance is gone */
-        struct list in_cluster, in_instance;
+        struct list in_cluster;
+        struct list in_instance;   /* in instance->tasks, or instance->stopped once STOPPED */
+        struct list in_definition;
+        struct list in_stopped;    /* in the model's queue of STOPPED tasks */
 };
 
 struct setting {
@@ -116,6 +126,11 @@ struct tx;
 struct model_observer {
         struct list link;
         void (*changed)(struct model_observer *observer, struct object *object, const void *old_state, const void *new_state);
+        /* For indexes that must agree with memory at every moment: told of each change as soon as it is applied, within the
+         * transaction, and of its reversal when the transaction is rolled back. May be NULL. */
+        void (*applied)(struct model_observer *observer, struct object *object, const void *old_state, const void *new_state);
+        /* instance->connected has changed. May be NULL. */
+        void (*connected)(struct model_observer *observer, struct instance *instance);
 };
 
 struct commit_waiter {
@@ -137,7 +152,10 @@ struct model *model_close(struct model *model);
 struct env *model_env(const struct model *model);
 const char *model_account(const struct model *model);
 const char *model_region(const struct model *model);
+const struct state_meta *model_meta(const struct model *model);
+/* Adds an observer; `changed` may be NULL. It must stay until it is removed or the model is closed. */
 void model_observe(struct model *model, struct model_observer *observer);
+void model_unobserve(struct model *model, struct model_observer *observer);
 
 /* All objects of a kind, ordered by key. */
 const struct tree *model_objects(const struct model *model, enum object_kind kind);
@@ -153,6 +171,17 @@ struct setting *model_setting(struct model *model, const char *principal_arn, en
 struct access_key *model_access_key(struct model *model, const char *id);
 struct client_token *model_client_token(struct model *model, const char *key);
 
+/* The STOPPED task whose stoppedAt is the oldest, or NULL: for whoever forgets old tasks. */
+struct task *model_oldest_stopped(struct model *model);
+/* STOPPED tasks of all clusters that are remembered. */
+size_t model_stopped_count(const struct model *model);
+/* lastStatus STOPPED or DELETED: holds no resources any more. */
+bool task_is_over(const struct state_task *state);
+
+/* Says whether the instance's agent is connected, and tells the observers when that is new. Not part of a transaction: a
+ * connection is never stored. */
+void model_set_connected(struct model *model, struct instance *instance, bool connected);
+
 /* Commits so far, and the last durable one. */
 uint64_t model_sequence(const struct model *model);
 uint64_t model_durable(const struct model *model);
@@ -162,19 +191,25 @@ void model_when_durable(struct model *model, uint64_t sequence, struct commit_wa
 /* At most one transaction is open at a time. Its arena lives until commit or rollback. */
 struct tx *tx_begin(struct model *model);
 struct arena *tx_arena(struct tx *tx);
-/* A mutable deep copy of the object's state in the transaction's arena, e.g. `struct state_task *t = tx_edit(tx, &task->object);` */
+/* A mutable deep copy of the object's state in the transaction's arena, e.g. `struct state_task *t = tx_edit(tx, &task->object);`
+ * Put it back with tx_put. */
 void *tx_edit(struct tx *tx, const struct object *object);
-/* Makes `state` (of the kind's shape; copied) the object's state. The members that form the key must not change. */
+/* Makes `state` (of the kind's shape; copied) the object's state. The members that form the key must not change. States that
+ * the object had before stay readable until the transaction ends. */
 void tx_put(struct tx *tx, struct object *object, const void *state);
-/* Creates an object from `state`; the key comes from its members and must be new. */
+/* Creates an object from `state`; the key comes from its members and must be new; what it belongs to (cluster, family) must
+ * exist. */
 struct object *tx_insert(struct tx *tx, enum object_kind kind, const void *state);
+/* Removes the object; its memory lives until the transaction ends. A cluster must be empty; tasks survive their instance and
+ * their task definition. */
 void tx_remove(struct tx *tx, struct object *object);
-/* Queues the changes for the store, tells the observers, frees the transaction; returns its sequence number. */
+/* Queues the changes for the store, tells the observers, frees the transaction; returns its sequence number. A transaction
+ * without changes gets that of the last one. */
 uint64_t tx_commit(struct tx *tx);
 /* Undoes everything and frees the transaction. */
 void tx_rollback(struct tx *tx);
 
-/* Names. Each returns memory of `arena`. */
+/* Names. Each returns memory of `arena`. The way back, from what clients write, is in model/names.h. */
 char *model_cluster_arn(const struct model *model, struct arena *arena, const char *cluster);
 char *model_task_arn(const struct model *model, struct arena *arena, const char *cluster, const char *id);
 char *model_instance_arn(const struct model *model, struct arena *arena, const char *cluster, const char *id);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commit queue and its writer thread: see commit.h. */
+#include "model/commit.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "model/stored.h"
+#include "store/store.h"
+
+/* What the program ends with when acknowledged state could not be kept: a supervisor starts it again from the store. */
+#define EXIT_COMMIT_FAILED 70
+/* A batch that was this large gives its memory back afterwards. */
+#define KEEP_BYTES ((size_t)4 << 20)
+#define KEEP_CHANGES ((size_t)16 << 10)
+
+/* Positions instead of pointers: the bytes move while the batch grows. */
+struct batch_change {
+        size_t key, data, len;
+        uint16_t kind;
+        bool deleted;
+};
+
+struct batch {
+        struct buf bytes; /* keys (with NUL) and encoded states, one after the other */
+        struct batch_change *changes;
+        size_t n, cap;
+        uint64_t sequence; /* of its last transaction */
+};
+
+/* The handle lives on until the loop has closed it, which may be after the queue. */
+struct wakeup {
+        uv_async_t async;
+        struct commit_queue *queue;
+};
+
+struct commit_queue {
+        struct store *store;
+        struct wakeup *wakeup; /* NULL: commits run at once */
+        uint64_t sequence;     /* loop's thread only */
+        uint64_t durable;      /* the same */
+        struct list waiters;   /* by sequence */
+
+        pthread_t writer;
+        pthread_mutex_t lock;
+        pthread_cond_t work;
+        /* Under the lock: */
+        struct batch waiting;
+        uint64_t written; /* what the writer has made durable */
+        bool idle;        /* the writer waits for work */
+        bool stop;
+
+        /* The writer's own: */
+        struct batch writing;
+        struct store_change *store_changes;
+        size_t store_changes_cap;
+};
+
+static void batch_done(struct batch *batch)
+{
+        buf_done(&batch->bytes);
+        free(batch->changes);
+        *batch = (struct batch){0};
+}
+
+static void batch_clear(struct batch *batch)
+{
+        if (batch->bytes.cap > KEEP_BYTES || batch->cap > KEEP_CHANGES)
+                batch_done(batch);
+        buf_clear(&batch->bytes);
+        batch->n = 0;
+}
+
+static struct batch_change *batch_push(struct batch *batch)
+{
+        if (batch->n == batch->cap) {
+                batch->cap = batch->cap == 0 ? 64 : batch->cap * 2;
+                batch->changes = xrealloc(batch->changes, batch->cap * sizeof(*batch->changes));
+        }
+        return &batch->changes[batch->n++];
+}
+
+/* The batch as the store wants it; the memory is reused by the next one. */
+static const struct store_change *store_view(struct commit_queue *q, const struct batch *batch)
+{
+        if (batch->n > q->store_changes_cap) {
+                q->store_changes_cap = batch->n * 2;
+                q->store_changes = xrealloc(q->store_changes, q->store_changes_cap * sizeof(*q->store_changes));
+        }
+        for (size_t i = 0; i < batch->n; i++) {
+                const struct batch_change *change = &batch->changes[i];
+
+                q->store_changes[i] = (struct store_change){
+                        .kind = change->kind,
+                        .key = batch->bytes.data + change->key,
+                        .data = change->deleted ? NULL : batch->bytes.data + change->data,
+                        .len = change->len,
+                };
+        }
+        return q->store_changes;
+}
+
+/* Nobody may be told of a change that is not on disk, and memory holds it already: the only honest way on is to start anew. */
+static void write_batch(struct commit_queue *q, struct batch *batch)
+{
+        struct error error = {0};
+
+        if (q->store->ops->commit(q->store, store_view(q, batch), batch->n, &error) >= 0)
+                return;
+        log_error("cannot keep changes: the server ends, nothing acknowledged is lost; remove the cause and start it again",
+                  LOG_S("error", error.message), LOG_I("changes", batch->n));
+        _exit(EXIT_COMMIT_FAILED);
+}
+
+static void *writer_main(void *data)
+{
+        struct commit_queue *q = data;
+
+        pthread_mutex_lock(&q->lock);
+        for (;;) {
+                struct batch taken;
+
+                while (q->waiting.n == 0 && !q->stop) {
+                        q->idle = true;
+                        pthread_cond_wait(&q->work, &q->lock);
+                }
+                q->idle = false;
+                if (q->waiting.n == 0)
+                        break;
+                taken = q->waiting;
+                q->waiting = q->writing;
+                q->writing = taken;
+                pthread_mutex_unlock(&q->lock);
+
+                write_batch(q, &q->writing);
+
+                pthread_mutex_lock(&q->lock);
+                q->written = q->writing.sequence;
+                batch_clear(&q->writing);
+                uv_async_send(&q->wakeup->async);
+        }
+        pthread_mutex_unlock(&q->lock);
+        return NULL;
+}
+
+static void run_waiters(struct commit_queue *q)
+{
+        struct commit_waiter *waiter;
+
+        while ((waiter = list_first(&q->waiters, struct commit_waiter, link)) != NULL && waiter->sequence <= q->durable) {
+                list_remove(&waiter->link);
+                waiter->durable(waiter);
+        }
+        if (list_empty(&q->waiters))
+                uv_unref((uv_handle_t *)&q->wakeup->async);
+}
+
+static void take_written(struct commit_queue *q)
+{
+        pthread_mutex_lock(&q->lock);
+        q->durable = q->written;
+        pthread_mutex_unlock(&q->lock);
+        run_waiters(q);
+}
+
+static void on_written(uv_async_t *async)
+{
+        struct wakeup *wakeup = CONTAINER_OF(async, struct wakeup, async);
+
+        if (wakeup->queue != NULL)
+                take_written(wakeup->queue);
+}
+
+static void on_wakeup_closed(uv_handle_t *handle)
+{
+        free(CONTAINER_OF(handle, struct wakeup, async));
+}
+
+static int start_writer(struct commit_queue *q, uv_loop_t *loop, struct error *error)
+{
+        int r;
+
+        q->wakeup = xalloc(sizeof(*q->wakeup));
+        q->wakeup->queue = q;
+        r = uv_async_init(loop, &q->wakeup->async, on_written);
+        if (r < 0) {
+                free(TAKE(q->wakeup));
+                return error_set(error, -r, "cannot watch the writer of the store: %s", uv_strerror(r));
+        }
+        /* The queue keeps the loop alive only while somebody waits. */
+        uv_unref((uv_handle_t *)&q->wakeup->async);
+        r = pthread_create(&q->writer, NULL, writer_main, q);
+        if (r != 0) {
+                uv_close((uv_handle_t *)&TAKE(q->wakeup)->async, on_wakeup_closed);
+                return error_set(error, r, "cannot start the writer of the store: %s; raise the limit on threads (ulimit -u)", strerror(r));
+        }
+        return 0;
+}
+
+static void queue_release(struct commit_queue *q)
+{
+        pthread_cond_destroy(&q->work);
+        pthread_mutex_destroy(&q->lock);
+        batch_done(&q->waiting);
+        batch_done(&q->writing);
+        free(q->store_changes);
+        free(q);
+}
+
+int commit_queue_new(struct store *store, void *loop, struct commit_queue **ret, struct error *error)
+{
+        struct commit_queue *q = xalloc(sizeof(*q));
+        int r;
+
+        q->store = store;
+        list_init(&q->waiters);
+        pthread_mutex_init(&q->lock, NULL);
+        pthread_cond_init(&q->work, NULL);
+        r = loop != NULL ? start_writer(q, loop, error) : 0;
+        if (r < 0) {
+                queue_release(q);
+                return r;
+        }
+        *ret = q;
+        return 0;
+}
+
+struct commit_queue *commit_queue_free(struct commit_queue *q)
+{
+        if (q == NULL)
+                return NULL;
+        if (q->wakeup != NULL) {
+                pthread_mutex_lock(&q->lock);
+                q->stop = true;
+                pthread_cond_signal(&q->work);
+                pthread_mutex_unlock(&q->lock);
+                pthread_join(q->writer, NULL);
+                take_written(q);
+                q->wakeup->queue = NULL;
+                uv_close((uv_handle_t *)&q->wakeup->async, on_wakeup_closed);
+        }
+        queue_release(q);
+        return NULL;
+}
+
+void commit_begin(struct commit_queue *q)
+{
+        pthread_mutex_lock(&q->lock);
+        assert(!q->stop);
+}
+
+void commit_put(struct commit_queue *q, uint16_t kind, const char *key, const struct shape *shape, const void *state)
+{
+        struct batch *batch = &q->waiting;
+        struct batch_change *change = batch_push(batch);
+
+        *change = (struct batch_change){.kind = kind, .deleted = state == NULL, .key = batch->bytes.len};
+        buf_append(&batch->bytes, key, strlen(key) + 1);
+        change->data = batch->bytes.len;
+        if (state != NULL)
+                stored_encode(shape, state, &batch->bytes);
+        change->len = batch->bytes.len - change->data;
+}
+
+uint64_t commit_end(struct commit_queue *q)
+{
+        q->waiting.sequence = ++q->sequence;
+        if (q->wakeup == NULL) {
+                write_batch(q, &q->waiting);
+                batch_clear(&q->waiting);
+                q->durable = q->sequence;
+        } else if (q->idle) {
+                q->idle = false;
+                pthread_cond_signal(&q->work);
+        }
+        pthread_mutex_unlock(&q->lock);
+        return q->sequence;
+}
+
+uint64_t commit_sequence(const struct commit_queue *q)
+{
+        return q->sequence;
+}
+
+uint64_t commit_durable(const struct commit_queue *q)
+{
+        return q->durable;
+}
+
+void commit_when_durable(struct commit_queue *q, uint64_t sequence, struct commit_waiter *waiter)
+{
+        struct list *position = q->waiters.prev;
+
+        waiter->sequence = sequence;
+        if (sequence <= q->durable) {
+                list_init(&waiter->link);
+                waiter->durable(waiter);
+                return;
+        }
+        while (position != &q->waiters && CONTAINER_OF(position, struct commit_waiter, link)->sequence > sequence)
+                position = position->prev;
+        list_insert_before(position->next, &waiter->link);
+        uv_ref((uv_handle_t *)&q->wakeup->async);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of src/model share and nobody else sees. */
+#pragma once
+
+#include "base/buf.h"
+#include "model/commit.h"
+#include "model/model.h"
+
+/* Every object's structure starts like this. */
+struct any_object {
+        struct object object;
+        const void *state;
+};
+
+struct meta {
+        struct object object;
+        const struct state_meta *state;
+};
+
+/*
+ * What is special about a kind. The hooks keep the indexes; the object's key, state and place in its tree are seen to by the
+ * caller. They are called for loading, transactions and their reversal alike.
+ */
+struct kind {
+        const struct shape *shape;
+        size_t size; /* of the object's structure */
+        /* Appends the key that the state stands for. */
+        void (*key)(const void *state, struct buf *out);
+        /* The object has got its first state: links it with what it belongs to. -ENOENT when that is missing. NULL: nothing to do. */
+        int (*attach)(struct model *model, struct object *object);
+        /* object->state is new. NULL: nothing to do. */
+        void (*change)(struct model *model, struct object *object, const void *old_state);
+        /* The object, still with its state, leaves all indexes. NULL: nothing to do. */
+        void (*detach)(struct model *model, struct object *object);
+        /* Frees what the structure owns besides key and state. NULL: nothing. */
+        void (*release)(struct object *object);
+};
+
+extern const struct kind model_kinds[OBJECT_KIND_MAX];
+
+/* Hooks, one file per kind. */
+int cluster_attach(struct model *model, struct object *object);
+void cluster_detach(struct model *model, struct object *object);
+int family_attach(struct model *model, struct object *object);
+void family_detach(struct model *model, struct object *object);
+int definition_attach(struct model *model, struct object *object);
+void definition_change(struct model *model, struct object *object, const void *old_state);
+void definition_detach(struct model *model, struct object *object);
+int instance_attach(struct model *model, struct object *object);
+void instance_change(struct model *model, struct object *object, const void *old_state);
+void instance_detach(struct model *model, struct object *object);
+void instance_release(struct object *object);
+int task_attach(struct model *model, struct object *object);
+void task_change(struct model *model, struct object *object, const void *old_state);
+void task_detach(struct model *model, struct object *object);
+/* For an instance or definition that comes back when a transaction is reversed: gives it the tasks that it had. */
+void task_join_instance(struct model *model, struct task *task);
+void task_leave_instance(struct task *task);
+void task_join_definition(struct model *model, struct task *task);
+void task_leave_definition(struct task *task);
+
+/* A change of the open transaction: one for each object that it touched. */
+struct tx_change {
+        struct list link;
+        struct object *object;
+        const void *old_state; /* before the transaction; NULL: it created the object */
+        bool removed;
+};
+
+/* A state that the transaction replaced after having made it. */
+struct tx_garbage {
+        struct tx_garbage *next;
+        const void *state;
+};
+
+struct tx {
+        struct model *model;
+        struct arena arena;
+        struct list changes; /* in the order in which objects were first touched */
+        struct tx_garbage *garbage;
+        bool open, undoing;
+};
+
+struct model {
+        struct store *store;
+        struct env *env;
+        struct tree objects[OBJECT_KIND_MAX];
+        struct list observers;
+        struct list stopped; /* of struct task, by stoppedAt */
+        size_t n_stopped;
+        struct commit_queue *queue;
+        struct buf key; /* scratch */
+        struct tx tx;
+        struct meta *meta;
+        bool loading; /* the queue of stopped tasks is sorted afterwards */
+};
+
+static inline const void *object_state(const struct object *object)
+{
+        return ((const struct any_object *)(const void *)object)->state;
+}
+
+/* A new object with this state (taken over) and key, in no index yet. */
+struct object *object_new(enum object_kind kind, const void *state, const char *key);
+void object_free(struct object *object);
+/* Into its tree and indexes: 0 or -ENOENT when what it belongs to is missing (then it is in no index). */
+int object_link(struct model *model, struct object *object);
+void object_unlink(struct model *model, struct object *object);

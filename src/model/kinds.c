@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kinds of objects: how each is stored, what its key is, and which hooks keep its indexes. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/internal.h"
+
+static void key_join(struct buf *out, const char *a, const char *b)
+{
+        buf_append_str(out, a != NULL ? a : "");
+        buf_append_char(out, '/');
+        buf_append_str(out, b != NULL ? b : "");
+}
+
+static void meta_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, "meta");
+}
+
+static void cluster_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_cluster *)state)->name);
+}
+
+static void family_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_family *)state)->name);
+}
+
+/* The revision has a fixed width so that keys sort by it. */
+static void definition_key(const void *state, struct buf *out)
+{
+        const struct ecs_task_definition *definition = ((const struct state_task_definition *)state)->definition;
+
+        buf_printf(out, "%s:%010d", definition->family, definition->revision);
+}
+
+static void instance_key(const void *state, struct buf *out)
+{
+        const struct state_container_instance *s = state;
+
+        key_join(out, s->cluster, s->id);
+}
+
+static void task_key(const void *state, struct buf *out)
+{
+        const struct state_task *s = state;
+
+        key_join(out, s->cluster, s->id);
+}
+
+static void setting_key(const void *state, struct buf *out)
+{
+        const struct state_setting *s = state;
+
+        key_join(out, s->principal_arn, shape_enum_name(&ecs_setting_name_enum, (int)s->name));
+}
+
+static void access_key_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_access_key *)state)->id);
+}
+
+static void client_token_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_client_token *)state)->key);
+}
+
+#define KIND(type, state_type) .shape = &state_type##_shape, .size = sizeof(struct type)
+
+const struct kind model_kinds[OBJECT_KIND_MAX] = {
+        [OBJECT_META] = {KIND(meta, state_meta), .key = meta_key},
+        [OBJECT_CLUSTER] = {KIND(cluster, state_cluster), .key = cluster_key, .attach = cluster_attach, .detach = cluster_detach},
+        [OBJECT_FAMILY] = {KIND(family, state_family), .key = family_key, .attach = family_attach, .detach = family_detach},
+        [OBJECT_TASK_DEFINITION] = {KIND(task_definition, state_task_definition), .key = definition_key, .attach = definition_attach,
+                                    .change = definition_change, .detach = definition_detach},
+        [OBJECT_INSTANCE] = {KIND(instance, state_container_instance), .key = instance_key, .attach = instance_attach,
+                             .change = instance_change, .detach = instance_detach, .release = instance_release},
+        [OBJECT_TASK] = {KIND(task, state_task), .key = task_key, .attach = task_attach, .change = task_change, .detach = task_detach},
+        [OBJECT_SETTING] = {KIND(setting, state_setting), .key = setting_key},
+        [OBJECT_ACCESS_KEY] = {KIND(access_key, state_access_key), .key = access_key_key},
+        [OBJECT_CLIENT_TOKEN] = {KIND(client_token, state_client_token), .key = client_token_key},
+};
+
+/* The generic view relies on it. */
+#define STATE_FOLLOWS(type) \
+        _Static_assert(offsetof(struct type, state) == offsetof(struct any_object, state), "struct " #type ": state must follow object")
+STATE_FOLLOWS(meta);
+STATE_FOLLOWS(cluster);
+STATE_FOLLOWS(family);
+STATE_FOLLOWS(task_definition);
+STATE_FOLLOWS(instance);
+STATE_FOLLOWS(task);
+STATE_FOLLOWS(setting);
+STATE_FOLLOWS(access_key);
+STATE_FOLLOWS(client_token);
+
+struct object *object_new(enum object_kind kind, const void *state, const char *key)
+{
+        size_t size = model_kinds[kind].size, len = strlen(key) + 1;
+        struct any_object *any = xalloc(size + len);
+
+        any->object.kind = kind;
+        any->object.key = memcpy((char *)any + size, key, len);
+        any->state = state;
+        return &any->object;
+}
+
+void object_free(struct object *object)
+{
+        struct any_object *any = (struct any_object *)(void *)object;
+
+        if (model_kinds[object->kind].release != NULL)
+                model_kinds[object->kind].release(object);
+        free((void *)(uintptr_t)any->state);
+        free(any);
+}
+
+int object_link(struct model *model, struct object *object)
+{
+        const struct kind *kind = &model_kinds[object->kind];
+        int r;
+
+        tree_insert(&model->objects[object->kind], &object->node, object->key);
+        r = kind->attach != NULL ? kind->attach(model, object) : 0;
+        if (r < 0)
+                tree_remove(&model->objects[object->kind], &object->node);
+        return r;
+}
+
+void object_unlink(struct model *model, struct object *object)
+{
+        const struct kind *kind = &model_kinds[object->kind];
+
+        if (kind->detach != NULL)
+                kind->detach(model, object);
+        tree_remove(&model->objects[object->kind], &object->node);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening, closing and looking things up. */
+#include "model/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strutil.h"
+#include "model/stored.h"
+#include "store/store.h"
+
+/* Longest key that a lookup builds; longer ones do not exist. */
+#define KEY_MAX 1024
+
+struct loading {
+        struct model *model;
+        struct arena arena;
+        struct error *error;
+};
+
+static int load_row(void *data, uint16_t kind, const char *key, const void *bytes, size_t len)
+{
+        struct loading *loading = data;
+        const struct shape *shape = kind < OBJECT_KIND_MAX ? model_kinds[kind].shape : NULL;
+        struct object *object;
+        void *state = NULL;
+        int r;
+
+        if (shape == NULL)
+                return error_set(loading->error, EPROTONOSUPPORT,
+                                 "the store holds an object of kind %u, which this program does not know: install the version of gantry that wrote it, or a newer one",
+                                 kind);
+        arena_reset(&loading->arena);
+        r = stored_decode(shape, stored_upgrades, &loading->arena, bytes, len, &state, loading->error);
+        if (r < 0)
+                return error_wrap(loading->error, "%s %s", shape->name, key);
+        object = object_new(kind, shape_pack(shape, state), key);
+        r = object_link(loading->model, object);
+        if (r < 0) {
+                object_free(object);
+                return error_set(loading->error, EUCLEAN, "stored %s %s belongs to a cluster or family that is not in the store: restore a backup",
+                                 shape->name, key);
+        }
+        return 0;
+}
+
+static int compare_stopped(const void *a, const void *b)
+{
+        int64_t x = (*(struct task *const *)a)->state->stopped_at, y = (*(struct task *const *)b)->state->stopped_at;
+
+        return x < y ? -1 : x > y;
+}
+
+/* Loading met the stopped tasks in the order of their keys. */
+static void sort_stopped(struct model *model)
+{
+        CLEANUP_FREE struct task **tasks = xcalloc(model->n_stopped + 1, sizeof(struct task *));
+        size_t n = 0;
+
+        list_for_each(task, &model->stopped, struct task, in_stopped)
+                tasks[n++] = task;
+        qsort(tasks, n, sizeof(*tasks), compare_stopped);
+        list_init(&model->stopped);
+        for (size_t i = 0; i < n; i++)
+                list_push(&model->stopped, &tasks[i]->in_stopped);
+}
+
+static int load(struct model *model, struct error *error)
+{
+        struct loading loading = {.model = model, .error = error};
+        int r;
+
+        model->loading = true;
+        r = model->store->ops->load(model->store, load_row, &loading, error);
+        model->loading = false;
+        arena_done(&loading.arena);
+        if (r == 0)
+                sort_stopped(model);
+        return r;
+}
+
+/* The first start writes who we are; later ones must agree, for every stored ARN rests on it. */
+static int identify(struct model *model, const char *account, const char *region, struct error *error)
+{
+        struct tree_node *node = tree_first(&model->objects[OBJECT_META]);
+        struct state_meta meta = {.account_id = account, .region = region};
+        const struct state_meta *stored;
+        struct tx *tx;
+        char id[37];
+
+        if (node == NULL) {
+                env_random_uuid(model->env, id);
+                meta.id = id;
+                meta.created_at = env_now_ms(model->env);
+                tx = tx_begin(model);
+                model->meta = CONTAINER_OF(tx_insert(tx, OBJECT_META, &meta), struct meta, object);
+                tx_commit(tx);
+                return 0;
+        }
+        model->meta = MODEL_OBJECT(node, meta);
+        stored = model->meta->state;
+        if (str_eq(stored->account_id, account) && str_eq(stored->region, region))
+                return 0;
+        return error_set(error, EINVAL,
+                         "the data directory belongs to account %s in region %s: start with --account-id %s --region %s, or with another --data-dir",
+                         stored->account_id, stored->region, stored->account_id, stored->region);
+}
+
+/* Leaves before roots: nothing looks at the tree any more, so it is not balanced again. */
+static void free_tree(struct tree_node *node)
+{
+        if (node == NULL)
+                return;
+        free_tree(node->left);
+        free_tree(node->right);
+        object_free(CONTAINER_OF(node, struct object, node));
+}
+
+static void release(struct model *model)
+{
+        commit_queue_free(model->queue);
+        for (size_t kind = 0; kind < OBJECT_KIND_MAX; kind++)
+                free_tree(model->objects[kind].root);
+        arena_done(&model->tx.arena);
+        buf_done(&model->key);
+        free(model);
+}
+
+int model_open(struct store *store, struct env *env, void *loop, const char *account, const char *region, struct model **ret, struct error *error)
+{
+        struct model *model = xalloc(sizeof(*model));
+        int r;
+
+        model->store = store;
+        model->env = env;
+        model->tx.model = model;
+        list_init(&model->tx.changes);
+        list_init(&model->observers);
+        list_init(&model->stopped);
+        for (size_t i = 0; i < OBJECT_KIND_MAX; i++)
+                tree_init(&model->objects[i]);
+        r = load(model, error);
+        if (r == 0)
+                r = commit_queue_new(store, loop, &model->queue, error);
+        if (r == 0)
+                r = identify(model, account, region, error);
+        if (r != 0) {
+                release(model);
+                return r;
+        }
+        *ret = model;
+        return 0;
+}
+
+struct model *model_close(struct model *model)
+{
+        if (model != NULL)
+                release(model);
+        return NULL;
+}
+
+struct env *model_env(const struct model *model)
+{
+        return model->env;
+}
+
+const char *model_account(const struct model *model)
+{
+        return model->meta->state->account_id;
+}
+
+const char *model_region(const struct model *model)
+{
+        return model->meta->state->region;
+}
+
+const struct state_meta *model_meta(const struct model *model)
+{
+        return model->meta->state;
+}
+
+void model_observe(struct model *model, struct model_observer *observer)
+{
+        list_push(&model->observers, &observer->link);
+}
+
+void model_unobserve(struct model *model, struct model_observer *observer)
+{
+        list_remove(&observer->link);
+}
+
+const struct tree *model_objects(const struct model *model, enum object_kind kind)
+{
+        return &model->objects[kind];
+}
+
+static struct object *find(struct model *model, enum object_kind kind, const char *key)
+{
+        struct tree_node *node = key != NULL ? tree_find(&model->objects[kind], key) : NULL;
+
+        return node != NULL ? CONTAINER_OF(node, struct object, node) : NULL;
+}
+
+/* The object under "a/b". */
+static struct object *find_pair(struct model *model, enum object_kind kind, const char *a, const char *b)
+{
+        size_t a_len = a != NULL ? strlen(a) : 0, b_len = b != NULL ? strlen(b) : 0;
+        char key[KEY_MAX];
+
+        if (a == NULL || b == NULL || a_len + b_len + 2 > sizeof(key))
+                return NULL;
+        memcpy(key, a, a_len);
+        key[a_len] = '/';
+        memcpy(key + a_len + 1, b, b_len + 1);
+        return find(model, kind, key);
+}
+
+#define FOUND(object_, type)                                                             \
+        ({                                                                               \
+                struct object *found_ = (object_);                                       \
+                found_ != NULL ? CONTAINER_OF(found_, struct type, object) : NULL;       \
+        })
+
+struct cluster *model_cluster(struct model *model, const char *name)
+{
+        return FOUND(find(model, OBJECT_CLUSTER, name), cluster);
+}
+
+struct family *model_family(struct model *model, const char *name)
+{
+        return FOUND(find(model, OBJECT_FAMILY, name), family);
+}
+
+struct task_definition *model_task_definition(struct model *model, const char *family, int revision)
+{
+        char key[KEY_MAX], digits[10];
+        size_t len = family != NULL ? strlen(family) : 0;
+
+        if (family == NULL || revision < 0 || len + 12 > sizeof(key))
+                return NULL;
+        for (size_t i = sizeof(digits); i-- > 0; revision /= 10)
+                digits[i] = (char)('0' + revision % 10);
+        memcpy(key, family, len);
+        key[len] = ':';
+        memcpy(key + len + 1, digits, sizeof(digits));
+        key[len + 1 + sizeof(digits)] = '\0';
+        return FOUND(find(model, OBJECT_TASK_DEFINITION, key), task_definition);
+}
+
+struct instance *model_instance(struct model *model, const char *cluster, const char *id)
+{
+        return FOUND(find_pair(model, OBJECT_INSTANCE, cluster, id), instance);
+}
+
+struct task *model_task(struct model *model, const char *cluster, const char *id)
+{
+        return FOUND(find_pair(model, OBJECT_TASK, cluster, id), task);
+}
+
+struct setting *model_setting(struct model *model, const char *principal_arn, enum ecs_setting_name name)
+{
+        return FOUND(find_pair(model, OBJECT_SETTING, principal_arn, shape_enum_name(&ecs_setting_name_enum, (int)name)), setting);
+}
+
+struct access_key *model_access_key(struct model *model, const char *id)
+{
+        return FOUND(find(model, OBJECT_ACCESS_KEY, id), access_key);
+}
+
+struct client_token *model_client_token(struct model *model, const char *key)
+{
+        return FOUND(find(model, OBJECT_CLIENT_TOKEN, key), client_token);
+}
+
+struct task *model_oldest_stopped(struct model *model)
+{
+        return list_first(&model->stopped, struct task, in_stopped);
+}
+
+size_t model_stopped_count(const struct model *model)
+{
+        return model->n_stopped;
+}
+
+void model_set_connected(struct model *model, struct instance *instance, bool connected)
+{
+        if (instance->connected == connected)
+                return;
+        instance->connected = connected;
+        list_for_each(observer, &model->observers, struct model_observer, link)
+                if (observer->connected != NULL)
+                        observer->connected(observer, instance);
+}
+
+uint64_t model_sequence(const struct model *model)
+{
+        return commit_sequence(model->queue);
+}
+
+uint64_t model_durable(const struct model *model)
+{
+        return commit_durable(model->queue);
+}
+
+void model_when_durable(struct model *model, uint64_t sequence, struct commit_waiter *waiter)
+{
+        commit_when_durable(model->queue, sequence, waiter);
+}
