@@ -19,12 +19,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
+# Everything takes this many times longer, e.g. under emulation.
+PATIENCE = float(os.environ.get('GANTRY_PATIENCE', '1'))
 GANTRY = os.environ.get('GANTRY', os.path.join(ROOT, 'build', 'gantry'))
 
 
 def wait_for(condition, timeout=20.0, what='the condition', interval=0.05):
     """The first true value of condition(); fails with what it was waiting for."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while True:
         value = condition()
         if value:
@@ -51,7 +53,7 @@ class Process:
         self.ready = None
 
     def wait_ready(self, timeout=30):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         os.set_blocking(self.process.stdout.fileno(), False)
         text = b''
         while time.monotonic() < deadline:
