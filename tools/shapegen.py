@@ -186,7 +186,7 @@ def write_header(idl, out):
     for name in idl.structs:
         c_name = f'{idl.prefix}_{snake(name)}'
         out(f'struct {c_name};')
-        out(f'struct {c_name}_list {{\n        struct {c_name} *items;\n        uint32_t n;\n}};')
+        out(f'struct {c_name}_list {{\n        struct {c_name} *items;\n        uint32_t n, room_;\n}};')
     out('')
     for name, members in idl.structs.items():
         c_name = f'{idl.prefix}_{snake(name)}'

@@ -40,10 +40,12 @@ struct shape_blob {
 struct string_list {
         const char **items;
         uint32_t n;
+        uint32_t room_; /* private to SHAPE_PUSH, here and in all lists; leave it alone */
 };
 struct int_list {
         int64_t *items;
         uint32_t n;
+        uint32_t room_;
 };
 struct string_pair {
         const char *key, *value;
@@ -51,11 +53,17 @@ struct string_pair {
 struct string_map {
         struct string_pair *items;
         uint32_t n;
+        uint32_t room_;
 };
 /* What every list of structures looks like to the engine. */
 struct shape_list {
         void *items; /* n structures, one after the other */
         uint32_t n;
+        uint32_t room_;
+};
+/* Input or output of operations that have none ("-" in the IDL). */
+struct shape_empty {
+        uint64_t has;
 };
 
 enum shape_kind {
@@ -115,6 +123,7 @@ struct shape {
         const uint8_t *lookup; /* perfect-hash or sorted index over wire names; private to the engine, may be NULL */
         uint16_t version;      /* of stored shapes: written as "v" */
 };
+extern const struct shape shape_empty_shape;
 
 /* An operation of a service, from the IDL. */
 struct shape_operation {
@@ -139,7 +148,8 @@ const struct shape_operation *shape_service_find(const struct shape_service *ser
 #define SHAPE_CLEAR(obj, type, field) ((void)((obj)->field = 0, (obj)->has &= ~(uint64_t)type##_has_##field))
 
 /* Appends one element to a list of structures in an arena (amortised growth); evaluates to a pointer to the zeroed new
- * element. `list` is e.g. `struct ecs_tag_list *`. Invalidates pointers to earlier elements. */
+ * element. `list` is e.g. `struct ecs_tag_list *`. Invalidates pointers to earlier elements. Of two flat copies of one list
+ * only one may be pushed to. */
 #define SHAPE_PUSH(arena, list) ((__typeof__((list)->items))shape_list_push_((arena), (struct shape_list *)(void *)(list), sizeof(*(list)->items)))
 void *shape_list_push_(struct arena *arena, struct shape_list *list, size_t item_size);
 void string_list_push(struct arena *arena, struct string_list *list, const char *s);
