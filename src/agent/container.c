@@ -225,6 +225,8 @@ static void stop_is_stuck(struct timer *timer)
 {
         struct engine_container *c = CONTAINER_OF(timer, struct engine_container, stop_timer);
 
+        if (c->state == CONTAINER_STARTING)
+                return; /* the limit of the start ends it */
         log_warn("container does not end", LOG_S("task", c->task->arn), LOG_S("container", c->definition->name));
         engine_container_set_reason(c, "CannotStopContainerError: the container did not end within %u s after SIGKILL; a process may hang in the "
                                        "kernel (disk or network file system)",
