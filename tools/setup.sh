@@ -4,11 +4,11 @@ set -euo pipefail
 
 build=(
   gcc libc6-dev make meson ninja-build pkg-config python3
-  libuv1-dev libhttp-parser-dev libwslay-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libarchive-dev
+  libuv1-dev libhttp-parser-dev libwslay-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libarchive-dev libseccomp-dev
   libnl-3-dev libnl-route-3-dev libnftables-dev
 )
 run=(
-  crun conmon skopeo nftables iproute2 ca-certificates tini
+  crun conmon skopeo nftables iproute2 ca-certificates catatonit
 )
 demo=(
   busybox-static awscli

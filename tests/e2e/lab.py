@@ -199,7 +199,7 @@ def busybox_image(directory):
     """An OCI layout with Debian's static busybox as /bin/*; its name for task definitions."""
     layout = os.path.join(directory, 'busybox')
     if not os.path.exists(os.path.join(layout, 'index.json')):
-        subprocess.run([os.path.join(ROOT, 'tools', 'make-busybox-image.sh'), layout], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([os.path.join(ROOT, 'tools', 'make-busybox-image.py'), layout], check=True, stdout=subprocess.DEVNULL)
     return f'oci:{layout}:latest'
 
 
