@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shapes: everything that crosses a boundary (AWS API, agent messages, stored objects) is declared in api/NAME.idl. The
  * build turns each into `api/NAME.h` (plain C structures) and const tables; this engine reads and writes any of them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * AWS Signature Version 4, in its three stages (canonical request, string to sign, signature), for header and presigned requests,
  * both sides. Pure: no clock, no I/O. Source: the "AWS Signature Version 4 signing process" documentation.
