@@ -53,8 +53,8 @@ struct vpc_options {
  * -EADDRINUSE when the range clashes, others from the kernel; the message says what to do.
  */
 int vpc_new(const struct vpc_options *options, struct vpc **ret, struct error *error) MUST_CHECK;
-/* Waits for the job that runs, drops those that wait (their `done` is not called), frees. Sandboxes and bridge stay and work on.
- * NULL is fine. Returns NULL. The loop must run once more. */
+/* Drops the jobs that wait (no `done` is called any more) and frees, when the job that runs is through: let the loop run until
+ * nothing is left. Sandboxes and bridge stay and work on. NULL is fine. Returns NULL. */
 struct vpc *vpc_free(struct vpc *vpc);
 /* Takes everything away that vpc_new and the sandboxes added to this machine (not ip_forward). Blocks. For tests and for
  * uninstalling: containers lose their network. Frees. Returns NULL. */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests to the kernel's rtnetlink and ctnetlink: one message out, its acknowledgement in. Messages are built with libnl's nlmsg_
+ * and nla_ functions; the socket is ours, because the kernel's own error text is worth having. Blocking: pool threads only. */
+#pragma once
+
+#include <stdint.h>
+
+#include <linux/netlink.h>
+#include <netlink/msg.h>
+
+#include "base/error.h"
+
+struct netlink {
+        int fd; /* -1: closed. It stays in the network namespace in which it was opened. */
+        uint32_t seq;
+};
+
+/* `protocol` is NETLINK_ROUTE or NETLINK_NETFILTER; in the calling thread's network namespace. */
+int netlink_open(struct netlink *nl, int protocol, struct error *error) MUST_CHECK;
+void netlink_close(struct netlink *nl);
+
+/* A request message of `type` with `header` (of `len` bytes) as its family header. The caller frees it with netlink_call. */
+struct nl_msg *netlink_message(int type, int flags, const void *header, size_t len);
+/* Sends, waits for the acknowledgement and frees `msg`. 0 or the kernel's -errno; `what` begins the error text. */
+int netlink_call(struct netlink *nl, struct nl_msg *msg, const char *what, struct error *error);
+/* Sends a NLM_F_DUMP or get request, frees it and calls `each` for every answer; a value other than 0 from `each` becomes the result,
+ * the rest is read and ignored. */
+int netlink_query(struct netlink *nl, struct nl_msg *msg, int (*each)(const struct nlmsghdr *hdr, void *data), void *data);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of a node as nftables text, and libnftables to run it. */
+#include "vpc/nft.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <nftables/libnftables.h>
+
+int nft_open(struct nft_ctx **ret, struct error *error)
+{
+        struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+
+        if (nft == NULL)
+                return error_set(error, ENOMEM, "cannot open nftables: does this kernel have nf_tables?");
+        if (nft_ctx_buffer_output(nft) != 0 || nft_ctx_buffer_error(nft) != 0) {
+                nft_ctx_free(nft);
+                return error_set(error, ENOMEM, "cannot open nftables: out of memory");
+        }
+        *ret = nft;
+        return 0;
+}
+
+struct nft_ctx *nft_close(struct nft_ctx *nft)
+{
+        if (nft != NULL)
+                nft_ctx_free(nft);
+        return NULL;
+}
+
+int nft_run(struct nft_ctx *nft, const char *script, struct error *error)
+{
+        const char *text;
+        int length;
+
+        errno = 0;
+        if (nft_run_cmd_from_buffer(nft, script) == 0) {
+                (void)nft_ctx_get_output_buffer(nft); /* empties it */
+                return 0;
+        }
+        text = nft_ctx_get_error_buffer(nft);
+        length = (int)strcspn(text, "\n");
+        if (strstr(text, "Operation not permitted") != NULL)
+                return error_set(error, EPERM, "nftables: %.*s", length, text);
+        if (strstr(text, "No such file or directory") != NULL)
+                return error_set(error, ENOENT, "nftables: %.*s", length, text);
+        return error_set(error, EIO, "nftables: %.*s", length, text);
+}
+
+/* Each base chain is flushed and filled anew: in one transaction nobody sees it empty. */
+static void chain_begin(struct buf *script, const char *table, const char *chain, const char *type, const char *hook, const char *priority)
+{
+        buf_printf(script, "add chain ip %s %s { type %s hook %s priority %s; policy accept; }\n", table, chain, type, hook, priority);
+        buf_printf(script, "flush chain ip %s %s\n", table, chain);
+}
+
+static void chain_published(struct buf *script, const char *table, const char *chain)
+{
+        buf_printf(script,
+                   "add rule ip %s %s fib daddr type local meta l4proto { tcp, udp } dnat ip to meta l4proto . th dport map @published\n",
+                   table, chain);
+}
+
+static void chain_metadata(struct buf *script, const struct nft_table *t, const char *chain, const char *match)
+{
+        if (t->metadata_port != 0)
+                buf_printf(script, "add rule ip %s %s %s ip daddr " VPC_METADATA_ADDRESS " tcp dport 80 dnat to 127.0.0.1:%u\n", t->name, chain,
+                           match, t->metadata_port);
+}
+
+void nft_script_table(struct buf *script, const struct nft_table *t)
+{
+        CLEANUP_BUF struct buf from_bridge = {0};
+
+        buf_printf(&from_bridge, "iifname \"%s\"", t->name);
+        buf_printf(script, "add table ip %s\n", t->name);
+        buf_printf(script, "add map ip %s published { type inet_proto . inet_service : ipv4_addr . inet_service; }\n", t->name);
+
+        /* Before connection tracking: route_localnet must not let containers at services on the machine's loopback, nor may they
+         * send in the name of others. The redirection to the metadata port happens after this, on another address. */
+        chain_begin(script, t->name, "guard", "filter", "prerouting", "raw");
+        buf_printf(script, "add rule ip %s guard %s ip daddr 127.0.0.0/8 drop\n", t->name, from_bridge.data);
+        buf_printf(script, "add rule ip %s guard %s ip saddr != %s drop\n", t->name, from_bridge.data, t->range);
+
+        chain_begin(script, t->name, "prerouting", "nat", "prerouting", "dstnat");
+        chain_metadata(script, t, "prerouting", from_bridge.data);
+        chain_published(script, t->name, "prerouting");
+
+        chain_begin(script, t->name, "output", "nat", "output", "-100");
+        chain_metadata(script, t, "output", "");
+        chain_published(script, t->name, "output");
+
+        /* Only what was published can be reached from outside. */
+        chain_begin(script, t->name, "forward", "filter", "forward", "filter");
+        buf_printf(script, "add rule ip %s forward oifname \"%s\" ct state established,related accept\n", t->name, t->name);
+        buf_printf(script, "add rule ip %s forward oifname \"%s\" ct status dnat accept\n", t->name, t->name);
+        buf_printf(script, "add rule ip %s forward iifname != \"%s\" oifname \"%s\" drop\n", t->name, t->name, t->name);
+
+        /* Out of the node in the node's name; a container that calls another (or itself) through the node must get the answer back
+         * through the node; and nobody beyond loopback can answer 127.0.0.1. */
+        chain_begin(script, t->name, "postrouting", "nat", "postrouting", "srcnat");
+        buf_printf(script, "add rule ip %s postrouting ip saddr %s oifname != \"%s\" masquerade\n", t->name, t->range, t->name);
+        buf_printf(script, "add rule ip %s postrouting ip saddr %s oifname \"%s\" ct status dnat masquerade\n", t->name, t->range, t->name);
+        buf_printf(script, "add rule ip %s postrouting ip saddr 127.0.0.0/8 oifname \"%s\" masquerade\n", t->name, t->name);
+}
+
+void nft_script_flush(struct buf *script, const char *table)
+{
+        buf_printf(script, "flush map ip %s published\n", table);
+}
+
+void nft_script_add(struct buf *script, const char *table, const char *address, const struct vpc_port *ports, uint32_t n)
+{
+        const char *separator = "";
+
+        if (n == 0)
+                return;
+        buf_printf(script, "add element ip %s published {", table);
+        for (uint32_t i = 0; i < n; i++) {
+                for (uint32_t k = 0; k < ports[i].count; k++) {
+                        buf_printf(script, "%s %s . %u : %s . %u", separator, ports[i].udp ? "udp" : "tcp", ports[i].host_port + k, address,
+                                   ports[i].container_port + k);
+                        separator = ",";
+                }
+        }
+        buf_append_str(script, " }\n");
+}
+
+void nft_script_delete(struct buf *script, const char *table, const struct vpc_port *ports, uint32_t n)
+{
+        const char *separator = "";
+
+        if (n == 0)
+                return;
+        buf_printf(script, "delete element ip %s published {", table);
+        for (uint32_t i = 0; i < n; i++) {
+                for (uint32_t k = 0; k < ports[i].count; k++) {
+                        buf_printf(script, "%s %s . %u", separator, ports[i].udp ? "udp" : "tcp", ports[i].host_port + k);
+                        separator = ",";
+                }
+        }
+        buf_append_str(script, " }\n");
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules and map elements of one nftables table, through libnftables: no process is started. Blocking: pool threads only. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "vpc/vpc.h"
+
+struct nft_ctx;
+
+/* In the calling thread's network namespace, for good. */
+int nft_open(struct nft_ctx **ret, struct error *error) MUST_CHECK;
+/* NULL is fine. Returns NULL. */
+struct nft_ctx *nft_close(struct nft_ctx *nft);
+/* Runs a script as one transaction: all or nothing. */
+int nft_run(struct nft_ctx *nft, const char *script, struct error *error) MUST_CHECK;
+
+/* Everything that the table of a node needs; what is right already stays, the elements of `published` are left alone. */
+struct nft_table {
+        const char *name;    /* of the table and of the bridge */
+        const char *range;   /* "172.31.240.0/20" */
+        uint16_t metadata_port; /* 0: no redirection */
+};
+void nft_script_table(struct buf *script, const struct nft_table *table);
+/* Empties the map. */
+void nft_script_flush(struct buf *script, const char *table);
+/* One command for all ports; nothing when n is 0. */
+void nft_script_add(struct buf *script, const char *table, const char *address, const struct vpc_port *ports, uint32_t n);
+void nft_script_delete(struct buf *script, const char *table, const struct vpc_port *ports, uint32_t n);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a new agent must know of the sandboxes that it finds: a few lines of text each, DIR/records/SLOT. They need not survive a
+ * reboot (the namespaces do not), so they are not synced; a rename makes them whole or absent.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strutil.h"
+#include "vpc/internal.h"
+#include "vpc/range.h"
+
+#define RECORD_MAX 65536
+
+static const char *const mode_names[VPC_MODE_MAX] = {[VPC_BRIDGE] = "bridge", [VPC_NONE] = "none"};
+
+char *record_path(const struct vpc *vpc, uint32_t slot)
+{
+        return xprintf("%s/records/%u", vpc->dir, slot);
+}
+
+char *record_text(const struct vpc_sandbox *s)
+{
+        struct buf text = {0};
+
+        buf_printf(&text, "id %s\nmode %s\naddress %s\n", s->id, mode_names[s->mode], s->address != 0 ? s->address_text : "-");
+        for (uint32_t i = 0; i < s->hold.n; i++) {
+                const struct vpc_port *p = &s->hold.ports[i];
+
+                buf_printf(&text, "port %s %u %u %u\n", p->udp ? "udp" : "tcp", p->host_port, p->container_port, p->count);
+        }
+        return buf_take(&text);
+}
+
+int record_write(const char *path, const char *text, struct error *error)
+{
+        CLEANUP_FREE char *temporary = xprintf("%s.new", path);
+        CLEANUP_CLOSE int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        size_t len = strlen(text);
+        ssize_t n = fd >= 0 ? write(fd, text, len) : -1;
+
+        if (n == (ssize_t)len && rename(temporary, path) == 0)
+                return 0;
+        if (n >= 0 && n < (ssize_t)len)
+                errno = ENOSPC;
+        return error_set(error, errno, "cannot write %s: %s", path, strerror(errno));
+}
+
+/* ---- reading ---- */
+
+struct record {
+        char id[129];
+        char mode[16];
+        char address[20];
+        struct vpc_port ports[VPC_PORTS_MAX];
+        uint32_t n_ports;
+};
+
+static bool parse_line(const char *line, struct record *ret)
+{
+        char protocol[4];
+        unsigned host, container, count;
+
+        if (sscanf(line, "id %128s", ret->id) == 1 || sscanf(line, "mode %15s", ret->mode) == 1 || sscanf(line, "address %19s", ret->address) == 1)
+                return true;
+        if (sscanf(line, "port %3s %u %u %u", protocol, &host, &container, &count) != 4 || ret->n_ports == VPC_PORTS_MAX)
+                return false;
+        if (host == 0 || container == 0 || count == 0 || host + count > 65536 || container + count > 65536)
+                return false;
+        ret->ports[ret->n_ports++] = (struct vpc_port){str_eq(protocol, "udp"), (uint16_t)container, (uint16_t)host, (uint16_t)count};
+        return true;
+}
+
+static bool read_record(const char *path, struct record *ret)
+{
+        CLEANUP_BUF struct buf text = {0};
+        char *save = NULL;
+
+        memset(ret, 0, sizeof *ret);
+        if (buf_read_file(&text, path, RECORD_MAX) < 0 || text.len == 0)
+                return false;
+        for (char *line = strtok_r(text.data, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+                if (!parse_line(line, ret))
+                        return false;
+        }
+        return str_is_name(ret->id, "_.-", sizeof ret->id - 1) && (str_eq(ret->mode, "bridge") || str_eq(ret->mode, "none"));
+}
+
+/* Ports that another record has too (it was changed by hand) would break the map. */
+static bool ports_are_free(const struct vpc *vpc, const struct record *record)
+{
+        for (uint32_t i = 0; i < record->n_ports; i++) {
+                for (uint32_t k = 0; k < record->ports[i].count; k++) {
+                        if (ports_is_taken(vpc->ports, record->ports[i].udp, (uint16_t)(record->ports[i].host_port + k)))
+                                return false;
+                }
+        }
+        return true;
+}
+
+/* The namespace is there and has its cable, or can have it again. */
+static bool works(struct vpc *vpc, const struct vpc_sandbox *s, const struct record *record)
+{
+        if (!netns_exists(s->path) || !ports_are_free(vpc, record) || map_find(&vpc->by_id, record->id) != NULL)
+                return false;
+        if (s->mode == VPC_NONE)
+                return true;
+        return str_eq(s->address_text, record->address) &&
+               (netns_connected(&vpc->kernel, s->address) || netns_repair(&vpc->kernel, s->path, s->address, NULL) == 0);
+}
+
+static bool slot_is_valid(const struct vpc *vpc, uint32_t slot, enum vpc_mode mode)
+{
+        if (mode == VPC_NONE)
+                return slot >= NONE_SLOT_FIRST && slot < NONE_SLOT_FIRST + NONE_SLOTS;
+        return slot >= 2 && slot < ~range_mask(vpc->kernel.prefix);
+}
+
+static void load_one(struct vpc *vpc, uint32_t slot, const char *path)
+{
+        CLEANUP_FREE struct record *record = xalloc(sizeof *record);
+        enum vpc_mode mode;
+        struct vpc_sandbox *s;
+
+        if (!read_record(path, record)) {
+                (void)unlink(path);
+                return;
+        }
+        mode = str_eq(record->mode, "none") ? VPC_NONE : VPC_BRIDGE;
+        if (!slot_is_valid(vpc, slot, mode) || !slot_claim(vpc, slot)) {
+                (void)unlink(path);
+                return;
+        }
+        s = sandbox_new(vpc, mode, slot);
+        if (!works(vpc, s, record)) {
+                slot_release(vpc, slot);
+                sandbox_free(s);
+                (void)unlink(path);
+                return;
+        }
+        s->id = xstrdup(record->id);
+        s->state = SANDBOX_READY;
+        ports_take_again(vpc->ports, record->ports, record->n_ports, &s->hold);
+        map_insert(&vpc->by_id, &s->node, s->id);
+}
+
+/* Calls `each` for every file of DIR/`folder` that is named by a number, and removes others. */
+static int for_each_slot(struct vpc *vpc, const char *folder, void (*each)(struct vpc *vpc, uint32_t slot, const char *path), struct error *error)
+{
+        CLEANUP_FREE char *dir = xprintf("%s/%s", vpc->dir, folder);
+        DIR *d = opendir(dir);
+        struct dirent *entry;
+
+        if (d == NULL)
+                return error_set(error, errno, "cannot read %s: %s", dir, strerror(errno));
+        while ((entry = readdir(d)) != NULL) {
+                CLEANUP_FREE char *path = xprintf("%s/%s", dir, entry->d_name);
+                int64_t slot;
+
+                if (entry->d_name[0] == '.')
+                        continue;
+                if (str_to_int64(entry->d_name, &slot) == 0 && slot >= 0 && slot < SLOT_MAX + NONE_SLOTS)
+                        each(vpc, (uint32_t)slot, path);
+                else
+                        (void)unlink(path);
+        }
+        (void)closedir(d);
+        return 0;
+}
+
+static bool slot_is_used(const struct vpc *vpc, uint32_t slot)
+{
+        return (vpc->slots[slot / 64] >> (slot % 64)) & 1;
+}
+
+static void drop_orphan(struct vpc *vpc, uint32_t slot, const char *path)
+{
+        if (!slot_is_used(vpc, slot))
+                netns_remove(&vpc->kernel, path, 0);
+}
+
+static bool keep_cable(uint32_t address, void *data)
+{
+        const struct vpc *vpc = data;
+        uint32_t slot = address - (vpc->kernel.gateway - 1);
+
+        return slot < SLOT_MAX && slot_is_used(vpc, slot);
+}
+
+int records_load(struct vpc *vpc, struct error *error)
+{
+        int r = for_each_slot(vpc, "records", load_one, error);
+
+        if (r == 0)
+                r = for_each_slot(vpc, "netns", drop_orphan, error);
+        if (r == 0)
+                netns_sweep(&vpc->kernel, keep_cable, vpc);
+        return r;
+}
