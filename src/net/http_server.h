@@ -47,13 +47,16 @@ struct http_limits {
         uint32_t header_timeout_ms;  /* 0: 10 s from the first byte to the end of the headers; 408 */
         uint32_t body_timeout_ms;    /* 0: 30 s; 408 */
         uint32_t idle_timeout_ms;    /* 0: 120 s between requests; closes */
+        uint32_t stall_timeout_ms;   /* 0: 60 s in which the client takes no byte of an answer; closes */
         uint32_t max_connections;    /* 0: 16384; over it the connection is closed at once */
+        uint32_t max_pipelined;      /* 0: 64 unanswered requests on a connection; over it nothing more is read from it */
+        size_t max_buffered;         /* 0: 1 GiB of request bodies over all connections; over it 503 */
 };
 
 struct http_server;
 
 /* Called with each complete request. Answer now or later with one of the functions below, exactly once; the request stays valid
- * until then even if the client has gone (the answer is then dropped). */
+ * until then even if the client has gone (the answer is then dropped). An answer to HEAD is sent without its body. */
 typedef void (*http_handler_fn)(struct http_request *req, void *data);
 
 /* What is wrong with a request that never reaches the handler: lets the owner shape the body (AWS error JSON). Optional. */
@@ -72,7 +75,8 @@ int http_server_new(const struct http_server_options *options, struct http_serve
 /* `address` is "127.0.0.1:4327", "[::1]:4327" or "unix:/path". May be called several times. Port 0: see http_server_port. */
 int http_server_listen(struct http_server *server, const char *address, struct error *error) MUST_CHECK;
 int http_server_port(const struct http_server *server);
-/* Stops listening, lets running requests finish for at most `grace_ms`, then closes everything and calls `closed` (NULL is fine). */
+/* Stops listening, lets running requests finish for at most `grace_ms` (websockets are closed with 1001), then closes everything and
+ * calls `closed` (NULL is fine). The server is freed then, or with the answer to the last request that is still unanswered. */
 void http_server_close(struct http_server *server, uint32_t grace_ms, void (*closed)(void *data), void *data);
 
 struct http_server_stats {
@@ -81,11 +85,12 @@ struct http_server_stats {
 };
 struct http_server_stats http_server_get_stats(const struct http_server *server);
 
-/* Answers; body and headers are copied. Content-Length is added. */
+/* Answers; body and headers are copied. Content-Length and Date are added, and Connection where needed: do not pass these. */
 void http_respond(struct http_request *req, int status, const struct http_header *headers, size_t n_headers, const void *body, size_t len);
 
-/* A streamed answer (chunked): begin, any number of writes, end. `drained` is called when little is waiting to be sent; `closed`
- * when the client has gone (after it no more calls may be made on the stream). Either may be NULL. */
+/* A streamed answer (chunked): begin, any number of writes, end. `drained` is called when everything written has been sent; `closed`
+ * when the client has gone or ended its side (after it no more calls may be made on the stream). Either may be NULL; neither is
+ * called from within a call. The request stays valid until the stream has ended or closed. */
 struct http_stream;
 struct http_stream *http_respond_stream(struct http_request *req, int status, const struct http_header *headers, size_t n_headers,
                                         void (*drained)(struct http_stream *stream, void *data),
@@ -94,4 +99,4 @@ struct http_stream *http_respond_stream(struct http_request *req, int status, co
 size_t http_stream_write(struct http_stream *stream, const void *data, size_t len);
 void http_stream_end(struct http_stream *stream);
 
-/* Takes the connection over for another protocol: see ws.h. */
+/* Taking the connection over for websockets: ws_accept in ws.h. */
