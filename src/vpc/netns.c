@@ -217,14 +217,12 @@ int netns_create(struct vpc_kernel *kernel, const char *path, uint32_t address, 
                 r = plug(kernel, path, &inside, address, error);
         netlink_close(&inside);
         if (r < 0)
-                netns_remove(kernel, path, address);
+                netns_remove(path);
         return r;
 }
 
-void netns_remove(struct vpc_kernel *kernel, const char *path, uint32_t address)
+void netns_remove(const char *path)
 {
-        if (address != 0)
-                (void)drop_cable(kernel, address);
         while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
                 ;
         /* Also takes the mount away from mount namespaces that copied it. */

@@ -29,8 +29,9 @@ struct vpc_kernel {
 int netns_create(struct vpc_kernel *kernel, const char *path, uint32_t address, struct error *error) MUST_CHECK;
 /* Gives the namespace at `path`, which is there, a new cable. */
 int netns_repair(struct vpc_kernel *kernel, const char *path, uint32_t address, struct error *error) MUST_CHECK;
-/* Takes both away; what is gone already is fine. */
-void netns_remove(struct vpc_kernel *kernel, const char *path, uint32_t address);
+/* Takes the file away; what is gone already is fine. The kernel removes the namespace, with its cable, when no process is in it any
+ * more, in the background: to ask for that and to wait for it would take 30 ms. */
+void netns_remove(const char *path);
 /* Is there a namespace at `path` (not after a reboot, for example)? */
 bool netns_exists(const char *path);
 /* Removes the cables on the bridge that `keep` does not want. */

@@ -180,7 +180,7 @@ static bool slot_is_used(const struct vpc *vpc, uint32_t slot)
 static void drop_orphan(struct vpc *vpc, uint32_t slot, const char *path)
 {
         if (!slot_is_used(vpc, slot))
-                netns_remove(&vpc->kernel, path, 0);
+                netns_remove(path);
 }
 
 static bool keep_cable(uint32_t address, void *data)

@@ -161,7 +161,7 @@ static int work_create(struct vpc_job *job, struct error *error)
                 return 0;
         }
         (void)unlink(job->record);
-        netns_remove(kernel, job->path, job->address);
+        netns_remove(job->path);
         return r;
 }
 
@@ -304,7 +304,7 @@ static void unpublish(struct vpc_job *job)
 static int work_destroy(struct vpc_job *job, UNUSED struct error *error)
 {
         unpublish(job);
-        netns_remove(&job->vpc->kernel, job->path, job->address);
+        netns_remove(job->path);
         (void)unlink(job->record);
         return 0;
 }

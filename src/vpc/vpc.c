@@ -171,7 +171,7 @@ struct vpc *vpc_destroy(struct vpc *vpc)
                         continue;
                 path = xprintf("%s/netns/%u", vpc->dir, slot);
                 record = record_path(vpc, slot);
-                netns_remove(&vpc->kernel, path, slot < NONE_SLOT_FIRST ? vpc->kernel.gateway - 1 + slot : 0);
+                netns_remove(path);
                 (void)unlink(record);
         }
         node_remove(&vpc->kernel);
