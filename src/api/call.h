@@ -38,7 +38,8 @@ struct api_call {
         struct commit_waiter waiter;
 };
 
-/* 0: `output` is the answer. Negative: `call->error` is (error_api's code, else ServerException). API_LATER: later. */
+/* 0: `output` is the answer; it may point into the input and into states of the model, for it is encoded before anything else
+ * runs. Negative: `call->error` is (error_api's code, else ServerException). API_LATER: later. */
 typedef int (*api_handler_fn)(struct api_call *call, const void *input, void *output);
 
 /* The operations that one file implements; ends with a row whose run is NULL. */

@@ -10,7 +10,7 @@
  *     …
  *     http_server_close(…); api_free(api);            // after `closed`: no request is under way any more
  *
- * How a request travels: api_handle (server.c) → route by path, X-Amz-Target or Action (dispatch.c) → signature and kind of key
+ * How a request travels: api_handle (server.c) → route by path, X-Amz-Target or Action (dispatch.c, routes.c) → signature and kind of key
  * (auth.c) → rate limit (limits.c) → input decoded into the request's arena → handler → what it rests on is durable → answer.
  * Everything runs on the loop's thread.
  */
@@ -59,8 +59,12 @@ struct api {
 
 /* Never NULL. Registers the routes of every service (services.c). */
 struct api *api_new(const struct api_options *options);
-/* No call may be under way. NULL is fine. Returns NULL. */
+/* No call may be under way. The loop must turn once more afterwards (its timer closes). NULL is fine. Returns NULL. */
 struct api *api_free(struct api *api);
+
+/* Ends the keys of sessions that are over. The api's own timer calls it every minute when there is a loop; tests call it
+ * themselves. (What the model forgets with time is control/retention.h's.) */
+void api_housekeeping(struct api *api);
 
 /* An http_handler_fn and an http_reject_fn; `data` is the api. */
 void api_handle(struct http_request *req, void *data);
@@ -99,7 +103,8 @@ void api_operations(const struct api *api,
 
 /*
  * Runs one operation without HTTP and signatures: decodes `json`, runs the handler, waits for nothing (the model must commit at
- * once, as one without a loop does). Returns the HTTP status and appends the answer's JSON to `out`. For tests and for verbs that
+ * once, as one without a loop does). Returns the HTTP status and appends the answer's JSON to `out`; 0 when
+ * the handler answers later (that answer is dropped). For tests and for verbs that
  * run inside the server. `principal_arn` NULL: the administrator.
  */
 int api_run(struct api *api, const char *service, const char *operation, const char *principal_arn, const char *json, struct buf *out);

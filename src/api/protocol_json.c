@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* AWS JSON 1.0 and 1.1: one object in, one out; failures carry __type and message. */
+#include <string.h>
+
+#include "api/errors.h"
+#include "api/server_internal.h"
+#include "base/strutil.h"
+
+/* Deep enough for every shape of the API, far from the stack's end. */
+static const struct shape_limits limits = {.max_depth = 32, .max_bytes = 64u << 20};
+
+static int decode(struct exchange *x, void **ret_input, struct error *error)
+{
+        const struct http_request *req = x->call.http;
+        const char *body = req->body;
+        size_t len = req->body_len;
+
+        if (len == 0) { /* some clients send nothing where they have nothing to say */
+                body = "{}";
+                len = 2;
+        }
+        return shape_from_json(x->call.operation->input, x->call.arena, body, len, &limits, ret_input, error);
+}
+
+static void encode(struct exchange *x, struct buf *out)
+{
+        shape_to_json(x->call.operation->output, x->call.output, out);
+}
+
+void api_json_quote(struct buf *out, const char *text)
+{
+        buf_append_char(out, '"');
+        for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+                if (*p == '"' || *p == '\\')
+                        buf_append_char(out, '\\');
+                if (*p < 0x20)
+                        buf_printf(out, "\\u%04x", *p);
+                else
+                        buf_append_char(out, (char)*p);
+        }
+        buf_append_char(out, '"');
+}
+
+static void encode_error(struct exchange *x, const char *code, const char *message, int *status, struct buf *out)
+{
+        *status = error_json_status(code);
+        buf_append_str(out, "{\"__type\":");
+        api_json_quote(out, code);
+        buf_append_str(out, ",\"message\":");
+        api_json_quote(out, message);
+        buf_append_char(out, '}');
+}
+
+const struct protocol protocol_json_1_1 = {"application/x-amz-json-1.1", decode, encode, encode_error};
+const struct protocol protocol_json_1_0 = {"application/x-amz-json-1.0", decode, encode, encode_error};

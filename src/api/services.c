@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every service that this server speaks. */
+#include "api/services.h"
+
+#include "api/ecs/common.h"
+#include "api/iam.idl.h"
+#include "api/iam/access_keys.h"
+#include "api/server.h"
+#include "api/sts/sts.h"
+
+void services_register(struct api *api)
+{
+        ecs_register(api);
+        sts_register(api);
+        api_add_routes(api, &iam_service, iam_access_key_routes);
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of services. A new service adds one line in services.c. */
+#pragma once
+
+struct api;
+
+void services_register(struct api *api);
