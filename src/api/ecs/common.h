@@ -13,35 +13,16 @@
 /* Registers every file's routes: one line per table in ecs/routes.c. */
 void ecs_register(struct api *api);
 
-/* ---- Names ---- */
-
-/* "arn:aws:ecs:REGION:ACCOUNT:cluster/default" in parts. */
-struct ecs_arn {
-        const char *partition, *service, *region, *account;
-        const char *type;     /* "cluster", "task-definition", "task", "container-instance", … */
-        const char *resource; /* what follows the first slash, e.g. "default/3f2a…" or "web:3" */
-};
-/* False when `text` is not an ARN at all ("arn:" and six parts). Parts live in `arena`. */
-bool ecs_arn_parse(const char *text, struct arena *arena, struct ecs_arn *ret);
+/* ---- Names: model/names.h with the call's error ---- */
 
 /* 1..max letters, digits, '-' and '_': the names of clusters and families. */
 bool ecs_name_valid(const char *name, size_t max);
-
-/*
- * The name of a cluster from a name or an ARN; NULL or "" is "default". -EINVAL with InvalidParameterException for text that can
- * be neither, for an ARN of something else, and for one of another account or region.
- */
-int ecs_cluster_name(struct api_call *call, const char *cluster, const char **ret_name) MUST_CHECK;
-/* The ACTIVE cluster that the caller names; ClusterNotFoundException "Cluster not found." when there is none or it is INACTIVE. */
+/* The ACTIVE cluster that the caller names (NULL or "": "default"); ClusterNotFoundException when there is none. */
 int ecs_find_cluster(struct api_call *call, const char *cluster, struct cluster **ret) MUST_CHECK;
-
-/* The id of a task or container instance ("task", "container-instance") in `cluster` from an id or an ARN (long or short
- * form). NULL when the text cannot name one there (bad ARN, other cluster, other account): callers report it as MISSING. */
-const char *ecs_resource_id(struct api_call *call, const struct cluster *cluster, const char *type, const char *text);
-struct task *ecs_find_task(struct api_call *call, const struct cluster *cluster, const char *text);
-/* Also finds INACTIVE ones. */
-struct instance *ecs_find_instance(struct api_call *call, const struct cluster *cluster, const char *text);
-
+/* NULL when the text names none in that cluster, for whatever reason: describing operations report it as MISSING. The instance
+ * may be INACTIVE. */
+struct task *ecs_find_task(struct api_call *call, struct cluster *cluster, const char *text);
+struct instance *ecs_find_instance(struct api_call *call, struct cluster *cluster, const char *text);
 /*
  * "family" (its newest ACTIVE revision), "family:7" or an ARN. Finds revisions of any status when the revision is named: callers
  * check `state->definition->status`. ClientException "Unable to describe task definition." when there is none (`ecs_find…`);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The route tables of the ECS service, one per file of handlers. */
+#pragma once
+
+#include "api/call.h"
+
+extern const struct api_route ecs_attribute_routes[];
+extern const struct api_route ecs_capacity_provider_routes[];
+extern const struct api_route ecs_cluster_routes[];
+extern const struct api_route ecs_setting_routes[];
+extern const struct api_route ecs_tag_routes[];
+extern const struct api_route ecs_task_definition_routes[];
