@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Room that a string, quotes included, may need: every byte as a \u escape. */
-#define JSON_STRING_MAX(len) ((len) * 6 + 2)
+/* Room that a string, quotes included, may need. Short ones: as if every byte became a \u escape; long ones are counted. */
+size_t json_string_room(const char *s, size_t len);
 #define JSON_NUMBER_MAX ((size_t)40)
 
 char *json_put_string(char *p, const char *s, size_t len);

@@ -77,6 +77,17 @@ static char *put_escape(char *p, unsigned char c)
         return p + 5;
 }
 
+size_t json_string_room(const char *s, size_t len)
+{
+        size_t escapes = 0;
+
+        if (len <= 256)
+                return len * 6 + 2;
+        for (size_t i = 0; i < len; i++)
+                escapes += (signed char)s[i] < ' ' || s[i] == '"' || s[i] == '\\';
+        return len + escapes * 5 + 2;
+}
+
 char *json_put_string(char *p, const char *s, size_t len)
 {
         const char *end = s + len;
@@ -149,7 +160,7 @@ char *json_put_double(char *p, double value)
 
 void json_append_string(struct buf *out, const char *s, size_t len)
 {
-        char *to = buf_reserve(out, JSON_STRING_MAX(len));
+        char *to = buf_reserve(out, json_string_room(s, len));
 
         buf_advance(out, (size_t)(json_put_string(to, s, len) - to));
 }

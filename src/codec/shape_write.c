@@ -55,7 +55,7 @@ static void put_text(struct writer *w, const char *s)
 {
         size_t len = strlen(s);
 
-        room(w, JSON_STRING_MAX(len));
+        room(w, json_string_room(s, len));
         w->p = json_put_string(w->p, s, len);
 }
 
