@@ -114,6 +114,7 @@ static int on_header_field(parser_type *parser, const char *at, size_t len)
         split->headers[split->n].name = at;
         split->headers[split->n].value = "";
         split->ends[2 * split->n] = (char *)at + len;
+        split->ends[2 * split->n + 1] = NULL;
         split->n++;
         split->in_value = false;
         return 0;
@@ -124,10 +125,12 @@ static int on_header_value(parser_type *parser, const char *at, size_t len)
         struct split *split = parser->data;
         if (split->n == 0)
                 return -1;
-        if (!split->in_value)
+        split->in_value = true;
+        if (len == 0)
+                return 0; /* stays ""; `at` is beyond the line then */
+        if (split->ends[2 * split->n - 1] == NULL)
                 split->headers[split->n - 1].value = at;
         split->ends[2 * split->n - 1] = (char *)at + len;
-        split->in_value = true;
         return 0;
 }
 
@@ -221,6 +224,25 @@ static struct verdict check_bytes(const char *head, size_t len)
                         return (struct verdict){400, "a control character in the header section"};
                 }
         }
+        return (struct verdict){0, NULL};
+}
+
+/* The first line has exactly its parts, with one space between them. */
+static struct verdict check_first_line(const char *head, bool request)
+{
+        static const char version[] = "HTTP/1.";
+        size_t len = strcspn(head, "\r"), v = sizeof(version); /* with the digit */
+        const char *at = head;
+        if (request) {
+                const char *space = memchr(head, ' ', len), *last = memrchr(head, ' ', len);
+                if (space == NULL || memchr(space + 1, ' ', len - (size_t)(space + 1 - head)) != last || last == space + 1 || len < v + 1)
+                        return (struct verdict){400, "the request line is not of the form METHOD TARGET VERSION"};
+                at = last + 1;
+                if (at + v != head + len)
+                        return (struct verdict){400, "the request line does not end in an HTTP version"};
+        }
+        if (memcmp(at, version, v - 1) != 0)
+                return (struct verdict){strncmp(at, "HTTP/", 5) == 0 ? 505 : 400, "the version is not HTTP/1.0 or HTTP/1.1"};
         return (struct verdict){0, NULL};
 }
 
@@ -344,6 +366,8 @@ static struct verdict split_head(char *bytes, size_t len, size_t max_headers, bo
         if (v.status != 0)
                 return v;
         v = run_library(&parser, &split, bytes, len, request);
+        if (v.status == 0)
+                v = check_first_line(bytes, request);
         if (v.status != 0)
                 return v;
         if (parser.http_major != 1 || parser.http_minor > 1)
