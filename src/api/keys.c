@@ -54,20 +54,20 @@ static const char *standard_principal(const struct model *model, struct arena *a
         return api_admin_arn(model, arena);
 }
 
-int api_key_create(struct model *model, const struct api_key_request *request, const struct access_key **ret, struct error *error)
+struct access_key *api_key_insert(struct model *model, struct tx *tx, const struct api_key_request *request)
 {
         struct env *env = model_env(model);
-        struct state_access_key state = {.kind = request->kind};
-        struct object *object;
-        struct arena *arena;
-        struct tx *tx;
+        struct arena *arena = tx_arena(tx);
+        struct state_access_key state = {
+                .kind = request->kind,
+                .comment = request->comment,
+                .created_at = env_now_ms(env),
+                .expires_at = request->expires_at,
+                .task = request->task,
+                .role_type = request->role_type,
+                .credentials_id = request->credentials_id,
+        };
 
-        if (request->kind == STATE_KEY_KIND_UNSET)
-                return error_set(error, EINVAL, "a key needs a kind: USER or AGENT");
-        if (temporary(request->kind) && request->expires_at == 0)
-                return error_set(error, EINVAL, "a temporary key needs a time when it ends");
-        tx = tx_begin(model);
-        arena = tx_arena(tx);
         do
                 state.id = random_string(env, arena, temporary(request->kind) ? "ASIA" : "AKIA", base32, KEY_ID_RANDOM);
         while (model_access_key(model, state.id) != NULL);
@@ -76,12 +76,20 @@ int api_key_create(struct model *model, const struct api_key_request *request, c
                 state.session_token = random_string(env, arena, "", base64, SESSION_TOKEN_LENGTH);
         state.principal_arn = request->principal_arn != NULL ? request->principal_arn
                                                              : standard_principal(model, arena, request->kind, state.id);
-        state.comment = request->comment;
-        state.created_at = env_now_ms(env);
-        state.expires_at = request->expires_at;
-        object = tx_insert(tx, OBJECT_ACCESS_KEY, &state);
+        return CONTAINER_OF(tx_insert(tx, OBJECT_ACCESS_KEY, &state), struct access_key, object);
+}
+
+int api_key_create(struct model *model, const struct api_key_request *request, const struct access_key **ret, struct error *error)
+{
+        struct tx *tx;
+
+        if (request->kind == STATE_KEY_KIND_UNSET)
+                return error_set(error, EINVAL, "a key needs a kind: USER or AGENT");
+        if (temporary(request->kind) && request->expires_at == 0)
+                return error_set(error, EINVAL, "a temporary key needs a time when it ends");
+        tx = tx_begin(model);
+        *ret = api_key_insert(model, tx, request);
         (void)tx_commit(tx);
-        *ret = CONTAINER_OF(object, struct access_key, object);
         return 0;
 }
 

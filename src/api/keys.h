@@ -12,8 +12,12 @@ struct api_key_request {
         enum state_key_kind kind;
         const char *principal_arn; /* NULL: user/admin for USER; "…:role/ecsInstanceRole" for AGENT */
         const char *comment;       /* NULL: none */
-        int64_t expires_at;        /* ms; 0: never. Required for SESSION. */
+        int64_t expires_at;        /* ms; 0: never. Required for SESSION and TASK. */
+        const char *task, *role_type, *credentials_id; /* of TASK: see AccessKey in api/state.idl */
 };
+
+/* Creates a key in `tx`. TASK and SESSION keys get a session token. */
+struct access_key *api_key_insert(struct model *model, struct tx *tx, const struct api_key_request *request);
 
 /* Creates a key and queues it for the store; wait with model_when_durable before showing it to anybody. */
 int api_key_create(struct model *model, const struct api_key_request *request, const struct access_key **ret, struct error *error) MUST_CHECK;
