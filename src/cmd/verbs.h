@@ -6,7 +6,6 @@
 
 extern const struct verb verb_agent;
 extern const struct verb verb_env;
-extern const struct verb verb_image;
 extern const struct verb verb_keys;
 extern const struct verb verb_operations;
 extern const struct verb verb_server;
