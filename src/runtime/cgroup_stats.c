@@ -174,7 +174,7 @@ void cgroup_parse_net_dev(const char *text, struct runtime_stats *ret)
                 unsigned long long rx[4], tx[4];
                 char name[32];
 
-                if (sscanf(line, " %31[^:]: %llu %llu %llu %llu %*u %*u %*u %*u %llu %llu %llu %llu", name, &rx[0], &rx[1], &rx[2], &rx[3], &tx[0],
+                if (sscanf(line, " %31[^:\n]: %llu %llu %llu %llu %*u %*u %*u %*u %llu %llu %llu %llu", name, &rx[0], &rx[1], &rx[2], &rx[3], &tx[0],
                            &tx[1], &tx[2], &tx[3]) != 9 ||
                     str_eq(name, "lo"))
                         continue;
