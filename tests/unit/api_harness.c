@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/strutil.h"
 #include "store/store.h"
 
@@ -52,6 +53,7 @@ static void open_model(struct api_harness *h, const struct api_options *given)
 
 void harness_begin_with(struct api_harness *h, const struct api_options *options)
 {
+        log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT); /* refusals are what is tested */
         *h = (struct api_harness){.service = "ecs"};
         h->env.env = (struct env){harness_now, harness_mono, harness_random};
         h->env.now_ms = INT64_C(1767225600000);
