@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RunTask and StartTask: new tasks, placed by the scheduler or where the caller says. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/agent/agents.h"
+#include "api/ecs/common.h"
+#include "api/ecs/instances.h"
+#include "api/ecs/routes.h"
+#include "api/ecs/tasks.h"
+#include "api/ecs/tokens.h"
+#include "api/server.h"
+#include "base/strutil.h"
+#include "codec/sha256.h"
+#include "sched/sched.h"
+
+#define MAX_COUNT 10
+#define MAX_INSTANCES 10
+#define MAX_TOKEN 64
+#define MAX_STRATEGY 20
+#define MAX_FAILURES 100
+#define TOKEN_MS (INT64_C(24) * 3600 * 1000)
+
+#define INVALID "InvalidParameterException"
+#define UNSUPPORTED "UnsupportedFeatureException"
+
+static const struct int_list with_tags = {(int64_t[]){ECS_TASK_FIELD_TAGS}, 1};
+
+/* ---- Where it may run ---- */
+
+static bool compatible(const struct ecs_task_definition *definition, enum ecs_compatibility with)
+{
+        if (definition->compatibilities.n == 0)
+                return true;
+        return ecs_includes(&definition->compatibilities, (int)with);
+}
+
+static const struct {
+        enum ecs_launch_type type;
+        enum ecs_compatibility compatibility;
+        const char *missing; /* why it cannot be had; NULL: it can */
+} launch_types[] = {
+        {ECS_LAUNCH_TYPE_EC2, ECS_COMPATIBILITY_EC2, NULL},
+        {ECS_LAUNCH_TYPE_EXTERNAL, ECS_COMPATIBILITY_EXTERNAL, NULL},
+        {ECS_LAUNCH_TYPE_FARGATE, ECS_COMPATIBILITY_FARGATE,
+         "Launch type FARGATE is not available on this server yet. Use EC2 with a registered container instance."},
+        {ECS_LAUNCH_TYPE_MANAGED_INSTANCES, ECS_COMPATIBILITY_MANAGED_INSTANCES,
+         "Launch type MANAGED_INSTANCES is not available on this server yet. Use EC2 with a registered container instance."},
+};
+
+static bool known_platform(const char *version)
+{
+        static const char *const versions[] = {"LATEST", "1.4.0", "1.3.0", "1.2.0", "1.1.0", "1.0.0"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
+                if (str_eq(version, versions[i]))
+                        return true;
+        return false;
+}
+
+static int check_platform(struct api_call *call, const struct ecs_run_task_request *in)
+{
+        if (str_empty(in->platform_version))
+                return 0;
+        if (in->launch_type != ECS_LAUNCH_TYPE_FARGATE)
+                return api_fail(call, INVALID, "The platform version must be null when specifying an EC2 launch type.");
+        if (!known_platform(in->platform_version))
+                return api_fail(call, "PlatformUnknownException", "The platform version %.50s does not exist.", in->platform_version);
+        return 0;
+}
+
+static int check_launch_type(struct api_call *call, const struct ecs_run_task_request *in, const struct ecs_task_definition *definition)
+{
+        int r = check_platform(call, in);
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(launch_types); i++) {
+                if (launch_types[i].type != in->launch_type)
+                        continue;
+                if (!compatible(definition, launch_types[i].compatibility))
+                        return api_fail(call, INVALID, "Task definition does not support launch_type %s.",
+                                        shape_enum_name(&ecs_launch_type_enum, in->launch_type));
+                if (launch_types[i].missing)
+                        return api_fail(call, UNSUPPORTED, "%s", launch_types[i].missing);
+        }
+        return r;
+}
+
+static int check_strategy_item(struct api_call *call, const struct ecs_capacity_provider_strategy_item *item)
+{
+        if (str_eq(item->capacity_provider, "FARGATE") || str_eq(item->capacity_provider, "FARGATE_SPOT"))
+                return api_fail(call, UNSUPPORTED, "Capacity provider %s is not available on this server yet. Use launchType EC2.",
+                                item->capacity_provider);
+        return api_fail(call, INVALID, "The specified capacity provider %.255s was not found.", item->capacity_provider);
+}
+
+static int check_strategy(struct api_call *call, const struct ecs_capacity_provider_strategy_item_list *strategy)
+{
+        uint32_t bases = 0, weights = 0;
+
+        if (strategy->n > MAX_STRATEGY)
+                return api_fail(call, INVALID, "capacityProviderStrategy: %u items; at most %d are allowed.", strategy->n, MAX_STRATEGY);
+        for (uint32_t i = 0; i < strategy->n; i++) {
+                bases += strategy->items[i].base > 0;
+                weights += strategy->items[i].weight > 0;
+        }
+        if (bases > 1)
+                return api_fail(call, INVALID, "Only one capacity provider can have a base in a capacity provider strategy.");
+        if (strategy->n > 1 && weights == 0)
+                return api_fail(call, INVALID, "At least one capacity provider must have a weight greater than 0.");
+        return check_strategy_item(call, &strategy->items[0]);
+}
+
+static int check_capacity(struct api_call *call, const struct ecs_run_task_request *in, const struct task_request *request)
+{
+        const struct ecs_capacity_provider_strategy_item_list *strategy = &in->capacity_provider_strategy;
+
+        if (in->launch_type && strategy->n > 0)
+                return api_fail(call, INVALID,
+                                "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.");
+        if (!in->launch_type && strategy->n == 0)
+                strategy = &request->cluster->state->default_capacity_provider_strategy;
+        if (!in->launch_type && strategy->n > 0)
+                return check_strategy(call, strategy);
+        return check_launch_type(call, in, request->definition->state->definition);
+}
+
+/* ---- Failures ---- */
+
+static bool has_attribute(const struct instance *instance, const struct ecs_attribute *wanted)
+{
+        const char *value = ecs_instance_attribute(instance, wanted->name);
+
+        return value && (str_empty(wanted->value) || str_eq(value, wanted->value));
+}
+
+/* ECS only says ATTRIBUTE: name those that are missing. */
+static const char *missing_attributes(struct api_call *call, const struct instance *instance, const struct ecs_task_definition *definition)
+{
+        CLEANUP_BUF struct buf text = {0};
+
+        for (uint32_t i = 0; i < definition->requires_attributes.n; i++)
+                if (!has_attribute(instance, &definition->requires_attributes.items[i]))
+                        buf_printf(&text, "%s%s", text.len > 0 ? ", " : "The container instance lacks: ",
+                                   definition->requires_attributes.items[i].name);
+        return text.len > 0 ? arena_strndup(call->arena, text.data, text.len) : NULL;
+}
+
+static void fail_on(struct api_call *call, const struct instance *instance, const struct task_request *request, const char *reason,
+                    struct ecs_failure_list *failures)
+{
+        const struct ecs_task_definition *definition = request->definition->state->definition;
+        const char *detail = str_eq(reason, "ATTRIBUTE") ? missing_attributes(call, instance, definition) : NULL;
+
+        ecs_fail_item(call, failures, model_instance_arn(call->model, call->arena, instance->state->cluster, instance->state->id), reason, detail);
+}
+
+static int no_gpu(struct api_call *call, const struct task_request *request, struct ecs_failure_list *failures)
+{
+        list_for_each(instance, &request->cluster->instances, struct instance, in_cluster)
+                if (failures->n < MAX_FAILURES)
+                        fail_on(call, instance, request, "RESOURCE:GPU", failures);
+        return 0;
+}
+
+/* ---- Making tasks ---- */
+
+/* Without a wish of the caller's the task is of the kind that its instance is. */
+static enum ecs_launch_type launch_type(const struct instance *instance, enum ecs_launch_type wanted)
+{
+        if (wanted)
+                return wanted;
+        return ecs_instance_attribute(instance, "ecs.capability.external") ? ECS_LAUNCH_TYPE_EXTERNAL : ECS_LAUNCH_TYPE_EC2;
+}
+
+static struct task *insert_task(struct api_call *call, struct tx *tx, struct task_request *request, const struct instance *instance,
+                                enum ecs_launch_type wanted)
+{
+        struct state_task *state;
+        struct object *object;
+        struct task *task;
+
+        request->launch_type = launch_type(instance, wanted);
+        state = task_make(call->api->env, request, tx_arena(tx));
+        state->instance = instance->state->id;
+        object = tx_insert(tx, OBJECT_TASK, state);
+        task = CONTAINER_OF(object, struct task, object);
+        if (call->api->agents)
+                agents_add_credentials(call->api->agents, tx, task);
+        return task;
+}
+
+static void placement_of(struct task_request *request, const struct task_size *size, struct placement_request *ret)
+{
+        *ret = (struct placement_request){
+                .cluster = (struct cluster *)request->cluster,
+                .cpu = size->cpu,
+                .memory = size->memory,
+                .ports = &size->ports,
+                .ports_udp = &size->ports_udp,
+                .required = &request->definition->state->definition->requires_attributes,
+                .group = request->group,
+        };
+}
+
+/* ---- RunTask ---- */
+
+static int32_t run_count(const struct ecs_run_task_request *in)
+{
+        return SHAPE_HAS(in, ecs_run_task_request, count) ? in->count : 1;
+}
+
+static int check_run(struct api_call *call, const struct ecs_run_task_request *in)
+{
+        if (run_count(in) < 1 || run_count(in) > MAX_COUNT)
+                return api_fail(call, INVALID, "count: %d tasks; 1 to %d can be run in one call.", run_count(in), MAX_COUNT);
+        if (in->client_token && strlen(in->client_token) > MAX_TOKEN)
+                return api_fail(call, INVALID, "clientToken: at most %d characters are allowed.", MAX_TOKEN);
+        return 0;
+}
+
+/* Says what the request asks for, whatever its token is. */
+static const char *digest(struct api_call *call, const struct ecs_run_task_request *in)
+{
+        struct ecs_run_task_request copy = *in;
+        CLEANUP_BUF struct buf json = {0};
+        char *hex = arena_bytes(call->arena, 2 * SHA256_SIZE + 1);
+
+        copy.client_token = NULL;
+        shape_to_json(&ecs_run_task_request_shape, &copy, &json);
+        sha256_hex(json.data, json.len, hex);
+        return hex;
+}
+
+static void view_again(struct api_call *call, const struct client_token *token, const char *cluster, struct ecs_run_task_response *out)
+{
+        for (uint32_t i = 0; i < token->state->task_ids.n; i++) {
+                struct task *task = model_task(call->model, cluster, token->state->task_ids.items[i]);
+
+                if (task)
+                        ecs_view_task(call, task, &with_tags, SHAPE_PUSH(call->arena, &out->tasks));
+        }
+}
+
+static int explain(struct api_call *call, struct placement_request *placement, const struct task_request *request, bool some,
+                   struct ecs_failure_list *failures)
+{
+        struct placement_failures reasons;
+
+        sched_explain(call->api->sched, placement, call->arena, &reasons);
+        if (reasons.n == 0 && !some)
+                return api_fail(call, INVALID, "No Container Instances were found in your cluster.");
+        for (uint32_t i = 0; i < reasons.n; i++)
+                fail_on(call, reasons.items[i].instance, request, reasons.items[i].reason, failures);
+        return 0;
+}
+
+/* Places as many of the tasks as there is room for: all in one transaction, one commit. */
+static int run(struct api_call *call, const struct ecs_run_task_request *in, struct task_request *request, struct placement_request *placement,
+               const char *asked, struct ecs_run_task_response *out)
+{
+        struct string_list ids = {0};
+        struct task *tasks[MAX_COUNT];
+        struct tx *tx = tx_begin(call->model);
+        int32_t n = 0;
+        int r = 0;
+
+        while (n < run_count(in)) {
+                struct instance *instance = sched_pick(call->api->sched, placement);
+
+                if (!instance)
+                        break;
+                tasks[n] = insert_task(call, tx, request, instance, in->launch_type);
+                string_list_push(call->arena, &ids, tasks[n]->state->id);
+                n++;
+        }
+        if (n < run_count(in))
+                r = explain(call, placement, request, n > 0, &out->failures);
+        if (n == 0) {
+                tx_rollback(tx);
+                return r;
+        }
+        ecs_token_remember(call, tx, request->cluster->state->name, in->client_token, asked, &ids, TOKEN_MS);
+        (void)tx_commit(tx);
+        for (int32_t i = 0; i < n; i++)
+                ecs_view_task(call, tasks[i], &with_tags, SHAPE_PUSH(call->arena, &out->tasks));
+        return 0;
+}
+
+static int prepare_run(struct api_call *call, const struct ecs_run_task_request *in, struct cluster *cluster, struct task_request *request,
+                       struct placement_rules *rules)
+{
+        struct task_input input = {
+                .task_definition = in->task_definition, .group = in->group, .started_by = in->started_by, .reference_id = in->reference_id,
+                .overrides = in->overrides, .network = in->network_configuration, .tags = &in->tags, .volumes = &in->volume_configurations,
+                .propagate_tags = in->propagate_tags, .managed_tags = in->enable_ecs_managed_tags, .execute_command = in->enable_execute_command,
+        };
+        int r;
+
+        /* The launch type first: of a Fargate task with awsvpc the more telling reason is that there is no Fargate. */
+        struct task_definition *found;
+
+        r = ecs_runnable_task_definition(call, in->task_definition, &found);
+        if (r < 0)
+                return r;
+        r = check_capacity(call, in, &(struct task_request){.cluster = cluster, .definition = found});
+        if (r == 0)
+                r = ecs_prepare_task(call, cluster, &input, request);
+        if (r == 0)
+                r = placement_rules_read(&in->placement_constraints, &found->state->definition->placement_constraints, &in->placement_strategy, rules,
+                                         &call->error);
+        if (r == 0)
+                r = sched_check_rules(call->api->sched, rules, &call->error);
+        return r;
+}
+
+static int run_task(struct api_call *call, const void *input, void *output)
+{
+        const struct ecs_run_task_request *in = input;
+        struct task_request request;
+        struct placement_request placement;
+        struct placement_rules rules;
+        struct client_token *token;
+        struct task_size size;
+        struct cluster *cluster;
+        const char *asked = str_empty(in->client_token) ? "" : digest(call, in);
+        int r = ecs_find_cluster(call, in->cluster, &cluster);
+
+        if (r == 0)
+                r = check_run(call, in);
+        if (r == 0)
+                r = ecs_token_find(call, cluster->state->name, in->client_token, asked, &token);
+        if (r < 0)
+                return r;
+        if (token) {
+                view_again(call, token, cluster->state->name, output);
+                return 0;
+        }
+        r = prepare_run(call, in, cluster, &request, &rules);
+        if (r < 0)
+                return r;
+        if (ecs_needs_gpu(&request))
+                return no_gpu(call, &request, &((struct ecs_run_task_response *)output)->failures);
+        task_size_of(request.definition->state->definition, request.overrides, call->arena, &size);
+        placement_of(&request, &size, &placement);
+        placement.launch_type = in->launch_type;
+        placement.rules = &rules;
+        return run(call, in, &request, &placement, asked, output);
+}
+
+/* ---- StartTask ---- */
+
+static struct task *start_on(struct api_call *call, struct tx *tx, struct task_request *request, struct placement_request *placement,
+                             const char *text, struct ecs_failure_list *failures)
+{
+        struct instance *instance = ecs_find_instance(call, (struct cluster *)request->cluster, text);
+        const char *reason;
+
+        if (!instance) {
+                const char *arn = str_starts_with(text, "arn:") ? text
+                                                                : model_instance_arn(call->model, call->arena, request->cluster->state->name, text);
+
+                ecs_fail_item(call, failures, arn, "MISSING", NULL);
+                return NULL;
+        }
+        reason = ecs_needs_gpu(request) ? "RESOURCE:GPU" : sched_reason(call->api->sched, placement, instance);
+        if (!reason)
+                return insert_task(call, tx, request, instance, ECS_LAUNCH_TYPE_UNSET);
+        fail_on(call, instance, request, reason, failures);
+        return NULL;
+}
+
+static int start_all(struct api_call *call, const struct ecs_start_task_request *in, struct task_request *request,
+                     struct ecs_start_task_response *out)
+{
+        struct placement_request placement;
+        struct task *tasks[MAX_INSTANCES];
+        struct tx *tx = tx_begin(call->model);
+        struct task_size size;
+        size_t n = 0;
+
+        task_size_of(request->definition->state->definition, request->overrides, call->arena, &size);
+        placement_of(request, &size, &placement);
+        for (uint32_t i = 0; i < in->container_instances.n; i++) {
+                struct task *task = start_on(call, tx, request, &placement, in->container_instances.items[i], &out->failures);
+
+                if (task)
+                        tasks[n++] = task;
+        }
+        if (n == 0)
+                tx_rollback(tx);
+        else
+                (void)tx_commit(tx);
+        for (size_t i = 0; i < n; i++)
+                ecs_view_task(call, tasks[i], &with_tags, SHAPE_PUSH(call->arena, &out->tasks));
+        return 0;
+}
+
+static int start_task(struct api_call *call, const void *input, void *output)
+{
+        const struct ecs_start_task_request *in = input;
+        struct task_input common = {
+                .task_definition = in->task_definition, .group = in->group, .started_by = in->started_by, .reference_id = in->reference_id,
+                .overrides = in->overrides, .network = in->network_configuration, .tags = &in->tags, .volumes = &in->volume_configurations,
+                .propagate_tags = in->propagate_tags, .managed_tags = in->enable_ecs_managed_tags, .execute_command = in->enable_execute_command,
+        };
+        struct task_request request;
+        struct cluster *cluster;
+        int r = ecs_find_cluster(call, in->cluster, &cluster);
+
+        if (r < 0)
+                return r;
+        if (in->container_instances.n == 0)
+                return api_fail(call, INVALID, "Container instances cannot be empty.");
+        if (in->container_instances.n > MAX_INSTANCES)
+                return api_fail(call, INVALID, "containerInstances: %u container instances; at most %d can be named in one call.",
+                                in->container_instances.n, MAX_INSTANCES);
+        r = ecs_prepare_task(call, cluster, &common, &request);
+        if (r < 0)
+                return r;
+        if (!compatible(request.definition->state->definition, ECS_COMPATIBILITY_EC2) &&
+            !compatible(request.definition->state->definition, ECS_COMPATIBILITY_EXTERNAL))
+                return api_fail(call, INVALID, "Task definition does not support launch_type EC2.");
+        return start_all(call, in, &request, output);
+}
+
+const struct api_route ecs_run_routes[] = {
+        {ECS_OP_RUN_TASK, run_task},
+        {ECS_OP_START_TASK, start_task},
+        {0, NULL},
+};
