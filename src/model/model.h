@@ -88,6 +88,7 @@ struct instance {
         struct port_set *ports_used, *ports_used_udp; /* the instance's own reserved ports and its tasks'; see model/ports.h */
         bool connected;          /* an ACS session is open: not stored; set with model_set_connected */
         void *session;           /* the server's session, or NULL; not the model's */
+        void *node;              /* the scheduler's, or NULL; not the model's */
 };
 
 struct task {

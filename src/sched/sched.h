@@ -23,7 +23,6 @@
 #include "sched/rules.h"
 
 struct sched;
-struct placement_class;
 
 /* What a task needs. Zero what does not matter. */
 struct placement_request {
@@ -35,8 +34,7 @@ struct placement_request {
         const char *group;                         /* of the task: "family:web", "service:web" */
         const struct placement_rules *rules;       /* NULL: any instance that fits, by chance */
 
-        struct placement_class *class_; /* the scheduler's own; clear both when anything above changes */
-        uint64_t class_id;
+        uint64_t class_id; /* the scheduler's own, 0 at first; clear it when anything above changes */
 };
 
 /* One per model, which must outlive it. */
