@@ -252,9 +252,9 @@ static void make_hidden_paths(struct making *m, struct oci_spec_linux *out)
                 string_list_push(m->arena, &out->readonly_paths, read_only[i]);
 }
 
-static int make_seccomp(struct making *m, struct oci_spec_linux *out)
+static int make_seccomp(struct making *m, struct oci_spec *config, struct oci_spec_linux *out)
 {
-        const char *given = m->spec->seccomp;
+        const char *given = m->spec->seccomp, *compiled;
         struct buf profile = {0};
 
         if (m->spec->privileged || str_eq(given, "unconfined"))
@@ -268,6 +268,10 @@ static int make_seccomp(struct making *m, struct oci_spec_linux *out)
         seccomp_default_profile(m->capabilities, &profile);
         out->seccomp = arena_strndup(m->arena, profile.data, profile.len);
         buf_done(&profile);
+        /* crun takes a compiled program instead of the profile where it is given one (crun(1), run.oci.seccomp_bpf_data). */
+        compiled = m->context->seccomp != NULL ? seccomp_cache_get(m->context->seccomp, m->capabilities) : NULL;
+        if (compiled != NULL)
+                string_map_set(m->arena, &config->annotations, "run.oci.seccomp_bpf_data", compiled);
         return 0;
 }
 
@@ -276,7 +280,7 @@ static int make_linux(struct making *m, struct oci_spec *config)
         struct oci_spec_linux *out = config->linux_ = ARENA_NEW(m->arena, struct oci_spec_linux);
         int r = make_resources(m, out);
 
-        if (r < 0 || (r = make_seccomp(m, out)) < 0)
+        if (r < 0 || (r = make_seccomp(m, config, out)) < 0)
                 return r;
         make_namespaces(m, out);
         make_hidden_paths(m, out);
@@ -317,9 +321,11 @@ int bundle_write(const struct bundle_context *context, const struct runtime_cont
         const char *user = spec->user != NULL ? spec->user : image != NULL ? image->user : NULL;
         struct making m = {.context = context, .spec = spec, .arena = arena, .error = error};
         struct bundle_result result = {.config_path = arena_printf(arena, "%s/config.json", context->dir)};
-        struct oci_spec config = {.oci_version = "1.0.2", .annotations = spec->annotations};
+        struct oci_spec config = {.oci_version = "1.0.2"};
         int r;
 
+        for (uint32_t i = 0; i < spec->annotations.n; i++)
+                string_map_set(arena, &config.annotations, spec->annotations.items[i].key, spec->annotations.items[i].value);
         r = user_resolve(spec->pause ? NULL : user, context->layers, context->n_layers, arena, &m.user, error);
         if (r < 0 || (r = capabilities_resolve(spec->privileged, &spec->cap_add, &spec->cap_drop, &m.capabilities, error)) < 0 ||
             (r = pick_stop_signal(&m, &result.stop_signal)) < 0 || (r = make_process(&m, &config)) < 0 ||

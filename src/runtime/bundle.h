@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "runtime/runtime.h"
 
+struct seccomp_cache; /* runtime/seccomp.h */
+
 struct bundle_context {
         const char *dir;          /* the bundle: config.json and the generated files are written here */
         const char *rootfs;       /* where the container's root is (or will be) mounted: an absolute path for root.path */
@@ -19,6 +21,7 @@ struct bundle_context {
         const char *cgroup_path;  /* linux.cgroupsPath: "/gantry/<task>/<container>" */
         const char *init;         /* host path of the static init program, for spec->init and pause */
         int cgroup_version;       /* 1 or 2 */
+        struct seccomp_cache *seccomp; /* compiled default profiles; NULL: crun compiles each time */
         bool swap_accounting;     /* memory.memsw / memory.swap is there */
         /* Directory for image volume `index` (the owner makes it, and copies the image's files up): asked for each VOLUME of the
          * image that no mount covers, unless spec->no_image_volumes. */

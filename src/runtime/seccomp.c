@@ -7,10 +7,16 @@
 #include "runtime/seccomp.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/macro.h"
+#include "codec/base64.h"
 
 static const char *const always[] = {
         "_llseek", "_newselect", "accept", "accept4", "access", "adjtimex", "alarm", "arch_prctl", "bdflush", "bind", "brk", "capget",
@@ -123,11 +129,16 @@ static bool has_any(uint64_t capabilities, const enum capability *any, int n)
         return false;
 }
 
+#define NEW_NAMESPACES (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
+/* AF_VSOCK leads to the hypervisor past every network namespace. */
+#define AF_VSOCK_NUMBER 40
+
+/* Personalities that programs really use: plain Linux, uname 2.6 emulation, the 32-bit form of each, and asking. */
+static const unsigned long personalities[] = {0x0, 0x8, 0x20000, 0x20008, 0xffffffff};
+
 /* New namespaces need CAP_SYS_ADMIN; clone3 hides its flags in memory, so it answers "no such call" and libraries fall back to clone. */
 static void add_clone(struct buf *out, bool admin)
 {
-        const unsigned long namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
-
         if (admin) {
                 buf_append_str(out, ",{\"names\":[\"clone\",\"clone3\"],\"action\":\"SCMP_ACT_ALLOW\"}");
                 return;
@@ -135,24 +146,18 @@ static void add_clone(struct buf *out, bool admin)
         buf_printf(out,
                    ",{\"names\":[\"clone\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":%lu,\"valueTwo\":0,"
                    "\"op\":\"SCMP_CMP_MASKED_EQ\"}]},{\"names\":[\"clone3\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":%d}",
-                   namespaces, ENOSYS);
+                   (unsigned long)NEW_NAMESPACES, ENOSYS);
 }
 
-/* Personalities that programs really use: plain Linux, uname 2.6 emulation, the 32-bit form of each, and asking. */
 static void add_personality(struct buf *out)
 {
-        static const unsigned long allowed[] = {0x0, 0x8, 0x20000, 0x20008, 0xffffffff};
-
-        for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
+        for (size_t i = 0; i < ARRAY_SIZE(personalities); i++)
                 buf_printf(out, ",{\"names\":[\"personality\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":%lu,\"op\":\"SCMP_CMP_EQ\"}]}",
-                           allowed[i]);
+                           personalities[i]);
 }
 
 void seccomp_default_profile(uint64_t capabilities, struct buf *out)
 {
-        /* AF_VSOCK leads to the hypervisor past every network namespace. */
-        static const char sockets[] = ",{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":40,\"op\":\"SCMP_CMP_NE\"}]}";
-
         buf_printf(out,
                    "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":%d,\"architectures\":[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X86\","
                    "\"SCMP_ARCH_X32\"],\"syscalls\":[",
@@ -165,6 +170,134 @@ void seccomp_default_profile(uint64_t capabilities, struct buf *out)
                 }
         add_clone(out, (capabilities >> CAPABILITY_SYS_ADMIN & 1) != 0);
         add_personality(out);
-        buf_append_str(out, sockets);
-        buf_append_str(out, "]}");
+        buf_printf(out, ",{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":%d,\"op\":\"SCMP_CMP_NE\"}]}]}",
+                   AF_VSOCK_NUMBER);
+}
+
+/* ---- the same, compiled ---- */
+
+static void allow(scmp_filter_ctx filter, const char *name)
+{
+        int number = seccomp_syscall_resolve_name(name);
+
+        if (number != __NR_SCMP_ERROR)
+                (void)seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+}
+
+static void allow_conditionally(scmp_filter_ctx filter, uint64_t capabilities)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(with_capability); i++)
+                if (has_any(capabilities, with_capability[i].any, with_capability[i].n))
+                        allow(filter, with_capability[i].name);
+        if ((capabilities >> CAPABILITY_SYS_ADMIN & 1) != 0) {
+                allow(filter, "clone");
+                allow(filter, "clone3");
+        } else {
+                (void)seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_NAMESPACES, 0));
+                (void)seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(personalities); i++)
+                (void)seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, personalities[i]));
+        (void)seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_VSOCK_NUMBER));
+}
+
+/* The program for seccomp(SECCOMP_SET_MODE_FILTER), in a memory file. -errno. */
+static int export_filter(scmp_filter_ctx filter, struct buf *out)
+{
+        CLEANUP_CLOSE int fd = memfd_create("seccomp", MFD_CLOEXEC);
+        char chunk[4096];
+        ssize_t n;
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = seccomp_export_bpf(filter, fd);
+        if (r < 0 || lseek(fd, 0, SEEK_SET) < 0)
+                return r < 0 ? r : -errno;
+        while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+                buf_append(out, chunk, (size_t)n);
+        return n < 0 ? -errno : 0;
+}
+
+static int compile(uint64_t capabilities, struct buf *out)
+{
+        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+        int r;
+
+        if (filter == NULL)
+                return -ENOMEM;
+        (void)seccomp_arch_add(filter, SCMP_ARCH_X86);
+        (void)seccomp_arch_add(filter, SCMP_ARCH_X32);
+        /* A binary tree of system calls instead of a list: fewer comparisons for each call that a container makes. */
+        (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+        for (size_t i = 0; i < ARRAY_SIZE(always); i++)
+                allow(filter, always[i]);
+        allow_conditionally(filter, capabilities);
+        r = export_filter(filter, out);
+        seccomp_release(filter);
+        return r;
+}
+
+struct compiled {
+        struct compiled *next;
+        uint64_t capabilities;
+        char *base64;
+};
+
+struct seccomp_cache {
+        pthread_mutex_t mutex;
+        struct compiled *first;
+};
+
+struct seccomp_cache *seccomp_cache_new(void)
+{
+        struct seccomp_cache *cache = xalloc(sizeof(*cache));
+
+        pthread_mutex_init(&cache->mutex, NULL);
+        return cache;
+}
+
+struct seccomp_cache *seccomp_cache_free(struct seccomp_cache *cache)
+{
+        if (cache == NULL)
+                return NULL;
+        while (cache->first != NULL) {
+                struct compiled *entry = cache->first;
+
+                cache->first = entry->next;
+                free(entry->base64);
+                free(entry);
+        }
+        pthread_mutex_destroy(&cache->mutex);
+        free(cache);
+        return NULL;
+}
+
+static struct compiled *compile_entry(uint64_t capabilities)
+{
+        CLEANUP_BUF struct buf program = {0}, text = {0};
+        struct compiled *entry;
+
+        if (compile(capabilities, &program) < 0)
+                return NULL;
+        base64_append(&text, program.data, program.len);
+        entry = xalloc(sizeof(*entry));
+        entry->capabilities = capabilities;
+        entry->base64 = buf_take(&text);
+        return entry;
+}
+
+const char *seccomp_cache_get(struct seccomp_cache *cache, uint64_t capabilities)
+{
+        struct compiled *entry;
+
+        pthread_mutex_lock(&cache->mutex);
+        for (entry = cache->first; entry != NULL && entry->capabilities != capabilities;)
+                entry = entry->next;
+        if (entry == NULL && (entry = compile_entry(capabilities)) != NULL) {
+                entry->next = cache->first;
+                cache->first = entry;
+        }
+        pthread_mutex_unlock(&cache->mutex);
+        return entry != NULL ? entry->base64 : NULL;
 }
