@@ -16,7 +16,7 @@
 #include "runtime/devices.h"
 #include "runtime/mounts.h"
 #include "runtime/netfiles.h"
-#include "runtime/seccomp.h"
+#include "runtime/seccomp_profile.h"
 #include "runtime/users.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "runtime/runtime.h"
 
-struct seccomp_cache; /* runtime/seccomp.h */
+struct seccomp_cache; /* runtime/seccomp_profile.h */
 
 struct bundle_context {
         const char *dir;          /* the bundle: config.json and the generated files are written here */

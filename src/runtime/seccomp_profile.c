@@ -4,7 +4,7 @@
  * arguments decide. Everything else, also what newer kernels add, is refused with EPERM, as Docker does. The table holds the calls of
  * x86-64 and of its 32-bit modes; names that an architecture lacks are passed over by the runtime.
  */
-#include "runtime/seccomp.h"
+#include "runtime/seccomp_profile.h"
 
 #include <errno.h>
 #include <pthread.h>
