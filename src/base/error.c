@@ -8,6 +8,7 @@
 #include <string.h>
 
 /* The first cause wins: a later failure is usually its consequence. */
+PRINTF_LIKE(4, 0)
 static void fill(struct error *error, int number, const char *code, const char *fmt, va_list args)
 {
         if (error == NULL || error_is_set(error))

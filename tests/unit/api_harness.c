@@ -110,6 +110,7 @@ static int call(struct api_harness *h, const char *operation, char *json)
         return h->status;
 }
 
+PRINTF_LIKE(1, 0)
 static char *format(const char *fmt, va_list args)
 {
         char *text = NULL;
