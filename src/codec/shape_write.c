@@ -252,7 +252,7 @@ static void write_struct(struct writer *w, const struct shape *shape, const void
                 w->p = json_put_uint(w->p, shape->version);
                 first = false;
         }
-        for (const struct shape_field *field = shape->fields, *end = field + shape->n_fields; field < end; field++) {
+        for (const struct shape_field *field = shape->fields, *end = field != NULL ? field + shape->n_fields : NULL; field < end; field++) {
                 const char *empty;
 
                 if (shape_present(obj, field)) {
