@@ -106,6 +106,13 @@ struct api *api_free(struct api *api)
         return NULL;
 }
 
+void api_set_public_url(struct api *api, const char *url)
+{
+        free(api->state->public_url);
+        api->state->public_url = xstrdup(url);
+        api->options.public_url = api->state->public_url;
+}
+
 void api_add_upgrade(struct api *api, const char *path, api_upgrade_fn fn, void *data)
 {
         struct upgrade_entry *entry = xalloc(sizeof(*entry));

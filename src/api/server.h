@@ -62,6 +62,9 @@ struct api *api_new(const struct api_options *options);
 /* No call may be under way. The loop must turn once more afterwards (its timer closes). NULL is fine. Returns NULL. */
 struct api *api_free(struct api *api);
 
+/* Where nodes and clients reach the server, when that is only known once it listens (copied). Before the first request. */
+void api_set_public_url(struct api *api, const char *url);
+
 /* Ends the keys of sessions that are over. The api's own timer calls it every minute when there is a loop; tests call it
  * themselves. (What the model forgets with time is control/retention.h's.) */
 void api_housekeeping(struct api *api);
