@@ -33,6 +33,7 @@ static const struct row task_rows[] = {
         {T("'taskRoleArn':'arn:aws:iam::123456789012:user/x'"), CLIENT, "Role is not valid"},
         {T("'executionRoleArn':'arn:aws:iam::123456789012:role/x'"), NULL, NULL},
         {T("'placementConstraints':[{'type':'memberOf'}]"), CLIENT, "placementConstraints[0].expression"},
+        {T("'placementConstraints':[{'type':'memberOf','expression':'attribute:x =='}]"), PARAM, "placementConstraints[0].expression"},
         {T("'placementConstraints':[{'type':'distinctInstance','expression':'a'}]"), PARAM, "placementConstraints[0].type"},
         {T("'placementConstraints':[{'type':'memberOf','expression':'attribute:x == y'}]"), NULL, NULL},
         {T("'proxyConfiguration':{'containerName':'c'}"), CLIENT, "awsvpc"},

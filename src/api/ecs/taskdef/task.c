@@ -5,6 +5,7 @@
 #include "api/ecs/taskdef/taskdef.h"
 #include "base/strutil.h"
 #include "model/names.h"
+#include "sched/query.h"
 
 #define MAX_CONSTRAINTS 10
 #define MAX_CONTAINERS 10
@@ -31,6 +32,16 @@ static int check_role(struct taskdef *t, const char *member, const char *role)
         return 0;
 }
 
+static int check_expression(struct taskdef *t, const char *expression, uint32_t i)
+{
+        struct query *query;
+
+        if (query_parse(expression, t->arena, &query, t->error) < 0)
+                return error_wrap(t->error, "placementConstraints[%u].expression", i);
+        query_done(query);
+        return 0;
+}
+
 static int check_constraints(struct taskdef *t)
 {
         const struct ecs_task_definition_placement_constraint_list *list = &t->def->placement_constraints;
@@ -44,6 +55,8 @@ static int check_constraints(struct taskdef *t)
                         return taskdef_refuse(t, "placementConstraints[%u].expression: memberOf needs an expression.", i);
                 if (strlen(list->items[i].expression) > 2000)
                         return taskdef_refuse(t, "placementConstraints[%u].expression: longer than 2000 characters.", i);
+                if (check_expression(t, list->items[i].expression, i) < 0)
+                        return -t->error->number;
         }
         return 0;
 }
