@@ -15,8 +15,8 @@ enum verdict {
         VERDICT_CPU,
         VERDICT_MEMORY,
         VERDICT_PORTS,
-        VERDICT_MEMBER_OF,
         VERDICT_DISTINCT,
+        VERDICT_MEMBER_OF,
         VERDICT_MAX
 };
 
