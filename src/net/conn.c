@@ -235,7 +235,9 @@ static void give_read_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *re
 
 static void deliver(struct conn *conn, const char *data, size_t len)
 {
-        if (is_live(conn) && conn->callbacks->received != NULL)
+        if (conn->unread.len > 0) /* older bytes first */
+                buf_append(&conn->unread, data, len);
+        else if (is_live(conn) && conn->callbacks->received != NULL)
                 conn->callbacks->received(conn->owner, data, len);
 }
 
@@ -248,7 +250,7 @@ static void peer_ended(struct conn *conn)
                 gone(conn);
         else if (conn->state < CONN_OPEN)
                 fail(conn, -ECONNRESET, "the peer closed the connection before it was ready");
-        else if (is_live(conn) && conn->callbacks->ended != NULL)
+        else if (is_live(conn) && conn->unread.len == 0 && conn->callbacks->ended != NULL) /* else redeliver says it */
                 conn->callbacks->ended(conn->owner);
 }
 
@@ -307,11 +309,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         struct conn *conn = CONTAINER_OF(stream, struct conn, io.stream);
         if (n == 0 || conn->state == CONN_GONE)
                 return;
-        if (conn->unread.len > 0) {
-                /* Older bytes first. They do not use the read buffer. */
-                deferred_cancel(&conn->redeliver);
-                redeliver(&conn->redeliver);
-        }
         if (n == UV_EOF) {
                 conn->reading = false;
                 peer_ended(conn);

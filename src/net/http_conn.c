@@ -302,6 +302,16 @@ static void http_conn_free(struct http_conn *hc)
         free(hc);
 }
 
+/* While an upgrade is being decided, bytes are kept but no more of them are read. */
+static void pause_if_held(struct http_conn *hc)
+{
+        if (!hc->held || hc->paused || hc->in.len == 0)
+                return;
+        hc->paused = true;
+        conn_pause(hc->conn);
+}
+
+/* Takes new bytes in. The hc may be freed by it. */
 static void process(struct http_conn *hc, const char *data, size_t len)
 {
         struct conn *conn = hc->conn;
@@ -326,6 +336,7 @@ static void process(struct http_conn *hc, const char *data, size_t len)
         if (hc->in.len == 0 && hc->in.cap > KEPT_BUF)
                 buf_done(&hc->in);
         start_clock(hc);
+        pause_if_held(hc);
 }
 
 static void on_received(void *owner, const char *data, size_t len)
@@ -333,14 +344,12 @@ static void on_received(void *owner, const char *data, size_t len)
         struct http_conn *hc = owner;
         if (hc->deaf)
                 return;
-        if (hc->paused || hc->held)
-                buf_append(&hc->in, data, len); /* one read at most: reading has been or is now paused */
-        else
+        if (!hc->paused && !hc->held) {
                 process(hc, data, len);
-        if (hc->held && !hc->paused && hc->in.len > 0) {
-                hc->paused = true;
-                conn_pause(hc->conn);
+                return;
         }
+        buf_append(&hc->in, data, len); /* one read at most: reading has been or is now paused */
+        pause_if_held(hc);
 }
 
 static void on_resume(struct deferred *work)
@@ -411,8 +420,8 @@ static void on_ended(void *owner)
         struct http_conn *hc = owner;
         struct http_exchange *first = list_first(&hc->requests, struct http_exchange, link);
         hc->peer_ended = true;
-        if (first != NULL && first->state == EXCHANGE_STREAMING) {
-                /* There may be nothing to write for hours that would show that the client has gone. */
+        if (hc->held || (first != NULL && first->state == EXCHANGE_STREAMING)) {
+                /* There may be nothing to write for hours that would show that the client has gone; and a websocket needs both ways. */
                 conn_abort(hc->conn);
                 return;
         }
