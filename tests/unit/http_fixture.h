@@ -24,7 +24,7 @@ struct fixture {
         void *extra;
 };
 
-static void fixture_handle(struct http_request *req, void *data)
+UNUSED static void fixture_handle(struct http_request *req, void *data)
 {
         struct fixture *fx = data;
         fx->n_handled++;
@@ -38,7 +38,7 @@ static void fixture_handle(struct http_request *req, void *data)
         }
 }
 
-static void fixture_open(struct fixture *fx, const struct http_limits *limits, const char *cert, const char *key)
+UNUSED static void fixture_open(struct fixture *fx, const struct http_limits *limits, const char *cert, const char *key)
 {
         struct error error = {0};
         memset(fx, 0, sizeof(*fx));
@@ -51,13 +51,13 @@ static void fixture_open(struct fixture *fx, const struct http_limits *limits, c
         assert_true(http_server_port(fx->server) > 0);
 }
 
-static void fixture_closed(void *data)
+UNUSED static void fixture_closed(void *data)
 {
         ((struct fixture *)data)->closed = true;
 }
 
 /* Closes the server and checks that nothing is left on the loop. */
-static void fixture_close(struct fixture *fx)
+UNUSED static void fixture_close(struct fixture *fx)
 {
         http_server_close(fx->server, 0, fixture_closed, fx);
         assert_int_equal(uv_run(&fx->loop, UV_RUN_DEFAULT), 0);
@@ -65,12 +65,12 @@ static void fixture_close(struct fixture *fx)
         assert_int_equal(uv_loop_close(&fx->loop), 0);
 }
 
-static void turn(struct fixture *fx)
+UNUSED static void turn(struct fixture *fx)
 {
         uv_run(&fx->loop, UV_RUN_NOWAIT);
 }
 
-static int client_open(struct fixture *fx)
+UNUSED static int client_open(struct fixture *fx)
 {
         struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(fx->server)),
                                    .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
@@ -80,18 +80,18 @@ static int client_open(struct fixture *fx)
         return fd;
 }
 
-static void client_send_n(int fd, const char *data, size_t len)
+UNUSED static void client_send_n(int fd, const char *data, size_t len)
 {
         assert_int_equal(send(fd, data, len, MSG_NOSIGNAL), len);
 }
 
-static void client_send(int fd, const char *text)
+UNUSED static void client_send(int fd, const char *text)
 {
         client_send_n(fd, text, strlen(text));
 }
 
 /* Runs the loop and reads until `text` has been received or the server has ended; returns false in the latter case. `in` keeps all. */
-static bool client_wait(struct fixture *fx, int fd, struct buf *in, const char *text)
+UNUSED static bool client_wait(struct fixture *fx, int fd, struct buf *in, const char *text)
 {
         uint64_t start = uv_hrtime();
         while (text == NULL || in->data == NULL || strstr(in->data, text) == NULL) {
@@ -110,7 +110,7 @@ static bool client_wait(struct fixture *fx, int fd, struct buf *in, const char *
 }
 
 /* Everything up to the end of the connection. */
-static char *client_rest(struct fixture *fx, int fd)
+UNUSED static char *client_rest(struct fixture *fx, int fd)
 {
         struct buf in = {0};
         (void)client_wait(fx, fd, &in, NULL);
@@ -118,7 +118,7 @@ static char *client_rest(struct fixture *fx, int fd)
         return buf_take(&in);
 }
 
-static size_t count(const char *text, const char *what)
+UNUSED static size_t count(const char *text, const char *what)
 {
         size_t n = 0;
         for (const char *p = text; p != NULL && (p = strstr(p, what)) != NULL; p += strlen(what))
