@@ -154,7 +154,7 @@ static void stop_next(struct up *up)
                 up_finish(up);
 }
 
-static void on_exit(uv_process_t *process, int64_t status, int signal)
+static void on_child_exit(uv_process_t *process, int64_t status, int signal)
 {
         struct child *child = process->data;
         struct up *up = child->up;
@@ -185,7 +185,7 @@ static void child_start(struct child *child)
         uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                          {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&child->output},
                                          {.flags = UV_INHERIT_FD, .data.fd = 2}};
-        uv_process_options_t options = {.exit_cb = on_exit, .file = "/proc/self/exe", .args = child->argv, .stdio_count = 3, .stdio = stdio};
+        uv_process_options_t options = {.exit_cb = on_child_exit, .file = "/proc/self/exe", .args = child->argv, .stdio_count = 3, .stdio = stdio};
         int r;
 
         uv_pipe_init(&up->process.loop, &child->output, 0);
