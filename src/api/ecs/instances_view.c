@@ -25,7 +25,9 @@ static struct ecs_resource *resource(struct api_call *call, struct ecs_resource_
 
 static void integer(struct api_call *call, struct ecs_resource_list *list, const char *name, int32_t value)
 {
-        SHAPE_SET(resource(call, list, name, "INTEGER"), ecs_resource, integer_value, value);
+        struct ecs_resource *r = resource(call, list, name, "INTEGER");
+
+        SHAPE_SET(r, ecs_resource, integer_value, value);
 }
 
 static void empty_set(struct string_list *set)
