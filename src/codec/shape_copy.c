@@ -40,7 +40,8 @@ static void measure_map(const struct string_map *map, struct measure *m)
 /* What hangs on the structure, without itself. */
 static void measure_inner(const struct shape *shape, const void *obj, struct measure *m)
 {
-        for (const struct shape_field *field = shape->fields, *end = field + shape->n_fields; field < end; field++) {
+        for (uint32_t i = 0; i < shape->n_fields; i++) {
+                const struct shape_field *field = &shape->fields[i];
                 const void *slot = shape_at(obj, field);
 
                 switch ((enum shape_kind)field->kind) {
@@ -140,7 +141,8 @@ static void copy_map(struct string_map *map, struct block *b)
 /* `obj` is a flat copy already: replaces what it points at by copies. */
 static void copy_inner(const struct shape *shape, void *obj, struct block *b)
 {
-        for (const struct shape_field *field = shape->fields, *end = field + shape->n_fields; field < end; field++) {
+        for (uint32_t i = 0; i < shape->n_fields; i++) {
+                const struct shape_field *field = &shape->fields[i];
                 void *slot = shape_slot(obj, field);
                 struct shape_blob *blob = slot;
                 void **pointer = slot;

@@ -78,11 +78,46 @@ static bool equal_member(const struct shape_field *field, const void *a, const v
         return false;
 }
 
+static bool all_absent(const struct shape *shape, const void *obj);
+
 /* Members that are always written look the same absent and empty. */
 static bool equal_absent(const struct shape_field *field, const void *present)
 {
-        return (field->flags & SHAPE_ALWAYS) != 0 && (field->kind == SHAPE_LIST || field->kind == SHAPE_MAP) &&
-               ((const struct shape_list *)present)->n == 0;
+        if ((field->flags & SHAPE_ALWAYS) == 0)
+                return false;
+        switch ((enum shape_kind)field->kind) {
+        case SHAPE_STRING:
+                return (*(const char *const *)present)[0] == '\0';
+        case SHAPE_JSON:
+                return strcmp(*(const char *const *)present, "{}") == 0;
+        case SHAPE_BLOB:
+                return ((const struct shape_blob *)present)->len == 0;
+        case SHAPE_INT:
+                return *(const int32_t *)present == 0;
+        case SHAPE_LONG:
+        case SHAPE_DOUBLE: /* by its bits: -0 is written in another way */
+                return *(const int64_t *)present == 0;
+        case SHAPE_BOOL:
+                return !*(const bool *)present;
+        case SHAPE_STRUCT:
+                return all_absent(field->shape, *(void *const *)present);
+        case SHAPE_LIST:
+        case SHAPE_MAP:
+                return ((const struct shape_list *)present)->n == 0;
+        case SHAPE_ENUM:
+        case SHAPE_TIMESTAMP:
+        case SHAPE_KIND_MAX:
+                break;
+        }
+        return false;
+}
+
+static bool all_absent(const struct shape *shape, const void *obj)
+{
+        for (uint32_t i = 0; i < shape->n_fields; i++)
+                if (shape_present(obj, &shape->fields[i]))
+                        return false;
+        return true;
 }
 
 bool shape_equal(const struct shape *shape, const void *a, const void *b)
@@ -91,7 +126,8 @@ bool shape_equal(const struct shape *shape, const void *a, const void *b)
                 return true;
         if (a == NULL || b == NULL)
                 return false;
-        for (const struct shape_field *field = shape->fields, *end = field + shape->n_fields; field < end; field++) {
+        for (uint32_t i = 0; i < shape->n_fields; i++) {
+                const struct shape_field *field = &shape->fields[i];
                 bool in_a = shape_present(a, field), in_b = shape_present(b, field);
 
                 if (in_a != in_b && !equal_absent(field, shape_at(in_a ? a : b, field)))

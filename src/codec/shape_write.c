@@ -252,7 +252,8 @@ static void write_struct(struct writer *w, const struct shape *shape, const void
                 w->p = json_put_uint(w->p, shape->version);
                 first = false;
         }
-        for (const struct shape_field *field = shape->fields, *end = field != NULL ? field + shape->n_fields : NULL; field < end; field++) {
+        for (uint32_t i = 0; i < shape->n_fields; i++) {
+                const struct shape_field *field = &shape->fields[i];
                 const char *empty;
 
                 if (shape_present(obj, field)) {

@@ -105,6 +105,12 @@ static void test_equal_takes_absent_for_empty_where_both_are_written(void **stat
         assert_true(shape_equal(&kinds_always_shape, &a, &b));
         assert_true(shape_equal(&kinds_always_shape, &b, &a));
         assert_false(shape_equal(&kinds_all_shape, &c, &d));
+        const struct kinds_always zeroes = {.has = ~UINT64_C(0), .string = "", .map = {.items = (struct string_pair[]){{0}}}, .leaf = &(struct kinds_leaf){0}};
+        struct kinds_always one = zeroes;
+
+        assert_true(shape_equal(&kinds_always_shape, &a, &zeroes));
+        one.double_ = -0.0;
+        assert_false(shape_equal(&kinds_always_shape, &a, &one));
 }
 
 /* Lists that were read, copied, packed or put together by hand have no room behind them that PUSH may use. */

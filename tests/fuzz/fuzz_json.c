@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as JSON for several shapes. What is accepted must survive writing, reading again, copying and packing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/acs.idl.h"
+#include "api/ecs.idl.h"
+#include "api/kinds.idl.h"
+#include "api/state.idl.h"
+#include "codec/json.h"
+#include "codec/shape.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_object(const struct shape *shape, const void *obj, struct arena *arena)
+{
+        const struct shape_limits trusted = {.skip_validation = true};
+        struct buf first = {0}, second = {0};
+        void *again = NULL, *packed = shape_pack(shape, obj), *copy = shape_copy(shape, obj, arena);
+        struct error error = {0};
+
+        shape_to_json(shape, obj, &first);
+        if (!json_valid(first.data, first.len))
+                abort();
+        if (shape_from_json(shape, arena, first.data, first.len, &trusted, &again, &error) < 0)
+                abort();
+        if (!shape_equal(shape, obj, again) || !shape_equal(shape, obj, packed) || !shape_equal(shape, packed, copy))
+                abort();
+        shape_to_json(shape, packed, &second);
+        if (first.len != second.len || memcmp(first.data, second.data, first.len) != 0)
+                abort();
+        if (shape_packed_size(shape, obj) != shape_packed_size(shape, packed))
+                abort();
+        buf_clear(&second);
+        shape_to_json_redacted(shape, obj, &second);
+        (void)shape_validate(shape, packed, NULL);
+        shape_apply_defaults(shape, packed, arena);
+        free(packed);
+        buf_done(&first);
+        buf_done(&second);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        static const struct shape *const shapes[] = {&kinds_all_shape, &ecs_register_task_definition_request_shape, &ecs_run_task_request_shape,
+                                                     &acs_payload_message_shape, &state_task_shape, &kinds_bounded_shape, &kinds_always_shape};
+        const struct shape_limits limits = {.max_bytes = 16 * 1024 * 1024, .skip_validation = size % 2 == 0};
+
+        for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+                struct arena arena = {0};
+                struct error error = {0};
+                void *obj = NULL;
+                int r = shape_from_json(shapes[i], &arena, (const char *)data, size, &limits, &obj, &error);
+
+                if (r < 0 && (obj != NULL || error.message[0] == '\0'))
+                        abort();
+                if (r == 0) {
+                        if (!json_valid((const char *)data, size))
+                                abort();
+                        check_object(shapes[i], obj, &arena);
+                }
+                arena_done(&arena);
+        }
+        return 0;
+}
