@@ -56,5 +56,8 @@ bool query_match_view(const struct query *query, const struct query_view *view);
 /* The same, looking at the instance and its tasks one by one. */
 bool query_match(const struct query *query, const struct instance *instance);
 
+/* The i-th attribute that the query asks for, as the very pointer that view->attribute gets; NULL behind the last. */
+const char *query_attribute(const struct query *query, uint32_t i);
+
 /* Whether the answer can change while the instance's stored state does not: it asks for tasks or the connection. */
 bool query_is_dynamic(const struct query *query);

@@ -40,6 +40,19 @@ struct query_argument {
         int64_t number; /* of counts and moments (milliseconds); agentConnected: 0 or 1 */
 };
 
+/*
+ * What a regular expression said of the values that it saw last. Many instances share their values (types, zones), and matching
+ * costs more than all else of a term.
+ */
+#define REGEX_MEMO_ROWS 8
+#define REGEX_MEMO_BYTES 40
+struct regex_memo {
+        struct {
+                char text[REGEX_MEMO_BYTES];
+                bool known, matches;
+        } rows[REGEX_MEMO_ROWS];
+};
+
 struct query_term {
         enum query_subject subject;
         enum query_operator operation;
@@ -47,6 +60,7 @@ struct query_term {
         struct query_argument *arguments;
         uint32_t n_arguments;
         regex_t *regex; /* of MATCHES and NOT_MATCHES */
+        struct regex_memo *memo;
         struct query_term *next; /* all terms of the query */
 };
 

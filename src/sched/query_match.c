@@ -50,13 +50,30 @@ static int compare_text(const char *a, const char *b)
         return strcmp(a, b);
 }
 
+static bool match_regex(const struct query_term *term, const char *value)
+{
+        size_t len = strlen(value);
+        size_t row = len == 0 ? 0 : (len + (unsigned char)value[len - 1] + (unsigned char)value[0] * 3u + (unsigned char)value[len / 2] * 5u) % REGEX_MEMO_ROWS;
+        bool matches;
+
+        if (len >= REGEX_MEMO_BYTES)
+                return regexec(term->regex, value, 0, NULL, 0) == 0;
+        if (term->memo->rows[row].known && strcmp(term->memo->rows[row].text, value) == 0)
+                return term->memo->rows[row].matches;
+        matches = regexec(term->regex, value, 0, NULL, 0) == 0;
+        memcpy(term->memo->rows[row].text, value, len + 1);
+        term->memo->rows[row].known = true;
+        term->memo->rows[row].matches = matches;
+        return matches;
+}
+
 /* With an operator that is positive or an ordering; the caller turns negative ones round. */
 static bool match_text(const struct query_term *term, const char *value)
 {
         bool ordering = term->operation >= OPERATOR_GREATER && term->operation <= OPERATOR_LESS_EQUAL;
 
         if (term->regex != NULL)
-                return regexec(term->regex, value, 0, NULL, 0) == 0;
+                return match_regex(term, value);
         for (uint32_t i = 0; i < term->n_arguments; i++) {
                 int order = ordering ? compare_text(value, term->arguments[i].text) : strcmp(value, term->arguments[i].text);
 

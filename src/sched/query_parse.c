@@ -267,6 +267,7 @@ static int parse_regex(struct parser *parser, struct query_term *term)
                 return error_api(parser->error, "InvalidParameterException", "Invalid expression at character %zu: the regular expression %.60s cannot be used: %s.",
                                  (size_t)(at - parser->text) + 1, pattern, error.message);
         term->regex = regex;
+        term->memo = ARENA_NEW(parser->arena, struct regex_memo);
         return 0;
 }
 
@@ -418,6 +419,14 @@ void query_done(struct query *query)
                         regfree(term->regex);
                 term->regex = NULL;
         }
+}
+
+const char *query_attribute(const struct query *query, uint32_t i)
+{
+        for (const struct query_term *term = query->terms; term != NULL; term = term->next)
+                if (term->attribute != NULL && i-- == 0)
+                        return term->attribute;
+        return NULL;
 }
 
 bool query_is_dynamic(const struct query *query)

@@ -11,6 +11,7 @@ struct bucket {
         struct map_node node; /* in parent->children, by value */
         struct bucket *parent; /* NULL: the root */
         struct map children;   /* of a bucket that is not innermost */
+        struct bucket *last;   /* the child found last, or NULL */
         bool innermost;
         uint32_t members;  /* slots below it */
         uint64_t count;    /* tasks of the group on them */
@@ -38,8 +39,10 @@ static struct bucket *bucket_new(struct bucket *parent, const char *value, bool 
 /* The children must be gone. */
 static void bucket_free(struct bucket *bucket)
 {
-        if (bucket->parent != NULL)
+        if (bucket->parent != NULL) {
                 map_remove(&bucket->parent->children, &bucket->node);
+                bucket->parent->last = NULL;
+        }
         map_done(&bucket->children);
         free(bucket->heap);
         free(bucket);
@@ -92,13 +95,10 @@ static void put_at(struct ranking *r, struct bucket *bucket, uint32_t i, uintptr
                 ((struct bucket *)item)->position = i;
 }
 
-/* Moves the item at `i` to where it belongs, up or down. */
-static void heap_fix(struct ranking *r, struct bucket *bucket, uint32_t i)
+static void sift_down(struct ranking *r, struct bucket *bucket, uint32_t i)
 {
         uintptr_t item = bucket->heap[i];
 
-        for (; i > 0 && before(r, bucket, item, bucket->heap[(i - 1) / 2]); i = (i - 1) / 2)
-                put_at(r, bucket, i, bucket->heap[(i - 1) / 2]);
         for (;;) {
                 uint32_t child = 2 * i + 1;
 
@@ -112,6 +112,17 @@ static void heap_fix(struct ranking *r, struct bucket *bucket, uint32_t i)
         put_at(r, bucket, i, item);
 }
 
+/* Moves the item at `i` to where it belongs, up or down; the rest is a heap. */
+static void heap_fix(struct ranking *r, struct bucket *bucket, uint32_t i)
+{
+        uintptr_t item = bucket->heap[i];
+
+        for (; i > 0 && before(r, bucket, item, bucket->heap[(i - 1) / 2]); i = (i - 1) / 2)
+                put_at(r, bucket, i, bucket->heap[(i - 1) / 2]);
+        put_at(r, bucket, i, item);
+        sift_down(r, bucket, i);
+}
+
 static void heap_push(struct ranking *r, struct bucket *bucket, uintptr_t item)
 {
         if (bucket->n == bucket->cap) {
@@ -119,7 +130,15 @@ static void heap_push(struct ranking *r, struct bucket *bucket, uintptr_t item)
                 bucket->heap = xrealloc(bucket->heap, bucket->cap * sizeof(*bucket->heap));
         }
         put_at(r, bucket, bucket->n++, item);
-        heap_fix(r, bucket, bucket->n - 1);
+        if (!r->filling)
+                heap_fix(r, bucket, bucket->n - 1);
+}
+
+/* Makes a heap of what lies there in any order: leaves first. */
+static void heap_make(struct ranking *r, struct bucket *bucket)
+{
+        for (uint32_t i = bucket->n / 2; i-- > 0;)
+                sift_down(r, bucket, i);
 }
 
 /* The item keeps a stale position: the caller sets it. */
@@ -176,6 +195,20 @@ void ranking_reserve(struct ranking *ranking, uint32_t n)
         ranking->cap = n;
 }
 
+/* The child of this value; made when there was none. */
+static struct bucket *child_of(struct bucket *bucket, const char *value, bool innermost)
+{
+        struct bucket *child = bucket->last;
+
+        if (child != NULL && strcmp(child->value, value) == 0)
+                return child;
+        child = map_get(&bucket->children, value, struct bucket, node);
+        if (child == NULL)
+                child = bucket_new(bucket, value, innermost);
+        bucket->last = child;
+        return child;
+}
+
 void ranking_place(struct ranking *ranking, uint32_t slot, const char *const *values)
 {
         struct bucket *bucket = ranking->root;
@@ -183,12 +216,8 @@ void ranking_place(struct ranking *ranking, uint32_t slot, const char *const *va
         ranking_leave(ranking, slot);
         bucket->members++;
         for (uint32_t level = 0; level < ranking->n_levels; level++) {
-                struct bucket *child = map_get(&bucket->children, values[level], struct bucket, node);
-
-                if (child == NULL)
-                        child = bucket_new(bucket, values[level], level + 1 == ranking->n_levels);
-                child->members++;
-                bucket = child;
+                bucket = child_of(bucket, values[level], level + 1 == ranking->n_levels);
+                bucket->members++;
         }
         ranking->slots[slot] = (struct ranked){.bucket = bucket, .position = RANKING_NONE};
 }
@@ -225,7 +254,33 @@ void ranking_set(struct ranking *ranking, uint32_t slot, uint32_t count, bool ca
                 heap_remove(ranking, bucket, ranked->position);
                 ranked->position = RANKING_NONE;
         }
-        propagate(ranking, bucket);
+        if (!ranking->filling)
+                propagate(ranking, bucket);
+}
+
+void ranking_fill(struct ranking *ranking)
+{
+        ranking->filling = true;
+}
+
+/* Inner buckets before those that compare them. */
+static void fill_bucket(struct ranking *r, struct bucket *bucket)
+{
+        map_for_each(node, &bucket->children)
+        {
+                struct bucket *child = CONTAINER_OF(node, struct bucket, node);
+
+                fill_bucket(r, child);
+                if (child->n > 0)
+                        heap_push(r, bucket, (uintptr_t)child);
+        }
+        heap_make(r, bucket);
+}
+
+void ranking_filled(struct ranking *ranking)
+{
+        fill_bucket(ranking, ranking->root);
+        ranking->filling = false;
 }
 
 uint32_t ranking_best(const struct ranking *ranking)

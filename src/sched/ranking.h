@@ -35,6 +35,7 @@ struct ranking {
         int64_t *keys; /* n_keys for each slot */
         uint32_t cap;
         struct bucket *root;
+        bool filling; /* between ranking_fill and ranking_filled */
 };
 
 void ranking_init(struct ranking *ranking, uint32_t n_levels, uint32_t n_keys);
@@ -53,5 +54,8 @@ static inline int64_t *ranking_keys(struct ranking *ranking, uint32_t slot)
 }
 /* A placed slot has `count` tasks, can be taken or not, or has new keys. */
 void ranking_set(struct ranking *ranking, uint32_t slot, uint32_t count, bool can_be_taken);
+/* Around many ranking_set on a ranking in which nothing can be taken yet: the order is made at the end, in one go. */
+void ranking_fill(struct ranking *ranking);
+void ranking_filled(struct ranking *ranking);
 /* The slot to take next, or RANKING_NONE. */
 uint32_t ranking_best(const struct ranking *ranking);

@@ -34,6 +34,23 @@ static struct int_list copy_ports(const struct int_list *ports, struct arena *ar
         return copy;
 }
 
+/* Finds the atoms of the attributes that the queries ask for, once. */
+static void resolve_names(struct requirement *q, struct arena *arena)
+{
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < q->n_queries; i++)
+                for (uint32_t k = 0; query_attribute(q->queries[i], k) != NULL; k++)
+                        n++;
+        q->names = arena_calloc(arena, n + 1, sizeof(*q->names));
+        for (uint32_t i = 0; i < q->n_queries; i++)
+                for (uint32_t k = 0; query_attribute(q->queries[i], k) != NULL; k++) {
+                        const char *text = query_attribute(q->queries[i], k);
+
+                        q->names[q->n_names++] = (struct requirement_name){text, atom_ref(&q->cluster->index->atoms, text)};
+                }
+}
+
 static int parse_expressions(struct requirement *q, const struct placement_rules *rules, struct arena *arena, struct error *error)
 {
         for (uint32_t i = 0; i < rules->n_expressions; i++) {
@@ -72,6 +89,7 @@ int requirement_init(struct requirement *q, struct index *index, const struct pl
                 q->group = group_ref(q->cluster, request->group != NULL ? request->group : "");
         if (request->rules != NULL)
                 r = parse_expressions(q, request->rules, arena, error);
+        resolve_names(q, arena);
         if (r < 0)
                 requirement_done(q);
         return r;
@@ -87,9 +105,11 @@ void requirement_done(struct requirement *q)
                 atom_unref(atoms, q->attributes[i].name);
                 atom_unref(atoms, q->attributes[i].value);
         }
+        for (uint32_t i = 0; i < q->n_names; i++)
+                atom_unref(atoms, q->names[i].atom);
         q->external = atom_unref(atoms, q->external);
         q->group = group_unref(q->group);
-        q->n_queries = q->n_attributes = 0;
+        q->n_queries = q->n_attributes = q->n_names = 0;
 }
 
 static bool has_attributes(const struct requirement *q, const struct node *node)
@@ -111,14 +131,19 @@ static bool has_attributes(const struct requirement *q, const struct node *node)
 /* A node as queries see it. */
 struct node_view {
         struct query_view view;
+        const struct requirement *requirement;
         const struct node *node;
 };
 
 static const char *view_attribute(const struct query_view *view, const char *name)
 {
-        const struct node *node = CONTAINER_OF(view, struct node_view, view)->node;
-        const struct atom *value = node_attribute(node, atom_find(&node->cluster->index->atoms, name));
+        const struct node_view *own = CONTAINER_OF(view, struct node_view, view);
+        const struct requirement_name *known = own->requirement->names;
+        const struct atom *value;
 
+        while (known->text != name)
+                known++;
+        value = node_attribute(own->node, known->atom);
         return value != NULL ? value->text : NULL;
 }
 
@@ -132,7 +157,7 @@ static bool view_has_group(const struct query_view *view, const char *group)
 /* Whether all queries hold that are (not) dynamic. */
 static bool satisfies(const struct requirement *q, const struct node *node, bool dynamic)
 {
-        struct node_view view = {.view = {.instance = node->instance, .attribute = view_attribute, .has_group = view_has_group}, .node = node};
+        struct node_view view = {.view = {.instance = node->instance, .attribute = view_attribute, .has_group = view_has_group}, .requirement = q, .node = node};
 
         for (uint32_t i = 0; i < q->n_queries; i++)
                 if (query_is_dynamic(q->queries[i]) == dynamic && !query_match_view(q->queries[i], &view.view))

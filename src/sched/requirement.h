@@ -33,6 +33,11 @@ struct requirement {
         struct query *queries[RULES_MAX_CONSTRAINTS];
         uint32_t n_queries;
         bool dynamic_queries; /* one of them looks at tasks or the connection */
+        struct requirement_name {
+                const char *text; /* as the query has it */
+                struct atom *atom;
+        } *names; /* that queries ask for */
+        uint32_t n_names;
 };
 
 /* `needs_group`: strategies look at it too. -EINVAL for an expression that is wrong. Strings and lists are copied into `arena`. */
