@@ -32,15 +32,23 @@ static char *unique_id(struct arena *arena, const char *prefix, const char *arn)
         return arena_printf(arena, "%s%s", prefix, text);
 }
 
+/* "AROA…" of a role, which every session of it shows in front of its name. */
+static char *role_id(struct api_call *call, const char *role)
+{
+        return unique_id(call->arena, "AROA", arena_printf(call->arena, "arn:aws:iam::%s:role/%s", model_account(call->model), role));
+}
+
 static const char *user_id(struct api_call *call)
 {
-        const char *arn = call->principal_arn, *role = strstr(arn, ":assumed-role/"), *session;
+        static const char mark[] = ":assumed-role/";
+        const char *arn = call->principal_arn, *role = strstr(arn, mark), *session = strrchr(arn, '/');
 
         if (role == NULL)
                 return unique_id(call->arena, "AIDA", arn);
-        session = strrchr(arn, '/');
-        return arena_printf(call->arena, "%s:%s", unique_id(call->arena, "AROA", arena_strndup(call->arena, arn, (size_t)(session - arn))),
-                            session + 1);
+        role += strlen(mark);
+        if (session < role) /* no session's name: not one of ours */
+                return role_id(call, role);
+        return arena_printf(call->arena, "%s:%s", role_id(call, arena_strndup(call->arena, role, (size_t)(session - role))), session + 1);
 }
 
 static int get_caller_identity(struct api_call *call, const void *input, void *output)
@@ -121,7 +129,7 @@ static int assume_role(struct api_call *call, const void *input, void *output)
                 return r;
         out->assumed_role_user = ARENA_NEW(call->arena, struct sts_assumed_role_user);
         out->assumed_role_user->arn = arn;
-        out->assumed_role_user->assumed_role_id = arena_printf(call->arena, "%s:%s", unique_id(call->arena, "AROA", in->role_arn), in->role_session_name);
+        out->assumed_role_user->assumed_role_id = arena_printf(call->arena, "%s:%s", role_id(call, role), in->role_session_name);
         out->source_identity = in->source_identity;
         return 0;
 }
