@@ -30,6 +30,11 @@ KINDS = {'string': 'STRING', 'blob': 'BLOB', 'json': 'JSON', 'timestamp': 'TIMES
          'double': 'DOUBLE', 'bool': 'BOOL', 'map': 'MAP'}
 FLAGS = {'required': 'SHAPE_REQUIRED', 'always': 'SHAPE_ALWAYS', 'sensitive': 'SHAPE_SENSITIVE', 'iso8601': 'SHAPE_ISO8601',
          'millis': 'SHAPE_MILLIS', 'open': 'SHAPE_OPEN_ENUM'}
+RANGED = {'int', 'long', 'double'}
+PROPERTIES = {'target', 'version', 'namespace', 'permission'}
+# What a declaration needs behind its keyword.
+ARGUMENTS = {'prefix': 'NAME', 'import': 'NAME', 'service': 'NAME', 'enum': 'NAME', 'struct': 'NAME', 'error': 'NAME STATUS',
+             'operation': 'NAME INPUT OUTPUT'}
 KEYWORDS = set('auto break case char const continue default do double else enum extern float for goto if inline int long '
                'register restrict return short signed sizeof static struct switch typedef union unsigned void volatile '
                'while bool has errno stdin stdout stderr unix linux'.split())
@@ -48,21 +53,30 @@ def snake(name):
 
 
 class Member:
-    def __init__(self, wire, type_name, flags, where):
-        self.wire, self.type, self.where = wire, type_name, where
-        self.c_name = snake(wire)
+    def __init__(self, words, where):
+        if len(words) < 2:
+            raise IdlError(f'{where}: member {words[0]} has no type')
+        self.wire, self.type, self.where = words[0], words[1], where
+        self.c_name = snake(self.wire)
         self.flags, self.bounds, self.default = set(), (None, None), None
-        for flag in flags:
-            m = re.fullmatch(r'(\w+)\((.*)\)', flag)
-            if m and m.group(1) in ('range', 'len'):
-                low, high = m.group(2).split(',')
-                self.bounds = (int(low) if low else None, int(high) if high else None)
-            elif m and m.group(1) == 'default':
-                self.default = m.group(2)
-            elif flag in FLAGS:
-                self.flags.add(flag)
-            else:
-                raise IdlError(f'{where}: unknown flag {flag}')
+        for flag in words[2:]:
+            self.add_flag(flag)
+
+    def add_flag(self, flag):
+        m = re.fullmatch(r'(\w+)\((.*)\)', flag)
+        if m and m.group(1) in ('range', 'len'):
+            if m.group(1) != ('range' if self.type in RANGED else 'len'):
+                raise IdlError(f'{self.where}: {m.group(1)} does not fit type {self.type}')
+            bounds = re.fullmatch(r'(-?\d*),(-?\d*)', m.group(2))
+            if not bounds or bounds.group(0) == ',':
+                raise IdlError(f'{self.where}: {flag} must be {m.group(1)}(low,high), of which one may be left out')
+            self.bounds = tuple(int(b) if b else None for b in bounds.groups())
+        elif m and m.group(1) == 'default':
+            self.default = m.group(2)
+        elif flag in FLAGS:
+            self.flags.add(flag)
+        else:
+            raise IdlError(f'{self.where}: unknown flag {flag}')
 
 
 class Idl:
@@ -89,34 +103,66 @@ class Idl:
 
     def declare(self, words, where):
         keyword, rest = words[0], words[1:]
+        if keyword not in ARGUMENTS:
+            raise IdlError(f'{where}: unknown declaration {keyword}')
+        if len(rest) < len(ARGUMENTS[keyword].split()):
+            raise IdlError(f'{where}: {keyword} needs {ARGUMENTS[keyword]}')
         if keyword == 'prefix':
             self.prefix = rest[0]
             return None
         if keyword == 'import':
+            if not os.path.exists(os.path.join(self.directory, rest[0] + '.idl')):
+                raise IdlError(f'{where}: there is no {rest[0]}.idl in {self.directory}')
             self.imports[rest[0]] = Idl(rest[0], self.directory)
             return None
         if keyword == 'enum':
-            values = self.enums.setdefault(rest[0], [])
-            values.extend(rest[1:])
-            return lambda w, _: values.extend(w)
+            if rest[0] in self.enums:
+                raise IdlError(f'{where}: enum {rest[0]} declared twice')
+            self.enums[rest[0]] = []
+            self.add_words(rest[0], rest[1:], where)
+            return lambda w, at: self.add_words(rest[0], w, at)
         if keyword == 'struct':
             if rest[0] in self.structs:
                 raise IdlError(f'{where}: struct {rest[0]} declared twice')
             members = self.structs[rest[0]] = []
             if len(rest) > 1:
-                self.versions[rest[0]] = int(re.fullmatch(r'version\((\d+)\)', rest[1]).group(1))
-            return lambda w, at: members.append(Member(w[0], w[1], w[2:], at))
+                version = re.fullmatch(r'version\(([1-9]\d{0,4})\)', rest[1])
+                if not version or int(version.group(1)) > 65535:
+                    raise IdlError(f'{where}: {rest[1]} must be version(N), N from 1 to 65535')
+                self.versions[rest[0]] = int(version.group(1))
+            return lambda w, at: members.append(Member(w, at))
         if keyword == 'error':
+            if rest[0] in self.errors or not re.fullmatch(r'[45]\d\d', rest[1]):
+                raise IdlError(f'{where}: error {rest[0]} ' + ('declared twice' if rest[0] in self.errors else 'needs a status 4xx or 5xx'))
             self.errors[rest[0]] = int(rest[1])
             return None
         if keyword == 'service':
+            if self.service:
+                raise IdlError(f'{where}: a second service')
             self.service = {'name': rest[0]}
-            return lambda w, _: self.service.__setitem__(w[0], w[1])
-        if keyword == 'operation':
-            op = {'name': rest[0], 'input': rest[1], 'output': rest[2], 'errors': []}
-            self.operations.append(op)
-            return lambda w, _: op['errors'].extend(w[1:])
-        raise IdlError(f'{where}: unknown declaration {keyword}')
+            return self.add_property
+        if any(op['name'] == rest[0] for op in self.operations):
+            raise IdlError(f'{where}: operation {rest[0]} declared twice')
+        op = {'name': rest[0], 'input': rest[1], 'output': rest[2], 'errors': [], 'where': where}
+        self.operations.append(op)
+        return lambda w, at: self.add_errors(op, w, at)
+
+    def add_words(self, name, words, where):
+        for word in words:
+            if enum_constant('', word) in (enum_constant('', other) for other in self.enums[name]):
+                raise IdlError(f'{where}: word {word} of {name} given twice')
+            self.enums[name].append(word)
+
+    def add_property(self, words, where):
+        if words[0] not in PROPERTIES or len(words) != 2:
+            raise IdlError(f'{where}: a service has {", ".join(sorted(PROPERTIES))}, each with one value')
+        self.service[words[0]] = words[1]
+
+    @staticmethod
+    def add_errors(op, words, where):
+        if words[0] != 'errors':
+            raise IdlError(f'{where}: operation {op["name"]} may have a line that starts with "errors", not {words[0]}')
+        op['errors'].extend(words[1:])
 
     def resolve(self, name, where):
         """('enum' or 'struct', C name) of a named type."""
@@ -135,17 +181,43 @@ class Idl:
 
     def check(self):
         for name, members in self.structs.items():
-            seen = set()
-            for m in members:
-                if m.c_name in seen:
-                    raise IdlError(f'{m.where}: member {m.wire} of {name} declared twice')
-                seen.add(m.c_name)
-            if sum(m.type in SCALARS for m in members) > 64:
-                raise IdlError(f'{name}: more than 64 scalar members')
+            self.check_struct(name, members)
+        if self.operations and not self.service:
+            raise IdlError(f'{self.operations[0]["where"]}: operations need a service')
         for op in self.operations:
+            for shape in (op['input'], op['output']):
+                if shape != '-' and shape not in self.structs:
+                    raise IdlError(f'{op["where"]}: no struct {shape}')
             for error in op['errors']:
                 if error not in self.errors:
-                    raise IdlError(f'{op["name"]}: error {error} is not declared')
+                    raise IdlError(f'{op["where"]}: error {error} of {op["name"]} is not declared')
+
+    def check_struct(self, name, members):
+        seen = set()
+        for m in members:
+            if m.c_name in seen:
+                raise IdlError(f'{m.where}: member {m.wire} of {name} declared twice')
+            seen.add(m.c_name)
+            if m.default is not None:
+                self.check_default(m)
+        if sum(m.type in SCALARS for m in members) > 64:
+            raise IdlError(f'{members[-1].where}: {name} has more than 64 members of type int, long, double or bool')
+        if len(members) > 255:
+            raise IdlError(f'{members[-1].where}: {name} has more than 255 members')
+
+    def check_default(self, m):
+        if m.type in ('int', 'long', 'double'):
+            good = re.fullmatch(r'-?\d+', m.default)
+        elif m.type == 'bool':
+            good = m.default in ('true', 'false')
+        else:
+            good = m.type not in KINDS and ':' not in m.type and m.default in self.words_of(m)
+        if not good:
+            raise IdlError(f'{m.where}: {m.default} is no default that type {m.type} can have')
+
+    def words_of(self, m):
+        space, _, short = m.type.rpartition('.')
+        return (self.imports[space] if space in self.imports else self).enums.get(short, [])
 
 
 def enum_constant(c_name, word):
