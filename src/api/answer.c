@@ -50,10 +50,11 @@ static void log_answer(const struct exchange *x, uint64_t us)
                 level = LOG_LEVEL_ERROR;
         else if (x->status >= 400 || us >= SLOW_US)
                 level = LOG_LEVEL_INFO;
-        log_at_(level, "request", LOG_S("service", x->service != NULL ? x->service->service->name : ""), LOG_S("operation", x->operation_name),
-                LOG_I("status", x->status), LOG_S("code", x->code), LOG_I("us", us), LOG_S("principal", x->call.principal_arn),
-                LOG_S("key", x->call.key_id), LOG_S("peer", x->call.http != NULL ? x->call.http->peer : "local"),
-                LOG_S("request_id", x->request_id), LOG_S("message", x->message));
+        log_at_(level, "request", LOG_S("service", x->service != NULL ? x->service->service->name : ""),
+                LOG_S("operation", x->operation_name), LOG_I("status", x->status), LOG_S("code", x->code), LOG_I("us", us),
+                LOG_S("principal", x->call.principal_arn), LOG_S("key", x->call.key_id),
+                LOG_S("peer", x->call.http != NULL ? x->call.http->peer : "local"), LOG_S("request_id", x->request_id),
+                LOG_S("message", x->message));
 }
 
 static struct operation_stats *exchange_stats(struct exchange *x)
@@ -115,8 +116,8 @@ static void write_error(struct exchange *x, const struct error *error)
         x->code = error->code;
         if (str_empty(x->code)) {
                 /* The cause is for the operator; the client gets the number to ask about. */
-                log_error("request failed", LOG_S("operation", x->operation_name), LOG_S("request_id", x->request_id), LOG_I("errno", error->number),
-                          LOG_S("cause", error->message));
+                log_error("request failed", LOG_S("operation", x->operation_name), LOG_S("request_id", x->request_id),
+                          LOG_I("errno", error->number), LOG_S("cause", error->message));
                 x->code = internal_code(x);
                 message = arena_printf(x->call.arena, "Service failed. The server's log says why at request_id %s.", x->request_id);
         }

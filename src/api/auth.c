@@ -66,7 +66,8 @@ int authorize(const struct api_principal *who, const char *permission, struct er
         if (who->kind == STATE_KEY_KIND_AGENT)
                 return error_api(error, "AccessDeniedException",
                                  "User: %s is not authorized to perform: %s on resource: * because access key %s is a node's (kind AGENT). "
-                                 "Use a USER key, see `gantry env`.", who->arn, permission, who->key_id);
+                                 "Use a USER key, see `gantry env`.",
+                                 who->arn, permission, who->key_id);
         return error_api(error, "AccessDeniedException",
                          "User: %s is not authorized to perform: %s on resource: * because no identity-based policy allows the %s action",
                          who->arn, permission, permission);
@@ -80,8 +81,13 @@ static void signed_request(const struct http_request *req, struct sigv4_request 
         for (size_t i = 0; i < req->n_headers; i++)
                 headers[i] = (struct sigv4_header){req->headers[i].name, req->headers[i].value};
         *ret = (struct sigv4_request){
-                .method = req->method, .path = req->path, .query = req->query,
-                .headers = headers, .n_headers = req->n_headers, .body = req->body, .body_len = req->body_len,
+                .method = req->method,
+                .path = req->path,
+                .query = req->query,
+                .headers = headers,
+                .n_headers = req->n_headers,
+                .body = req->body,
+                .body_len = req->body_len,
         };
 }
 
@@ -91,9 +97,10 @@ static int check_scope(const struct api *api, const struct sigv4_claim *claim, c
                 return error_api(error, "InvalidSignatureException", "Credential should be scoped to correct service: '%s'. ", service);
         /* The global services are signed for us-east-1 or for whatever region their client prefers. */
         if (!str_eq(claim->region, model_region(api->model)) && !str_eq(service, "sts") && !str_eq(service, "iam"))
-                return error_api(error, "InvalidSignatureException",
-                                 "Credential should be scoped to a valid region, not '%s'. This server's region is '%s': set AWS_REGION to it.",
-                                 claim->region, model_region(api->model));
+                return error_api(
+                        error, "InvalidSignatureException",
+                        "Credential should be scoped to a valid region, not '%s'. This server's region is '%s': set AWS_REGION to it.",
+                        claim->region, model_region(api->model));
         return 0;
 }
 
@@ -121,7 +128,9 @@ static int check_claim(struct api *api, const struct sigv4_request *request, con
                 return error_api(error, "ExpiredTokenException", "The security token included in the request is expired");
         /* The key may be deleted before the answer is sent. */
         *ret = (struct api_principal){
-                .arn = arena_strdup(arena, key->state->principal_arn), .key_id = claim->key_id, .kind = key->state->kind,
+                .arn = arena_strdup(arena, key->state->principal_arn),
+                .key_id = claim->key_id,
+                .kind = key->state->kind,
         };
         return 0;
 }

@@ -19,7 +19,8 @@ static struct exchange *exchange_new(struct api *api, struct arena *arena)
         api_request_id(api, x->request_id);
         x->protocol = &protocol_json_1_1;
         x->operation_name = "";
-        x->call = (struct api_call){.api = api, .model = api->model, .arena = arena, .request_id = x->request_id, .principal_arn = "", .key_id = ""};
+        x->call = (struct api_call){
+                .api = api, .model = api->model, .arena = arena, .request_id = x->request_id, .principal_arn = "", .key_id = ""};
         return x;
 }
 
@@ -61,8 +62,8 @@ static int route_json(struct exchange *x, const char *target, struct error *erro
         if (x->service == NULL)
                 return error_api(error, "UnknownOperationException", "X-Amz-Target \"%.200s\" names no service of this server.", target);
         if (x->operation == NULL)
-                return error_api(error, "UnknownOperationException", "The service %s has no operation \"%.200s\".", x->service->service->name,
-                                 x->operation_name);
+                return error_api(error, "UnknownOperationException", "The service %s has no operation \"%.200s\".",
+                                 x->service->service->name, x->operation_name);
         return 0;
 }
 
@@ -72,8 +73,9 @@ static struct service_entry *query_service(struct exchange *x)
         const char *scope = auth_scope_service(x->call.http);
         const char *version = form_value(x->call.arena, x->form, x->form_len, "Version");
 
-        list_for_each(entry, &api->state->services, struct service_entry, link)
-                if (entry->service->target_prefix == NULL && str_eq(scope != NULL ? entry->service->name : entry->service->version, scope != NULL ? scope : version))
+        list_for_each (entry, &api->state->services, struct service_entry, link)
+                if (entry->service->target_prefix == NULL &&
+                    str_eq(scope != NULL ? entry->service->name : entry->service->version, scope != NULL ? scope : version))
                         return entry;
         return NULL;
 }
@@ -84,7 +86,8 @@ static int route_query(struct exchange *x, const char *action, struct error *err
         x->operation_name = action;
         x->service = query_service(x);
         if (x->service == NULL)
-                return error_api(error, "UnknownOperationException", "Could not find operation %.100s: no service of this server answers to it.", action);
+                return error_api(error, "UnknownOperationException",
+                                 "Could not find operation %.100s: no service of this server answers to it.", action);
         x->operation = service_operation(x->service, action);
         if (x->operation == NULL)
                 return error_api(error, "UnknownOperationException", "Could not find operation %.100s for version %s", action,
@@ -119,8 +122,8 @@ static int admit(struct exchange *x, struct error *error)
         int r;
 
         if (call->http->body_len > api->options.max_body)
-                return error_api(error, "RequestEntityTooLargeException", "The body has %zu bytes; at most %zu are allowed.", call->http->body_len,
-                                 api->options.max_body);
+                return error_api(error, "RequestEntityTooLargeException", "The body has %zu bytes; at most %zu are allowed.",
+                                 call->http->body_len, api->options.max_body);
         r = authenticate(api, call->http, x->service->service->name, &who, error);
         if (r < 0)
                 return r;
@@ -149,7 +152,8 @@ static void run(struct exchange *x)
         if (x->operation->run == NULL) {
                 /* Clients try again on 500; with 400 they show this at once. */
                 x->status_override = 400;
-                (void)error_api(&error, "ServerException", "%s is not built yet in this version of Gantry. `gantry operations` lists what is.",
+                (void)error_api(&error, "ServerException",
+                                "%s is not built yet in this version of Gantry. `gantry operations` lists what is.",
                                 call->operation->permission);
                 exchange_fail(x, &error);
                 return;
@@ -194,7 +198,8 @@ static void detach(struct exchange *x, const char *json, struct buf *out)
 {
         struct http_request *req = ARENA_NEW(x->call.arena, struct http_request);
 
-        *req = (struct http_request){.method = "POST", .target = "/", .path = "/", .query = "", .body = json, .body_len = strlen(json), .peer = "local"};
+        *req = (struct http_request){
+                .method = "POST", .target = "/", .path = "/", .query = "", .body = json, .body_len = strlen(json), .peer = "local"};
         x->call.http = req;
         x->detached = true;
         x->run_out = out;

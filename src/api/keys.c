@@ -74,8 +74,8 @@ struct access_key *api_key_insert(struct model *model, struct tx *tx, const stru
         state.secret = random_string(env, arena, "", base64, SECRET_LENGTH);
         if (temporary(request->kind))
                 state.session_token = random_string(env, arena, "", base64, SESSION_TOKEN_LENGTH);
-        state.principal_arn = request->principal_arn != NULL ? request->principal_arn
-                                                             : standard_principal(model, arena, request->kind, state.id);
+        state.principal_arn =
+                request->principal_arn != NULL ? request->principal_arn : standard_principal(model, arena, request->kind, state.id);
         return CONTAINER_OF(tx_insert(tx, OBJECT_ACCESS_KEY, &state), struct access_key, object);
 }
 
@@ -97,7 +97,7 @@ static size_t count_kind(const struct model *model, enum state_key_kind kind)
 {
         size_t n = 0;
 
-        tree_for_each(node, model_objects(model, OBJECT_ACCESS_KEY))
+        tree_for_each (node, model_objects(model, OBJECT_ACCESS_KEY))
                 n += MODEL_OBJECT(node, access_key)->state->kind == kind;
         return n;
 }
@@ -110,7 +110,8 @@ int api_key_delete(struct model *model, const char *id, struct error *error)
         if (key == NULL)
                 return error_set(error, ENOENT, "there is no access key \"%s\": `gantry keys` lists them", id);
         if (key->state->kind == STATE_KEY_KIND_USER && count_kind(model, STATE_KEY_KIND_USER) == 1)
-                return error_set(error, EBUSY, "%s is the last key of a user: make another one first, or nobody can call the server any more", id);
+                return error_set(error, EBUSY,
+                                 "%s is the last key of a user: make another one first, or nobody can call the server any more", id);
         tx = tx_begin(model);
         tx_remove(tx, &key->object);
         (void)tx_commit(tx);
@@ -122,7 +123,7 @@ size_t api_keys_expire(struct model *model, int64_t now_ms)
         struct tx *tx = NULL;
         size_t n = 0;
 
-        tree_for_each(node, model_objects(model, OBJECT_ACCESS_KEY)) {
+        tree_for_each (node, model_objects(model, OBJECT_ACCESS_KEY)) {
                 struct access_key *key = MODEL_OBJECT(node, access_key);
 
                 if (key->state->expires_at == 0 || key->state->expires_at > now_ms)
@@ -142,7 +143,7 @@ static const struct access_key *oldest(const struct model *model, enum state_key
 {
         const struct access_key *found = NULL;
 
-        tree_for_each(node, model_objects(model, OBJECT_ACCESS_KEY)) {
+        tree_for_each (node, model_objects(model, OBJECT_ACCESS_KEY)) {
                 const struct access_key *key = MODEL_OBJECT(node, access_key);
 
                 if (key->state->kind == kind && key->state->expires_at == 0 &&
@@ -152,7 +153,8 @@ static const struct access_key *oldest(const struct model *model, enum state_key
         return found;
 }
 
-static int find_or_create(struct model *model, enum state_key_kind kind, const char *comment, const struct access_key **ret, struct error *error)
+static int find_or_create(struct model *model, enum state_key_kind kind, const char *comment, const struct access_key **ret,
+                          struct error *error)
 {
         const struct access_key *found = oldest(model, kind);
 

@@ -15,7 +15,7 @@
 
 static void callers_clear(struct api *api)
 {
-        map_for_each(node, &api->state->callers)
+        map_for_each (node, &api->state->callers)
                 free(CONTAINER_OF(node, struct caller, node));
         map_done(&api->state->callers);
         map_init(&api->state->callers);

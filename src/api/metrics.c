@@ -24,7 +24,7 @@ void stats_init(struct operation_stats *stats)
 
 void stats_done(struct operation_stats *stats)
 {
-        list_for_each(count, &stats->codes, struct code_count, link) {
+        list_for_each (count, &stats->codes, struct code_count, link) {
                 list_remove(&count->link);
                 free(count);
         }
@@ -40,7 +40,7 @@ void stats_record(struct operation_stats *stats, const char *code, uint64_t us)
         stats->buckets[bucket]++;
         stats->n++;
         stats->sum_us += us;
-        list_for_each(it, &stats->codes, struct code_count, link) {
+        list_for_each (it, &stats->codes, struct code_count, link) {
                 if (strcmp(it->code, code) == 0) {
                         it->n++;
                         return;
@@ -83,7 +83,7 @@ void metrics_counter(struct buf *out, const char *name, const char *help, uint64
 static void each_stats(struct api *api, struct buf *out,
                        void (*write)(struct buf *out, const char *service, const char *operation, const struct operation_stats *stats))
 {
-        list_for_each(entry, &api->state->services, struct service_entry, link) {
+        list_for_each (entry, &api->state->services, struct service_entry, link) {
                 for (uint32_t i = 0; i < entry->service->n_operations; i++)
                         if (entry->operations[i].stats.n > 0)
                                 write(out, entry->service->name, entry->operations[i].operation->name, &entry->operations[i].stats);
@@ -96,9 +96,9 @@ static void each_stats(struct api *api, struct buf *out,
 
 static void write_codes(struct buf *out, const char *service, const char *operation, const struct operation_stats *stats)
 {
-        list_for_each(count, &stats->codes, struct code_count, link)
-                buf_printf(out, "gantry_api_requests_total{service=\"%s\",operation=\"%s\",code=\"%s\"} %llu\n", service, operation, count->code,
-                           (unsigned long long)count->n);
+        list_for_each (count, &stats->codes, struct code_count, link)
+                buf_printf(out, "gantry_api_requests_total{service=\"%s\",operation=\"%s\",code=\"%s\"} %llu\n", service, operation,
+                           count->code, (unsigned long long)count->n);
 }
 
 static void write_histogram(struct buf *out, const char *service, const char *operation, const struct operation_stats *stats)
@@ -112,23 +112,31 @@ static void write_histogram(struct buf *out, const char *service, const char *op
         }
         buf_printf(out, "gantry_api_request_seconds_bucket{service=\"%s\",operation=\"%s\",le=\"+Inf\"} %llu\n", service, operation,
                    (unsigned long long)stats->n);
-        buf_printf(out, "gantry_api_request_seconds_sum{service=\"%s\",operation=\"%s\"} %.6f\n", service, operation, (double)stats->sum_us / 1e6);
-        buf_printf(out, "gantry_api_request_seconds_count{service=\"%s\",operation=\"%s\"} %llu\n", service, operation, (unsigned long long)stats->n);
+        buf_printf(out, "gantry_api_request_seconds_sum{service=\"%s\",operation=\"%s\"} %.6f\n", service, operation,
+                   (double)stats->sum_us / 1e6);
+        buf_printf(out, "gantry_api_request_seconds_count{service=\"%s\",operation=\"%s\"} %llu\n", service, operation,
+                   (unsigned long long)stats->n);
 }
 
 static void write_model(struct api *api, struct buf *out)
 {
         static const char *const kinds[OBJECT_KIND_MAX] = {
-                [OBJECT_CLUSTER] = "cluster", [OBJECT_FAMILY] = "family", [OBJECT_TASK_DEFINITION] = "task-definition",
-                [OBJECT_INSTANCE] = "container-instance", [OBJECT_TASK] = "task", [OBJECT_SETTING] = "setting",
-                [OBJECT_ACCESS_KEY] = "access-key", [OBJECT_CLIENT_TOKEN] = "client-token",
+                [OBJECT_CLUSTER] = "cluster",
+                [OBJECT_FAMILY] = "family",
+                [OBJECT_TASK_DEFINITION] = "task-definition",
+                [OBJECT_INSTANCE] = "container-instance",
+                [OBJECT_TASK] = "task",
+                [OBJECT_SETTING] = "setting",
+                [OBJECT_ACCESS_KEY] = "access-key",
+                [OBJECT_CLIENT_TOKEN] = "client-token",
         };
         uint64_t sequence = model_sequence(api->model), durable = model_durable(api->model);
 
         metrics_family(out, "gantry_objects", "gauge", "Objects in memory by kind.");
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
                 if (kinds[i] != NULL)
-                        buf_printf(out, "gantry_objects{kind=\"%s\"} %zu\n", kinds[i], model_objects(api->model, (enum object_kind)i)->count);
+                        buf_printf(out, "gantry_objects{kind=\"%s\"} %zu\n", kinds[i],
+                                   model_objects(api->model, (enum object_kind)i)->count);
         metrics_counter(out, "gantry_commits_total", "Transactions since the server started.", sequence);
         metrics_gauge(out, "gantry_commits_waiting", "Transactions that are not on disk yet.", (double)(sequence - durable));
 }
@@ -162,7 +170,7 @@ static size_t connected_agents(const struct model *model)
 {
         size_t n = 0;
 
-        tree_for_each(node, model_objects(model, OBJECT_INSTANCE))
+        tree_for_each (node, model_objects(model, OBJECT_INSTANCE))
                 n += MODEL_OBJECT(node, instance)->connected;
         return n;
 }
@@ -186,7 +194,7 @@ void metrics_write(struct api *api, struct buf *out)
         metrics_gauge(out, "gantry_agents_connected", "Container instances with an open session.", (double)connected_agents(api->model));
         write_model(api, out);
         write_process(api, out);
-        list_for_each(report, &api->state->reports, struct report_entry, link)
+        list_for_each (report, &api->state->reports, struct report_entry, link)
                 if (report->metrics != NULL)
                         report->metrics(api, out, report->data);
 }

@@ -48,8 +48,8 @@ static const char *token_key(struct api_call *call, const char *token, uint64_t 
         return key;
 }
 
-int api_page_begin(struct api_call *call, const char *next_token, bool has_max, int max_results, int limit, int standard, const char *binding,
-                   struct api_page *ret)
+int api_page_begin(struct api_call *call, const char *next_token, bool has_max, int max_results, int limit, int standard,
+                   const char *binding, struct api_page *ret)
 {
         struct api_page page = {.max = (size_t)standard};
 

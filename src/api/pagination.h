@@ -20,8 +20,8 @@ struct api_page {
  * `max_results` of the request (use 0 when absent), checked against 1..limit; absent means `standard`. `binding` is any text that
  * must stay the same from page to page (filters of the request), or NULL. InvalidParameterException for a bad number or token.
  */
-int api_page_begin(struct api_call *call, const char *next_token, bool has_max, int max_results, int limit, int standard, const char *binding,
-                   struct api_page *ret) MUST_CHECK;
+int api_page_begin(struct api_call *call, const char *next_token, bool has_max, int max_results, int limit, int standard,
+                   const char *binding, struct api_page *ret) MUST_CHECK;
 /* Counts an element with `key` in; false when the page is full: stop, there is more (api_page_token then gives the token). */
 bool api_page_add(struct api_page *page, const char *key);
 /* The token for what follows the page, in the call's arena. Call it only when api_page_add has returned false. */

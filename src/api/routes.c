@@ -9,7 +9,7 @@
 
 struct service_entry *api_service(struct api *api, const char *name)
 {
-        list_for_each(entry, &api->state->services, struct service_entry, link)
+        list_for_each (entry, &api->state->services, struct service_entry, link)
                 if (str_eq(entry->service->name, name))
                         return entry;
         return NULL;
@@ -54,7 +54,7 @@ void route_target(struct api *api, const char *target, struct service_entry **re
 {
         *ret_service = NULL;
         *ret_operation = NULL;
-        list_for_each(entry, &api->state->services, struct service_entry, link) {
+        list_for_each (entry, &api->state->services, struct service_entry, link) {
                 const char *prefix = entry->service->target_prefix;
 
                 if (prefix == NULL || !str_starts_with(target, prefix))
@@ -66,9 +66,10 @@ void route_target(struct api *api, const char *target, struct service_entry **re
 }
 
 void api_operations(const struct api *api,
-                    bool (*each)(const struct shape_service *service, const struct shape_operation *operation, bool built, void *data), void *data)
+                    bool (*each)(const struct shape_service *service, const struct shape_operation *operation, bool built, void *data),
+                    void *data)
 {
-        list_for_each(entry, &api->state->services, struct service_entry, link)
+        list_for_each (entry, &api->state->services, struct service_entry, link)
                 for (uint32_t i = 0; i < entry->service->n_operations; i++)
                         if (!each(entry->service, entry->operations[i].operation, entry->operations[i].run != NULL, data))
                                 return;
@@ -76,7 +77,7 @@ void api_operations(const struct api *api,
 
 void routes_done(struct api *api)
 {
-        list_for_each(entry, &api->state->services, struct service_entry, link) {
+        list_for_each (entry, &api->state->services, struct service_entry, link) {
                 for (uint32_t i = 0; i < entry->service->n_operations; i++)
                         stats_done(&entry->operations[i].stats);
                 stats_done(&entry->unknown);

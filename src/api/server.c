@@ -91,9 +91,9 @@ struct api *api_free(struct api *api)
         state = api->state;
         if (state->timer != NULL)
                 uv_close((uv_handle_t *)state->timer, timer_closed);
-        list_for_each(upgrade, &state->upgrades, struct upgrade_entry, link)
+        list_for_each (upgrade, &state->upgrades, struct upgrade_entry, link)
                 free(upgrade);
-        list_for_each(report, &state->reports, struct report_entry, link)
+        list_for_each (report, &state->reports, struct report_entry, link)
                 free(report);
         routes_done(api);
         callers_done(api);
@@ -150,9 +150,10 @@ static void answer_health(struct api *api, struct http_request *req)
 
         buf_append_str(&body, "{\"status\":\"ok\",\"version\":");
         api_json_quote(&body, api->options.version);
-        buf_printf(&body, ",\"uptimeSeconds\":%lld,\"commitsWaiting\":%llu", (long long)(env_now_ms(api->env) - api->state->started_ms) / 1000,
+        buf_printf(&body, ",\"uptimeSeconds\":%lld,\"commitsWaiting\":%llu",
+                   (long long)(env_now_ms(api->env) - api->state->started_ms) / 1000,
                    (unsigned long long)(model_sequence(api->model) - model_durable(api->model)));
-        list_for_each(report, &api->state->reports, struct report_entry, link)
+        list_for_each (report, &api->state->reports, struct report_entry, link)
                 if (report->health != NULL)
                         report->health(api, &body, report->data);
         buf_append_str(&body, "}\n");
@@ -176,7 +177,8 @@ static void answer_metrics(struct api *api, struct http_request *req)
         struct api_principal who;
         struct error error = {0};
 
-        if (!from_this_machine(req) && (authenticate(api, req, "ecs", &who, &error) < 0 || authorize(&who, "gantry:GetMetrics", &error) < 0)) {
+        if (!from_this_machine(req) &&
+            (authenticate(api, req, "ecs", &who, &error) < 0 || authorize(&who, "gantry:GetMetrics", &error) < 0)) {
                 answer_error(req, &error);
                 return;
         }
@@ -189,7 +191,7 @@ static bool answer_upgrade(struct api *api, struct http_request *req)
         struct api_principal who;
         struct error error = {0};
 
-        list_for_each(entry, &api->state->upgrades, struct upgrade_entry, link) {
+        list_for_each (entry, &api->state->upgrades, struct upgrade_entry, link) {
                 if (!str_eq(entry->path, req->path))
                         continue;
                 if (authenticate(api, req, "ecs", &who, &error) < 0 || authorize(&who, "ecs:Poll", &error) < 0)

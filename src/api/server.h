@@ -51,8 +51,8 @@ struct api {
         uv_loop_t *loop;
         struct log_store *logs;
         struct sched *sched;
-        struct agents *agents; /* set by whoever makes it, before the first request */
-        struct http_server *http; /* for the metrics; set by the owner once it listens; may be NULL */
+        struct agents *agents;      /* set by whoever makes it, before the first request */
+        struct http_server *http;   /* for the metrics; set by the owner once it listens; may be NULL */
         struct api_options options; /* with defaults filled in */
         struct api_state *state;
 };
@@ -102,7 +102,8 @@ void api_respond_error(struct http_request *req, int status, const char *code, c
 
 /* Walks all operations of all services in order; stops when `each` returns false. `built` says whether a handler is registered. */
 void api_operations(const struct api *api,
-                    bool (*each)(const struct shape_service *service, const struct shape_operation *operation, bool built, void *data), void *data);
+                    bool (*each)(const struct shape_service *service, const struct shape_operation *operation, bool built, void *data),
+                    void *data);
 
 /*
  * Runs one operation without HTTP and signatures: decodes `json`, runs the handler, waits for nothing (the model must commit at

@@ -17,7 +17,7 @@ struct code_count {
 };
 
 struct operation_stats {
-        struct list codes; /* of struct code_count */
+        struct list codes;                       /* of struct code_count */
         uint64_t buckets[HISTOGRAM_BUCKETS + 1]; /* not cumulative; the last one is everything longer */
         uint64_t n, sum_us;
 };
@@ -101,7 +101,7 @@ struct exchange {
         const char *operation_name;        /* as the request says */
         const char *form;                  /* of query requests: parameters, url-encoded */
         size_t form_len;
-        bool query_mode;                   /* x-amzn-query-mode: errors also carry x-amzn-query-error */
+        bool query_mode; /* x-amzn-query-mode: errors also carry x-amzn-query-error */
         uint64_t started_us;
         /* The answer, while it waits to be durable. */
         int status;
@@ -148,7 +148,8 @@ void metrics_write(struct api *api, struct buf *out);
 /* auth.c */
 /* `service` is the signing name that the credential scope must have; `permission` ("ecs:RunTask") what is asked for, NULL: anything
  * that any valid key may do. Error codes are those of JSON services. */
-int authenticate(struct api *api, const struct http_request *req, const char *service, struct api_principal *ret, struct error *error) MUST_CHECK;
+int authenticate(struct api *api, const struct http_request *req, const char *service, struct api_principal *ret,
+                 struct error *error) MUST_CHECK;
 int authorize(const struct api_principal *who, const char *permission, struct error *error) MUST_CHECK;
 /* The service in the credential scope without checking anything, or NULL: query requests are routed by it. */
 const char *auth_scope_service(const struct http_request *req);

@@ -67,11 +67,18 @@ static void add_tasks(struct bench *b)
         struct tx *tx = tx_begin(b->model);
 
         for (int i = 0; i < TASKS; i++) {
-                struct state_container container = {.name = "c", .status = STATE_CONTAINER_STATUS_RUNNING, .id = "b2f1c9d2-6a49-4b1f-9c60-3f3f0a4f9a11"};
+                struct state_container container = {
+                        .name = "c", .status = STATE_CONTAINER_STATUS_RUNNING, .id = "b2f1c9d2-6a49-4b1f-9c60-3f3f0a4f9a11"};
                 struct state_task task = {
-                        .cluster = "default", .family = "web", .group = "family:web", .launch_type = ECS_LAUNCH_TYPE_EC2,
-                        .last_status = STATE_TASK_STATUS_RUNNING, .desired_status = STATE_TASK_STATUS_RUNNING, .created_at = 1767225600000,
-                        .started_at = 1767225601000, .containers = {&container, 1},
+                        .cluster = "default",
+                        .family = "web",
+                        .group = "family:web",
+                        .launch_type = ECS_LAUNCH_TYPE_EC2,
+                        .last_status = STATE_TASK_STATUS_RUNNING,
+                        .desired_status = STATE_TASK_STATUS_RUNNING,
+                        .created_at = 1767225600000,
+                        .started_at = 1767225601000,
+                        .containers = {&container, 1},
                 };
 
                 task.id = arena_printf(&b->arena, "%032x", i);
@@ -93,10 +100,15 @@ static int write_script(struct bench *b, const char *operation, const char *body
         sigv4_timestamp(env_now_ms(env_system()) + 240000, timestamp); /* a little ahead: the longest that it can be good for */
         struct sigv4_header headers[] = {
                 {"Host", b->host}, {"X-Amz-Date", timestamp}, {"X-Amz-Target", target}, {"Content-Type", "application/x-amz-json-1.1"}};
-        struct sigv4_request request = {.method = "POST", .path = "/", .query = "", .headers = headers, .n_headers = ARRAY_SIZE(headers), .body = body,
+        struct sigv4_request request = {.method = "POST",
+                                        .path = "/",
+                                        .query = "",
+                                        .headers = headers,
+                                        .n_headers = ARRAY_SIZE(headers),
+                                        .body = body,
                                         .body_len = strlen(body)};
-        sigv4_sign(&request, &(struct sigv4_credentials){.key_id = b->admin->state->id, .secret = b->admin->state->secret}, "us-east-1", "ecs", timestamp,
-                   &b->arena, &authorization);
+        sigv4_sign(&request, &(struct sigv4_credentials){.key_id = b->admin->state->id, .secret = b->admin->state->secret}, "us-east-1",
+                   "ecs", timestamp, &b->arena, &authorization);
         fprintf(file, "wrk.method = \"POST\"\nwrk.body = [[%s]]\nwrk.headers[\"Authorization\"] = \"%s\"\n", body, authorization);
         for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
                 fprintf(file, "wrk.headers[\"%s\"] = \"%s\"\n", headers[i].name, headers[i].value);
@@ -106,13 +118,18 @@ static int write_script(struct bench *b, const char *operation, const char *body
 static int prepare(struct bench *b)
 {
         if (run_operation(b, "CreateCluster", "{}") < 0 ||
-            run_operation(b, "RegisterTaskDefinition", "{\"family\":\"web\",\"containerDefinitions\":[{\"name\":\"c\",\"image\":\"x\",\"memory\":64}]}") < 0)
+            run_operation(b, "RegisterTaskDefinition",
+                          "{\"family\":\"web\",\"containerDefinitions\":[{\"name\":\"c\",\"image\":\"x\",\"memory\":64}]}") < 0)
                 return -1;
         add_tasks(b);
-        return write_script(b, "ListClusters", "{}") + write_script(b, "DescribeTasks", "{\"tasks\":[\"000000000000000000000000000003e8\"]}") +
-               write_script(b, "TagResource", "{\"resourceArn\":\"arn:aws:ecs:us-east-1:123456789012:cluster/default\",\"tags\":[{\"key\":\"a\",\"value\":\"b\"}]}") +
-               write_script(b, "RegisterTaskDefinition", "{\"family\":\"bench\",\"containerDefinitions\":[{\"name\":\"c\",\"image\":\"x\",\"memory\":64,"
-                                                         "\"portMappings\":[{\"containerPort\":80}],\"environment\":[{\"name\":\"A\",\"value\":\"b\"}]}]}");
+        return write_script(b, "ListClusters", "{}") +
+               write_script(b, "DescribeTasks", "{\"tasks\":[\"000000000000000000000000000003e8\"]}") +
+               write_script(b, "TagResource",
+                            "{\"resourceArn\":\"arn:aws:ecs:us-east-1:123456789012:cluster/"
+                            "default\",\"tags\":[{\"key\":\"a\",\"value\":\"b\"}]}") +
+               write_script(b, "RegisterTaskDefinition",
+                            "{\"family\":\"bench\",\"containerDefinitions\":[{\"name\":\"c\",\"image\":\"x\",\"memory\":64,"
+                            "\"portMappings\":[{\"containerPort\":80}],\"environment\":[{\"name\":\"A\",\"value\":\"b\"}]}]}");
 }
 
 static int start(struct bench *b, struct error *error)
@@ -126,7 +143,8 @@ static int start(struct bench *b, struct error *error)
         if (r < 0)
                 return r;
         b->api = api_new(&(struct api_options){.loop = b->loop, .model = b->model});
-        r = http_server_new(&(struct http_server_options){.loop = b->loop, .handler = api_handle, .reject = api_reject, .data = b->api}, &b->server, error);
+        r = http_server_new(&(struct http_server_options){.loop = b->loop, .handler = api_handle, .reject = api_reject, .data = b->api},
+                            &b->server, error);
         if (r == 0)
                 r = http_server_listen(b->server, "127.0.0.1:0", error);
         if (r < 0)

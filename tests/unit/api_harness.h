@@ -59,5 +59,5 @@ void harness_fails(struct api_harness *h, const char *operation, const char *jso
 const char *harness_text(const struct api_harness *h, const char *path); /* NULL when absent; fails on another type */
 int64_t harness_int(const struct api_harness *h, const char *path);      /* fails when absent */
 bool harness_has(const struct api_harness *h, const char *path);
-size_t harness_count(const struct api_harness *h, const char *path);     /* of a list; fails when absent */
+size_t harness_count(const struct api_harness *h, const char *path); /* of a list; fails when absent */
 bool harness_true(const struct api_harness *h, const char *path);

@@ -36,9 +36,11 @@ static void create_is_idempotent(void **state)
         assert_string_equal(harness_text(h, "cluster.settings[0].value"), "disabled");
         assert_int_equal(harness_int(h, "cluster.registeredContainerInstancesCount"), 0);
         assert_int_equal(harness_count(h, "cluster.statistics"), 0);
-        harness_ok(h, "CreateCluster", "{'clusterName':'web','tags':[{'key':'team','value':'a'}],'settings':[{'name':'containerInsights','value':'enhanced'}],"
+        harness_ok(h, "CreateCluster",
+                   "{'clusterName':'web','tags':[{'key':'team','value':'a'}],'settings':[{'name':'containerInsights','value':'enhanced'}],"
                    "'capacityProviders':['FARGATE','FARGATE_SPOT'],"
-                   "'defaultCapacityProviderStrategy':[{'capacityProvider':'FARGATE','base':1,'weight':1},{'capacityProvider':'FARGATE_SPOT','weight':4}]}");
+                   "'defaultCapacityProviderStrategy':[{'capacityProvider':'FARGATE','base':1,'weight':1},{'capacityProvider':'FARGATE_"
+                   "SPOT','weight':4}]}");
         harness_ok(h, "CreateCluster", "{'clusterName':'web'}");
         assert_string_equal(harness_text(h, "cluster.tags[0].value"), "a");
         assert_string_equal(harness_text(h, "cluster.settings[0].value"), "enhanced");
@@ -60,9 +62,11 @@ static void create_refuses(void **state)
                 {"{'clusterName':'c','capacityProviders':['FARGATE','FARGATE']}", "twice"},
                 {"{'clusterName':'c','defaultCapacityProviderStrategy':[{'capacityProvider':'FARGATE'}]}", "not associated"},
                 {"{'clusterName':'c','capacityProviders':['FARGATE','FARGATE_SPOT'],'defaultCapacityProviderStrategy':"
-                 "[{'capacityProvider':'FARGATE','base':1,'weight':1},{'capacityProvider':'FARGATE_SPOT','base':1}]}", "Only one"},
+                 "[{'capacityProvider':'FARGATE','base':1,'weight':1},{'capacityProvider':'FARGATE_SPOT','base':1}]}",
+                 "Only one"},
                 {"{'clusterName':'c','capacityProviders':['FARGATE','FARGATE_SPOT'],'defaultCapacityProviderStrategy':"
-                 "[{'capacityProvider':'FARGATE'},{'capacityProvider':'FARGATE_SPOT'}]}", "weight"},
+                 "[{'capacityProvider':'FARGATE'},{'capacityProvider':'FARGATE_SPOT'}]}",
+                 "weight"},
                 {"{'clusterName':'c','tags':[{'key':'aws:x','value':'y'}]}", "aws:"},
                 {"{'clusterName':'c','tags':[{'key':'x','value':'y'},{'key':'x','value':'z'}]}", "twice"},
                 {"{'clusterName':'c','configuration':{'executeCommandConfiguration':{'logging':'OVERRIDE'}}}", "logConfiguration"},
@@ -72,7 +76,8 @@ static void create_refuses(void **state)
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
                 harness_fails(h, "CreateCluster", rows[i].json, "InvalidParameterException", rows[i].text);
-        harness_fails(h, "CreateCluster", "{'serviceConnectDefaults':{'namespace':'arn:aws:servicediscovery:us-east-1:123456789012:namespace/ns-1'}}",
+        harness_fails(h, "CreateCluster",
+                      "{'serviceConnectDefaults':{'namespace':'arn:aws:servicediscovery:us-east-1:123456789012:namespace/ns-1'}}",
                       "NamespaceNotFoundException", NULL);
         harness_ok(h, "ListClusters", "{}");
         assert_int_equal(harness_count(h, "clusterArns"), 0);
@@ -86,7 +91,8 @@ static void describe(void **state)
         assert_int_equal(harness_count(h, "clusters"), 0);
         assert_string_equal(harness_text(h, "failures[0].arn"), ARN "default");
         assert_string_equal(harness_text(h, "failures[0].reason"), "MISSING");
-        harness_ok(h, "CreateCluster", "{'clusterName':'web','tags':[{'key':'team','value':'a'}],"
+        harness_ok(h, "CreateCluster",
+                   "{'clusterName':'web','tags':[{'key':'team','value':'a'}],"
                    "'configuration':{'executeCommandConfiguration':{'logging':'NONE'}}}");
         harness_ok(h, "DescribeClusters", "{'clusters':['web','" ARN "other']}");
         assert_int_equal(harness_count(h, "clusters"), 1);
@@ -94,7 +100,8 @@ static void describe(void **state)
         assert_int_equal(harness_count(h, "clusters[0].settings"), 0);
         assert_false(harness_has(h, "clusters[0].configuration"));
         assert_string_equal(harness_text(h, "failures[0].arn"), ARN "other");
-        harness_ok(h, "DescribeClusters", "{'clusters':['" ARN "web'],'include':['TAGS','SETTINGS','STATISTICS','CONFIGURATIONS','ATTACHMENTS']}");
+        harness_ok(h, "DescribeClusters",
+                   "{'clusters':['" ARN "web'],'include':['TAGS','SETTINGS','STATISTICS','CONFIGURATIONS','ATTACHMENTS']}");
         assert_string_equal(harness_text(h, "clusters[0].tags[0].key"), "team");
         assert_string_equal(harness_text(h, "clusters[0].statistics[0].name"), "runningEC2TasksCount");
         assert_string_equal(harness_text(h, "clusters[0].statistics[0].value"), "0");
@@ -115,7 +122,8 @@ static void update(void **state)
         assert_string_equal(harness_text(h, "cluster.settings[0].value"), "enabled");
         harness_ok(h, "UpdateCluster", "{'cluster':'web','serviceConnectDefaults':{'namespace':''}}");
         assert_false(harness_has(h, "cluster.serviceConnectDefaults"));
-        harness_ok(h, "PutClusterCapacityProviders", "{'cluster':'web','capacityProviders':['FARGATE'],"
+        harness_ok(h, "PutClusterCapacityProviders",
+                   "{'cluster':'web','capacityProviders':['FARGATE'],"
                    "'defaultCapacityProviderStrategy':[{'capacityProvider':'FARGATE','weight':1}]}");
         assert_string_equal(harness_text(h, "cluster.capacityProviders[0]"), "FARGATE");
         harness_ok(h, "PutClusterCapacityProviders", "{'cluster':'web','capacityProviders':[],'defaultCapacityProviderStrategy':[]}");
@@ -178,9 +186,12 @@ static void capacity_providers(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(create_is_idempotent, begin, end), cmocka_unit_test_setup_teardown(create_refuses, begin, end),
-                cmocka_unit_test_setup_teardown(describe, begin, end),             cmocka_unit_test_setup_teardown(update, begin, end),
-                cmocka_unit_test_setup_teardown(delete_and_create_anew, begin, end), cmocka_unit_test_setup_teardown(capacity_providers, begin, end),
+                cmocka_unit_test_setup_teardown(create_is_idempotent, begin, end),
+                cmocka_unit_test_setup_teardown(create_refuses, begin, end),
+                cmocka_unit_test_setup_teardown(describe, begin, end),
+                cmocka_unit_test_setup_teardown(update, begin, end),
+                cmocka_unit_test_setup_teardown(delete_and_create_anew, begin, end),
+                cmocka_unit_test_setup_teardown(capacity_providers, begin, end),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,8 +97,10 @@ static void sessions_end(void **state)
         h.env.now_ms += 3600 * 1000 + 1;
         api_housekeeping(h.api);
         assert_null(model_access_key(h.model, id));
-        harness_fails(&h, "AssumeRole", "{'RoleArn':'arn:aws:iam::999999999999:role/deploy','RoleSessionName':'ci-7'}", "AccessDeniedException", NULL);
-        harness_fails(&h, "AssumeRole", "{'RoleArn':'arn:aws:iam::123456789012:user/deploy','RoleSessionName':'ci-7'}", "InvalidParameterException", NULL);
+        harness_fails(&h, "AssumeRole", "{'RoleArn':'arn:aws:iam::999999999999:role/deploy','RoleSessionName':'ci-7'}",
+                      "AccessDeniedException", NULL);
+        harness_fails(&h, "AssumeRole", "{'RoleArn':'arn:aws:iam::123456789012:user/deploy','RoleSessionName':'ci-7'}",
+                      "InvalidParameterException", NULL);
         harness_ok(&h, "GetSessionToken", "{'DurationSeconds':900}");
         assert_true(str_starts_with(harness_text(&h, "Credentials.AccessKeyId"), "ASIA"));
         harness_end(&h);
@@ -140,7 +142,7 @@ static void pages_follow_each_other(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(unknown_and_unbuilt), cmocka_unit_test(operations_are_listed), cmocka_unit_test(keys_are_made_once),
+                cmocka_unit_test(unknown_and_unbuilt), cmocka_unit_test(operations_are_listed),   cmocka_unit_test(keys_are_made_once),
                 cmocka_unit_test(sessions_end),        cmocka_unit_test(pages_follow_each_other),
         };
 

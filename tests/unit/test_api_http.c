@@ -71,8 +71,11 @@ static void start(struct fixture *f, const struct api_options *given)
         options.model = f->model;
         f->api = api_new(&options);
         api_add_upgrade(f->api, "/test/ws", upgrade, f);
-        assert_int_equal(http_server_new(&(struct http_server_options){.loop = &f->loop, .handler = api_handle, .reject = api_reject, .data = f->api},
-                                         &f->server, &error), 0);
+        assert_int_equal(
+                http_server_new(
+                        &(struct http_server_options){.loop = &f->loop, .handler = api_handle, .reject = api_reject, .data = f->api},
+                        &f->server, &error),
+                0);
         assert_int_equal(http_server_listen(f->server, "127.0.0.1:0", &error), 0);
         f->api->http = f->server;
         (void)snprintf(f->host, sizeof(f->host), "127.0.0.1:%d", http_server_port(f->server));
@@ -110,7 +113,9 @@ static void on_done(struct http_call *call, const struct http_result *result, vo
         struct {
                 const char *name;
                 char *to;
-        } rows[] = {{"x-amzn-ErrorType", f->error_type}, {"x-amzn-RequestId", f->request_id}, {"Content-Type", f->content_type},
+        } rows[] = {{"x-amzn-ErrorType", f->error_type},
+                    {"x-amzn-RequestId", f->request_id},
+                    {"Content-Type", f->content_type},
                     {"x-amzn-query-error", f->query_error}};
 
         (void)call;
@@ -129,15 +134,26 @@ static void on_done(struct http_call *call, const struct http_result *result, vo
 static void presign(struct fixture *f, const struct attempt *a, char *timestamp, const char **ret_query)
 {
         struct sigv4_header header = {"Host", f->host};
-        struct sigv4_request request = {.method = a->method, .path = a->path, .headers = &header, .n_headers = 1, .body = "", .body_len = 0};
-        struct sigv4_claim claim = {.key_id = a->key, .region = "us-east-1", .service = a->service, .timestamp = timestamp,
-                                    .signed_headers = "host", .presigned = true, .expires_s = 60};
+        struct sigv4_request request = {
+                .method = a->method, .path = a->path, .headers = &header, .n_headers = 1, .body = "", .body_len = 0};
+        struct sigv4_claim claim = {.key_id = a->key,
+                                    .region = "us-east-1",
+                                    .service = a->service,
+                                    .timestamp = timestamp,
+                                    .signed_headers = "host",
+                                    .presigned = true,
+                                    .expires_s = 60};
         char signature[65];
 
         claim.date = arena_strndup(&f->arena, timestamp, 8);
-        request.query = arena_printf(&f->arena, "%s&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=%s%%2F%s%%2Fus-east-1%%2F%s%%2Faws4_request&X-Amz-Date=%s"
-                                     "&X-Amz-Expires=60&X-Amz-SignedHeaders=host", a->query, a->key, claim.date, a->service, timestamp);
-        sigv4_signature(&claim, a->secret, sigv4_string_to_sign(&claim, sigv4_canonical_request(&request, "host", true, true, &f->arena), &f->arena), signature);
+        request.query = arena_printf(
+                &f->arena,
+                "%s&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=%s%%2F%s%%2Fus-east-1%%2F%s%%2Faws4_request&X-Amz-Date=%s"
+                "&X-Amz-Expires=60&X-Amz-SignedHeaders=host",
+                a->query, a->key, claim.date, a->service, timestamp);
+        sigv4_signature(&claim, a->secret,
+                        sigv4_string_to_sign(&claim, sigv4_canonical_request(&request, "host", true, true, &f->arena), &f->arena),
+                        signature);
         *ret_query = arena_printf(&f->arena, "%s&X-Amz-Signature=%s", request.query, signature);
 }
 
@@ -170,7 +186,12 @@ static int attempt(struct fixture *f, struct attempt a)
         if (a.presign) {
                 presign(f, &a, timestamp, &query);
         } else if (a.key != NULL) {
-                struct sigv4_request request = {.method = a.method, .path = a.path, .query = query, .headers = sign, .n_headers = n, .body = a.body,
+                struct sigv4_request request = {.method = a.method,
+                                                .path = a.path,
+                                                .query = query,
+                                                .headers = sign,
+                                                .n_headers = n,
+                                                .body = a.body,
                                                 .body_len = strlen(a.body)};
                 const char *authorization;
 
@@ -179,11 +200,17 @@ static int attempt(struct fixture *f, struct attempt a)
                 headers[n_sent++] = (struct http_header){"Authorization", authorization};
         }
         f->done = false;
-        (void)http_client_call(f->client, &(struct http_call_options){
-                                                  .method = a.method,
-                                                  .url = arena_printf(&f->arena, "http://%s%s%s%s", f->host, a.path, query[0] != '\0' ? "?" : "", query),
-                                                  .headers = headers, .n_headers = n_sent, .body = a.body, .body_len = strlen(a.body), .done = on_done, .data = f,
-                                          });
+        (void)http_client_call(
+                f->client, &(struct http_call_options){
+                                   .method = a.method,
+                                   .url = arena_printf(&f->arena, "http://%s%s%s%s", f->host, a.path, query[0] != '\0' ? "?" : "", query),
+                                   .headers = headers,
+                                   .n_headers = n_sent,
+                                   .body = a.body,
+                                   .body_len = strlen(a.body),
+                                   .done = on_done,
+                                   .data = f,
+                           });
         while (!f->done)
                 uv_run(&f->loop, UV_RUN_ONCE);
         return f->status;
@@ -265,7 +292,9 @@ static void query_services(void **state)
         SEND(&f, ADMIN(&f), .service = "sts", .content_type = FORM, .body = "Action=AssumeRole&Version=2011-06-15");
         expect_error(&f, 400, "InvalidParameterException", "<Code>ValidationError</Code>");
         assert_int_equal(SEND(&f, ADMIN(&f), .service = "sts", .content_type = FORM,
-                              .body = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fci&RoleSessionName=me"), 200);
+                              .body = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fci&"
+                                      "RoleSessionName=me"),
+                         200);
         id = between(&f.arena, f.body.data, "<AccessKeyId>", "</");
         secret = between(&f.arena, f.body.data, "<SecretAccessKey>", "</");
         token = between(&f.arena, f.body.data, "<SessionToken>", "</");
@@ -307,7 +336,8 @@ static void paths(void **state)
         assert_int_equal(f.status, 403);
         assert_false(f.upgraded);
         assert_int_equal(SEND(&f, .method = "GET", .path = "/test/ws", .query = "clusterArn=a%2Fb&seqNum=1", .key = f.agent->state->id,
-                              .secret = f.agent->state->secret), 200);
+                              .secret = f.agent->state->secret),
+                         200);
         assert_true(f.upgraded);
         stop(&f);
 }

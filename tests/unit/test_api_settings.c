@@ -66,7 +66,8 @@ static void settings_of_roles(void **state)
 {
         struct api_harness *h = *state;
 
-        harness_ok(h, "PutAccountSetting", "{'name':'awsvpcTrunking','value':'enabled','principalArn':'arn:aws:iam::123456789012:role/ops'}");
+        harness_ok(h, "PutAccountSetting",
+                   "{'name':'awsvpcTrunking','value':'enabled','principalArn':'arn:aws:iam::123456789012:role/ops'}");
         h->principal = "arn:aws:sts::123456789012:assumed-role/ops/somebody";
         harness_ok(h, "ListAccountSettings", "{}");
         assert_string_equal(harness_text(h, "settings[0].value"), "enabled");
@@ -76,10 +77,13 @@ static void settings_refuse(void **state)
 {
         struct api_harness *h = *state;
 
-        harness_fails(h, "PutAccountSetting", "{'name':'taskLongArnFormat','value':'disabled'}", "InvalidParameterException", "You can no longer disable");
-        harness_fails(h, "PutAccountSetting", "{'name':'containerInsights','value':'perhaps'}", "InvalidParameterException", "enhanced, enabled, disabled");
+        harness_fails(h, "PutAccountSetting", "{'name':'taskLongArnFormat','value':'disabled'}", "InvalidParameterException",
+                      "You can no longer disable");
+        harness_fails(h, "PutAccountSetting", "{'name':'containerInsights','value':'perhaps'}", "InvalidParameterException",
+                      "enhanced, enabled, disabled");
         harness_fails(h, "PutAccountSetting", "{'name':'moonlight','value':'enabled'}", "InvalidParameterException", "name");
-        harness_fails(h, "PutAccountSetting", "{'name':'awsvpcTrunking','value':'enabled','principalArn':'me'}", "InvalidParameterException", "principalArn");
+        harness_fails(h, "PutAccountSetting", "{'name':'awsvpcTrunking','value':'enabled','principalArn':'me'}",
+                      "InvalidParameterException", "principalArn");
         harness_fails(h, "ListAccountSettings", "{'maxResults':11}", "InvalidParameterException", "1..10");
         harness_ok(h, "PutAccountSetting", "{'name':'fargateTaskRetirementWaitPeriod','value':'14'}");
 }
@@ -87,7 +91,9 @@ static void settings_refuse(void **state)
 static void tags_of_everything(void **state)
 {
         static const char *const arns[] = {
-                ECS_ARN "cluster/default", ECS_ARN "task-definition/web:1", ECS_ARN "container-instance/default/" INSTANCE,
+                ECS_ARN "cluster/default",
+                ECS_ARN "task-definition/web:1",
+                ECS_ARN "container-instance/default/" INSTANCE,
         };
         struct api_harness *h = *state;
 
@@ -115,10 +121,11 @@ static void tags_refuse(void **state)
 
         harness_fails(h, "TagResource", "{'resourceArn':'nothing','tags':[]}", "InvalidParameterException", NULL);
         harness_fails(h, "ListTagsForResource", "{'resourceArn':'" ECS_ARN "cluster/none'}", "ClusterNotFoundException", NULL);
-        harness_fails(h, "ListTagsForResource", "{'resourceArn':'" ECS_ARN "task/default/" INSTANCE "'}", "ResourceNotFoundException", "task");
+        harness_fails(h, "ListTagsForResource", "{'resourceArn':'" ECS_ARN "task/default/" INSTANCE "'}", "ResourceNotFoundException",
+                      "task");
         harness_fails(h, "ListTagsForResource", "{'resourceArn':'" ECS_ARN "balloon/red'}", "InvalidParameterException", NULL);
-        harness_fails(h, "TagResource", "{'resourceArn':'" ECS_ARN "cluster/default','tags':[{'key':'aws:ecs:x','value':'y'}]}", "InvalidParameterException",
-                      "aws:");
+        harness_fails(h, "TagResource", "{'resourceArn':'" ECS_ARN "cluster/default','tags':[{'key':'aws:ecs:x','value':'y'}]}",
+                      "InvalidParameterException", "aws:");
         for (int round = 0; round < 2; round++) {
                 buf_clear(&many);
                 buf_append_str(&many, "{'resourceArn':'" ECS_ARN "cluster/default','tags':[");
@@ -133,27 +140,31 @@ static void tags_refuse(void **state)
         buf_done(&many);
         harness_ok(h, "CreateCluster", "{'clusterName':'gone'}");
         harness_ok(h, "DeleteCluster", "{'cluster':'gone'}");
-        harness_fails(h, "ListTagsForResource", "{'resourceArn':'" ECS_ARN "cluster/gone'}", "InvalidParameterException", "The specified cluster is inactive");
+        harness_fails(h, "ListTagsForResource", "{'resourceArn':'" ECS_ARN "cluster/gone'}", "InvalidParameterException",
+                      "The specified cluster is inactive");
 }
 
 static void attributes_come_and_go(void **state)
 {
         struct api_harness *h = *state;
 
-        harness_ok(h, "PutAttributes", "{'attributes':[{'name':'stack','value':'prod blue','targetType':'container-instance','targetId':'" INSTANCE "'},"
+        harness_ok(h, "PutAttributes",
+                   "{'attributes':[{'name':'stack','value':'prod blue','targetType':'container-instance','targetId':'" INSTANCE "'},"
                    "{'name':'flag','targetId':'" ECS_ARN "container-instance/default/" INSTANCE "'}]}");
         assert_string_equal(harness_text(h, "attributes[0].targetId"), ECS_ARN "container-instance/default/" INSTANCE);
         harness_ok(h, "ListAttributes", "{'targetType':'container-instance'}");
         assert_int_equal(harness_count(h, "attributes"), 3);
         harness_ok(h, "ListAttributes", "{'targetType':'container-instance','maxResults':2}");
         assert_int_equal(harness_count(h, "attributes"), 2);
-        harness_ok(h, "ListAttributes", "{'targetType':'container-instance','maxResults':2,'nextToken':'%s'}", strdupa(harness_text(h, "nextToken")));
+        harness_ok(h, "ListAttributes", "{'targetType':'container-instance','maxResults':2,'nextToken':'%s'}",
+                   strdupa(harness_text(h, "nextToken")));
         assert_int_equal(harness_count(h, "attributes"), 1);
         assert_string_equal(harness_text(h, "attributes[0].name"), "flag");
         assert_false(harness_has(h, "nextToken"));
         harness_ok(h, "ListAttributes", "{'targetType':'container-instance','attributeName':'stack','attributeValue':'prod blue'}");
         assert_int_equal(harness_count(h, "attributes"), 1);
-        harness_ok(h, "DeleteAttributes", "{'attributes':[{'name':'stack','value':'other','targetId':'" INSTANCE "'},{'name':'flag','targetId':'" INSTANCE "'}]}");
+        harness_ok(h, "DeleteAttributes",
+                   "{'attributes':[{'name':'stack','value':'other','targetId':'" INSTANCE "'},{'name':'flag','targetId':'" INSTANCE "'}]}");
         harness_ok(h, "ListAttributes", "{'targetType':'container-instance','attributeName':'stack'}");
         assert_int_equal(harness_count(h, "attributes"), 1);
         harness_ok(h, "ListAttributes", "{'targetType':'container-instance','attributeName':'flag'}");
@@ -164,26 +175,33 @@ static void attributes_refuse(void **state)
 {
         struct api_harness *h = *state;
 
-        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'a','targetId':'ffffffffffffffffffffffffffffffff'}]}", "TargetNotFoundException", NULL);
-        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'a b','targetId':'" INSTANCE "'}]}", "InvalidParameterException", "attributes[0].name");
-        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'a','value':'b ','targetId':'" INSTANCE "'}]}", "InvalidParameterException",
-                      "attributes[0].value");
-        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'ecs.os-type','value':'x','targetId':'" INSTANCE "'}]}", "InvalidParameterException",
-                      "reserved");
-        harness_fails(h, "PutAttributes", "{'cluster':'none','attributes':[{'name':'a','targetId':'" INSTANCE "'}]}", "ClusterNotFoundException", NULL);
+        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'a','targetId':'ffffffffffffffffffffffffffffffff'}]}",
+                      "TargetNotFoundException", NULL);
+        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'a b','targetId':'" INSTANCE "'}]}", "InvalidParameterException",
+                      "attributes[0].name");
+        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'a','value':'b ','targetId':'" INSTANCE "'}]}",
+                      "InvalidParameterException", "attributes[0].value");
+        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'ecs.os-type','value':'x','targetId':'" INSTANCE "'}]}",
+                      "InvalidParameterException", "reserved");
+        harness_fails(h, "PutAttributes", "{'cluster':'none','attributes':[{'name':'a','targetId':'" INSTANCE "'}]}",
+                      "ClusterNotFoundException", NULL);
         harness_fails(h, "ListAttributes", "{'targetType':'balloon'}", "InvalidParameterException", "targetType");
         for (int i = 0; i < 10; i++)
                 harness_ok(h, "PutAttributes", "{'attributes':[{'name':'a%d','targetId':'" INSTANCE "'}]}", i);
-        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'a10','targetId':'" INSTANCE "'}]}", "AttributeLimitExceededException", NULL);
+        harness_fails(h, "PutAttributes", "{'attributes':[{'name':'a10','targetId':'" INSTANCE "'}]}", "AttributeLimitExceededException",
+                      NULL);
         harness_ok(h, "PutAttributes", "{'attributes':[{'name':'a9','value':'new','targetId':'" INSTANCE "'}]}");
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(settings_have_levels, begin, end),   cmocka_unit_test_setup_teardown(settings_of_roles, begin, end),
-                cmocka_unit_test_setup_teardown(settings_refuse, begin, end),        cmocka_unit_test_setup_teardown(tags_of_everything, begin, end),
-                cmocka_unit_test_setup_teardown(tags_refuse, begin, end),            cmocka_unit_test_setup_teardown(attributes_come_and_go, begin, end),
+                cmocka_unit_test_setup_teardown(settings_have_levels, begin, end),
+                cmocka_unit_test_setup_teardown(settings_of_roles, begin, end),
+                cmocka_unit_test_setup_teardown(settings_refuse, begin, end),
+                cmocka_unit_test_setup_teardown(tags_of_everything, begin, end),
+                cmocka_unit_test_setup_teardown(tags_refuse, begin, end),
+                cmocka_unit_test_setup_teardown(attributes_come_and_go, begin, end),
                 cmocka_unit_test_setup_teardown(attributes_refuse, begin, end),
         };
 

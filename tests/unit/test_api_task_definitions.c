@@ -56,8 +56,10 @@ static void defaults_are_filled_in(void **state)
         struct api_harness *h = *state;
 
         harness_ok(h, "RegisterTaskDefinition",
-                   "{'family':'web','taskRoleArn':'worker','cpu':'.5 vCPU','memory':'1GB','tags':[{'key':'a','value':'b'}],'volumes':[{'name':'scratch'}],"
-                   "'containerDefinitions':[{'name':'c','image':'nginx','portMappings':[{'containerPort':80}],'healthCheck':{'command':['CMD-SHELL','true']},"
+                   "{'family':'web','taskRoleArn':'worker','cpu':'.5 "
+                   "vCPU','memory':'1GB','tags':[{'key':'a','value':'b'}],'volumes':[{'name':'scratch'}],"
+                   "'containerDefinitions':[{'name':'c','image':'nginx','portMappings':[{'containerPort':80}],'healthCheck':{'command':['"
+                   "CMD-SHELL','true']},"
                    "'unheardOf':{'x':1}}]}");
         assert_string_equal(harness_text(h, "taskDefinition.taskDefinitionArn"), ARN "web:1");
         assert_int_equal(harness_int(h, "taskDefinition.revision"), 1);
@@ -83,7 +85,8 @@ static void defaults_are_filled_in(void **state)
         assert_int_equal(harness_int(h, "taskDefinition.containerDefinitions[0].portMappings[0].hostPort"), 0);
         assert_int_equal(harness_int(h, "taskDefinition.containerDefinitions[0].healthCheck.interval"), 30);
         assert_string_equal(harness_text(h, "tags[0].key"), "a");
-        harness_ok(h, "RegisterTaskDefinition", "{'family':'host','networkMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':8,"
+        harness_ok(h, "RegisterTaskDefinition",
+                   "{'family':'host','networkMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':8,"
                    "'portMappings':[{'containerPort':80,'protocol':'udp'}]}]}");
         assert_int_equal(harness_int(h, "taskDefinition.containerDefinitions[0].portMappings[0].hostPort"), 80);
 }
@@ -94,7 +97,8 @@ static void compatibilities_and_attributes(void **state)
 
         harness_ok(h, "RegisterTaskDefinition", "{'family':'plain'," ONE "}");
         assert_true(has_compatibility(h, "EC2") && has_compatibility(h, "EXTERNAL") && !has_compatibility(h, "FARGATE"));
-        harness_ok(h, "RegisterTaskDefinition", "{'family':'fargate','requiresCompatibilities':['FARGATE'],'networkMode':'awsvpc','cpu':'256','memory':'512',"
+        harness_ok(h, "RegisterTaskDefinition",
+                   "{'family':'fargate','requiresCompatibilities':['FARGATE'],'networkMode':'awsvpc','cpu':'256','memory':'512',"
                    "'executionRoleArn':'arn:aws:iam::123456789012:role/exec','containerDefinitions':[{'name':'c',"
                    "'image':'123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1','logConfiguration':{'logDriver':'awslogs','options':"
                    "{'awslogs-group':'g','awslogs-region':'us-east-1','awslogs-stream-prefix':'p'}}}]}");
@@ -105,9 +109,12 @@ static void compatibilities_and_attributes(void **state)
         assert_true(has_attribute(h, "ecs.capability.execution-role-awslogs"));
         assert_true(has_attribute(h, "com.amazonaws.ecs.capability.logging-driver.awslogs"));
         assert_true(has_attribute(h, "com.amazonaws.ecs.capability.docker-remote-api.1.18"));
-        harness_ok(h, "RegisterTaskDefinition", "{'family':'much','taskRoleArn':'r','executionRoleArn':'e','pidMode':'task','volumes':[{'name':'v',"
-                   "'dockerVolumeConfiguration':{'driver':'nfs'}}],'containerDefinitions':[{'name':'c','image':'x','memoryReservation':8,'privileged':true,"
-                   "'secrets':[{'name':'A','valueFrom':'/a'},{'name':'B','valueFrom':'arn:aws:secretsmanager:us-east-1:123456789012:secret:b'}],"
+        harness_ok(h, "RegisterTaskDefinition",
+                   "{'family':'much','taskRoleArn':'r','executionRoleArn':'e','pidMode':'task','volumes':[{'name':'v',"
+                   "'dockerVolumeConfiguration':{'driver':'nfs'}}],'containerDefinitions':[{'name':'c','image':'x','memoryReservation':8,'"
+                   "privileged':true,"
+                   "'secrets':[{'name':'A','valueFrom':'/"
+                   "a'},{'name':'B','valueFrom':'arn:aws:secretsmanager:us-east-1:123456789012:secret:b'}],"
                    "'portMappings':[{'containerPortRange':'100-110'}],'healthCheck':{'command':['CMD','x']}},"
                    "{'name':'d','image':'x','memory':8,'dependsOn':[{'containerName':'c','condition':'HEALTHY'}],"
                    "'restartPolicy':{'enabled':true},'linuxParameters':{'initProcessEnabled':true}}]}");
@@ -181,7 +188,8 @@ static void lists(void **state)
         assert_string_equal(harness_text(h, "taskDefinitionArns[11]"), ARN "batch:12");
         harness_ok(h, "ListTaskDefinitions", "{'familyPrefix':'web','sort':'DESC','maxResults':5}");
         assert_string_equal(harness_text(h, "taskDefinitionArns[0]"), ARN "web:12");
-        harness_ok(h, "ListTaskDefinitions", "{'familyPrefix':'web','sort':'DESC','maxResults':7,'nextToken':'%s'}", strdupa(harness_text(h, "nextToken")));
+        harness_ok(h, "ListTaskDefinitions", "{'familyPrefix':'web','sort':'DESC','maxResults':7,'nextToken':'%s'}",
+                   strdupa(harness_text(h, "nextToken")));
         assert_string_equal(harness_text(h, "taskDefinitionArns[0]"), ARN "web:7");
         assert_string_equal(harness_text(h, "taskDefinitionArns[6]"), ARN "web:1");
         assert_false(harness_has(h, "nextToken"));
@@ -201,7 +209,8 @@ static void lists(void **state)
         assert_string_equal(harness_text(h, "families[0]"), "batch");
         harness_ok(h, "ListTaskDefinitionFamilies", "{'familyPrefix':'web','maxResults':1}");
         assert_string_equal(harness_text(h, "families[0]"), "web");
-        harness_ok(h, "ListTaskDefinitionFamilies", "{'familyPrefix':'web','maxResults':1,'nextToken':'%s'}", strdupa(harness_text(h, "nextToken")));
+        harness_ok(h, "ListTaskDefinitionFamilies", "{'familyPrefix':'web','maxResults':1,'nextToken':'%s'}",
+                   strdupa(harness_text(h, "nextToken")));
         assert_string_equal(harness_text(h, "families[0]"), "web-2");
         harness_fails(h, "ListTaskDefinitions", "{'status':'SLEEPING'}", "InvalidParameterException", "status");
 }

@@ -11,8 +11,9 @@
 /* One container with more members; with more at the task level; more containers beside it. */
 #define C(more) "{'family':'f','containerDefinitions':[{'name':'c','image':'x','memory':64," more "}]}"
 #define T(more) "{'family':'f','containerDefinitions':[{'name':'c','image':'x','memory':64}]," more "}"
-#define D(first, second) \
-        "{'family':'f','containerDefinitions':[{'name':'c','image':'x','memory':64," first "},{'name':'d','image':'x','memory':64," second "}]}"
+#define D(first, second)                                                                                                                   \
+        "{'family':'f','containerDefinitions':[{'name':'c','image':'x','memory':64," first "},{'name':'d','image':'x','memory':64," second \
+        "}]}"
 #define FARGATE "'requiresCompatibilities':['FARGATE'],'networkMode':'awsvpc',"
 #define F(more) "{'family':'f'," FARGATE "'cpu':'256','memory':'512','containerDefinitions':[{'name':'c','image':'x'," more "}]}"
 #define FT(more) "{'family':'f'," FARGATE more ",'containerDefinitions':[{'name':'c','image':'x'}]}"
@@ -68,12 +69,14 @@ static const struct row size_rows[] = {
         {T("'memory':'63'"), CLIENT, "task's 'memory' (63)"},
         {T("'memory':'.0625 GB'"), NULL, NULL},
         {T("'memory':'1TB'"), CLIENT, "Invalid 'memory' setting for task."},
-        {"{'family':'f','memory':'100','containerDefinitions':[{'name':'c','image':'x','memory':64},{'name':'d','image':'x','memory':64}]}", CLIENT,
-         "reserve together (128 MiB)"},
-        {"{'family':'f','memory':'100','containerDefinitions':[{'name':'c','image':'x','memory':64,'memoryReservation':32},{'name':'d','image':'x','memory':64}]}",
+        {"{'family':'f','memory':'100','containerDefinitions':[{'name':'c','image':'x','memory':64},{'name':'d','image':'x','memory':64}]}",
+         CLIENT, "reserve together (128 MiB)"},
+        {"{'family':'f','memory':'100','containerDefinitions':[{'name':'c','image':'x','memory':64,'memoryReservation':32},{'name':'d','"
+         "image':'x','memory':64}]}",
          NULL, NULL},
-        {"{'family':'f','cpu':'256','memory':'512','containerDefinitions':[{'name':'c','image':'x','cpu':200},{'name':'d','image':'x','cpu':57}]}", CLIENT,
-         "together (257)"},
+        {"{'family':'f','cpu':'256','memory':'512','containerDefinitions':[{'name':'c','image':'x','cpu':200},{'name':'d','image':'x','cpu'"
+         ":57}]}",
+         CLIENT, "together (257)"},
         {FT("'cpu':'256','memory':'512'"), NULL, NULL},
         {FT("'cpu':'.25 vCPU','memory':'0.5GB'"), NULL, NULL},
         {FT("'cpu':'256','memory':'3072'"), CLIENT, "No Fargate configuration exists for given values"},
@@ -89,7 +92,8 @@ static const struct row container_rows[] = {
         {"{'family':'f','containerDefinitions':[{'name':'c','memory':64}]}", CLIENT, "Container.image should not be null or empty"},
         {"{'family':'f','containerDefinitions':[{'name':'a b','image':'x','memory':64}]}", CLIENT, "containerDefinitions[0].name"},
         {"{'family':'f','containerDefinitions':[{'name':'c','image':'a b','memory':64}]}", CLIENT, "image"},
-        {"{'family':'f','containerDefinitions':[{'name':'c','image':'x','memory':64},{'name':'c','image':'x','memory':64}]}", CLIENT, "given twice"},
+        {"{'family':'f','containerDefinitions':[{'name':'c','image':'x','memory':64},{'name':'c','image':'x','memory':64}]}", CLIENT,
+         "given twice"},
         {C("'essential':false"), CLIENT, "must be essential"},
         {D("'essential':false", "'essential':true"), NULL, NULL},
         {C("'essential':'yes'"), "SerializationException", "essential"},
@@ -114,7 +118,8 @@ static const struct row container_rows[] = {
         {C("'extraHosts':[{'hostname':'h','ipAddress':'x'}]"), CLIENT, "extraHosts[0].ipAddress"},
         {"{'family':'f','networkMode':'awsvpc','containerDefinitions':[{'name':'c','image':'x','memory':64,'hostname':'h'}]}", CLIENT,
          "not supported when networkMode=awsvpc"},
-        {"{'family':'f','networkMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':64},{'name':'d','image':'x','memory':64,'links':['c']}]}",
+        {"{'family':'f','networkMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':64},{'name':'d','image':'x','memory':"
+         "64,'links':['c']}]}",
          CLIENT, "networkMode=bridge"},
         {C("'resourceRequirements':[{'type':'GPU','value':'none'}]"), CLIENT, "resourceRequirements[0].value"},
         {C("'resourceRequirements':[{'type':'InferenceAccelerator','value':'d1'}]"), CLIENT, "deviceName"},
@@ -146,15 +151,18 @@ static const struct row linux_rows[] = {
         {C("'systemControls':[{'namespace':'kernel.panic','value':'1'}]"), CLIENT, "systemControls[0]"},
         {C("'systemControls':[{'namespace':'net.core.somaxconn','value':'321'},{'namespace':'kernel.shmmax','value':'1'}]"), NULL, NULL},
         {"{'family':'f','networkMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':64,"
-         "'systemControls':[{'namespace':'net.core.somaxconn','value':'1'}]}]}", CLIENT, "networkMode=host"},
+         "'systemControls':[{'namespace':'net.core.somaxconn','value':'1'}]}]}",
+         CLIENT, "networkMode=host"},
         {"{'family':'f','ipcMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':64,"
-         "'systemControls':[{'namespace':'kernel.shmmax','value':'1'}]}]}", CLIENT, "ipcMode=host"},
+         "'systemControls':[{'namespace':'kernel.shmmax','value':'1'}]}]}",
+         CLIENT, "ipcMode=host"},
         {C("'dockerSecurityOptions':['seccomp:unconfined']"), CLIENT, "dockerSecurityOptions[0]"},
         {C("'dockerSecurityOptions':['no-new-privileges','apparmor:mine']"), NULL, NULL},
 };
 
 static const struct row port_rows[] = {
-        {C("'portMappings':[{'containerPort':70000}]"), PARAM, "containerDefinitions[0].portMappings[0].containerPort: 70000 is not in 1..65535"},
+        {C("'portMappings':[{'containerPort':70000}]"), PARAM,
+         "containerDefinitions[0].portMappings[0].containerPort: 70000 is not in 1..65535"},
         {C("'portMappings':[{'hostPort':80}]"), PARAM, "containerPort"},
         {C("'portMappings':[{'containerPort':80,'hostPort':-1}]"), PARAM, "hostPort"},
         {C("'portMappings':[{'containerPort':80,'protocol':'sctp'}]"), PARAM, "protocol"},
@@ -162,13 +170,18 @@ static const struct row port_rows[] = {
         {C("'portMappings':[{'containerPort':80,'hostPort':8080},{'containerPort':81,'hostPort':8080}]"), CLIENT, "same tcp port"},
         {C("'portMappings':[{'containerPort':80,'hostPort':8080},{'containerPort':81,'hostPort':8080,'protocol':'udp'}]"), NULL, NULL},
         {D("'portMappings':[{'containerPort':80}]", "'portMappings':[{'containerPort':80}]"), NULL, NULL},
-        {D("'portMappings':[{'containerPort':80,'hostPort':80}]", "'portMappings':[{'containerPort':81,'hostPort':80}]"), CLIENT, "container 'c'"},
-        {"{'family':'f','networkMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':64,'portMappings':[{'containerPort':80,'hostPort':81}]}]}",
+        {D("'portMappings':[{'containerPort':80,'hostPort':80}]", "'portMappings':[{'containerPort':81,'hostPort':80}]"), CLIENT,
+         "container 'c'"},
+        {"{'family':'f','networkMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':64,'portMappings':[{'containerPort':"
+         "80,'hostPort':81}]}]}",
          CLIENT, "When networkMode=host, the host ports and container ports in port mappings must match."},
-        {"{'family':'f','networkMode':'awsvpc','containerDefinitions':[{'name':'c','image':'x','memory':64,'portMappings':[{'containerPort':80}]},"
-         "{'name':'d','image':'x','memory':64,'portMappings':[{'containerPort':80}]}]}", CLIENT, "same tcp port"},
-        {"{'family':'f','networkMode':'none','containerDefinitions':[{'name':'c','image':'x','memory':64,'portMappings':[{'containerPort':80}]}]}", CLIENT,
-         "networkMode=none"},
+        {"{'family':'f','networkMode':'awsvpc','containerDefinitions':[{'name':'c','image':'x','memory':64,'portMappings':[{'containerPort'"
+         ":80}]},"
+         "{'name':'d','image':'x','memory':64,'portMappings':[{'containerPort':80}]}]}",
+         CLIENT, "same tcp port"},
+        {"{'family':'f','networkMode':'none','containerDefinitions':[{'name':'c','image':'x','memory':64,'portMappings':[{'containerPort':"
+         "80}]}]}",
+         CLIENT, "networkMode=none"},
         {C("'portMappings':[{'containerPortRange':'80-90'},{'containerPortRange':'91-92'}]"), NULL, NULL},
         {C("'portMappings':[{'containerPortRange':'80-90'},{'containerPortRange':'90-92'}]"), CLIENT, "same tcp port"},
         {C("'portMappings':[{'containerPortRange':'80-90'},{'containerPort':85}]"), CLIENT, "same tcp port"},
@@ -176,7 +189,8 @@ static const struct row port_rows[] = {
         {C("'portMappings':[{'containerPortRange':'80-90x'}]"), PARAM, "containerPortRange"},
         {C("'portMappings':[{'containerPortRange':'0-90'}]"), PARAM, "containerPortRange"},
         {C("'portMappings':[{'containerPortRange':'80-90','containerPort':80}]"), CLIENT, "excludes"},
-        {"{'family':'f','networkMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':64,'portMappings':[{'containerPortRange':'80-90'}]}]}",
+        {"{'family':'f','networkMode':'host','containerDefinitions':[{'name':'c','image':'x','memory':64,'portMappings':[{'"
+         "containerPortRange':'80-90'}]}]}",
          CLIENT, "bridge or awsvpc"},
         {C("'portMappings':[{'containerPort':80,'name':'Web'}]"), CLIENT, "name"},
         {C("'portMappings':[{'containerPort':80,'name':'web','appProtocol':'http'}]"), NULL, NULL},
@@ -202,9 +216,12 @@ static const struct row volume_rows[] = {
         {V("{'name':'v','dockerVolumeConfiguration':{'autoprovision':true,'scope':'shared','driver':'local'}}", ""), NULL, NULL},
         {V("{'name':'v','efsVolumeConfiguration':{'fileSystemId':'x'}}", ""), CLIENT, "fileSystemId"},
         {V("{'name':'v','efsVolumeConfiguration':{}}", ""), PARAM, "fileSystemId"},
-        {V("{'name':'v','efsVolumeConfiguration':{'fileSystemId':'fs-1','authorizationConfig':{'accessPointId':'fsap-1'}}}", ""), CLIENT, "transitEncryption"},
+        {V("{'name':'v','efsVolumeConfiguration':{'fileSystemId':'fs-1','authorizationConfig':{'accessPointId':'fsap-1'}}}", ""), CLIENT,
+         "transitEncryption"},
         {V("{'name':'v','efsVolumeConfiguration':{'fileSystemId':'fs-1','rootDirectory':'/x','transitEncryption':'ENABLED',"
-           "'authorizationConfig':{'accessPointId':'fsap-1'}}}", ""), CLIENT, "rootDirectory"},
+           "'authorizationConfig':{'accessPointId':'fsap-1'}}}",
+           ""),
+         CLIENT, "rootDirectory"},
         {V("{'name':'v','efsVolumeConfiguration':{'fileSystemId':'fs-1','transitEncryption':'ENABLED'}}", ""), NULL, NULL},
         {V("{'name':'v','configuredAtLaunch':true},{'name':'w','configuredAtLaunch':true}", ""), CLIENT, "configuredAtLaunch"},
         {C("'volumesFrom':[{'sourceContainer':'d'}]"), CLIENT, "volumesFrom[0]"},
@@ -220,7 +237,8 @@ static const struct row graph_rows[] = {
         {D("'dependsOn':[{'containerName':'d','condition':'HEALTHY'}]", "'healthCheck':{'command':['CMD','true']}"), NULL, NULL},
         {D("'dependsOn':[{'containerName':'d','condition':'COMPLETE'}]", "'cpu':1"), CLIENT, "essential"},
         {D("'dependsOn':[{'containerName':'d','condition':'SUCCESS'}]", "'essential':false"), NULL, NULL},
-        {D("'dependsOn':[{'containerName':'d','condition':'START'}]", "'dependsOn':[{'containerName':'c','condition':'START'}]"), CLIENT, "circle"},
+        {D("'dependsOn':[{'containerName':'d','condition':'START'}]", "'dependsOn':[{'containerName':'c','condition':'START'}]"), CLIENT,
+         "circle"},
         {D("'dependsOn':[{'containerName':'d','condition':'START'}]", "'links':['c']"), CLIENT, "circle"},
         {D("'volumesFrom':[{'sourceContainer':'d'}]", "'links':['c:other']"), CLIENT, "circle"},
         {D("'links':['d:other']", "'cpu':1"), NULL, NULL},
@@ -232,24 +250,30 @@ static const struct row log_rows[] = {
         {LOG("'awslogs-group':'g'"), CLIENT, "Log driver awslogs requires options: awslogs-region, awslogs-group"},
         {LOG("'awslogs-group':'g','awslogs-region':'r','awslogs-grp':'x'"), CLIENT, "Log driver awslogs disallows options: awslogs-grp"},
         {LOG("'awslogs-group':'g','awslogs-region':'r','mode':'sometimes'"), CLIENT, "mode"},
-        {LOG("'awslogs-group':'g','awslogs-region':'r','awslogs-datetime-format':'%%Y','awslogs-multiline-pattern':'x'"), CLIENT, "exclude"},
+        {LOG("'awslogs-group':'g','awslogs-region':'r','awslogs-datetime-format':'%%Y','awslogs-multiline-pattern':'x'"), CLIENT,
+         "exclude"},
         {C("'logConfiguration':{'logDriver':'none'}"), PARAM, "logDriver"},
         {C("'logConfiguration':{'logDriver':'journald'}"), NULL, NULL},
         {C("'logConfiguration':{'options':{}}"), PARAM, "logDriver"},
         {C("'logConfiguration':{'logDriver':'splunk','secretOptions':[{'name':'t','valueFrom':'/t'}]}"), CLIENT, "'executionRoleArn'"},
         {C("'logConfiguration':{'logDriver':'awsfirelens'}"), CLIENT, "firelensConfiguration"},
-        {C("'firelensConfiguration':{'type':'fluentbit'}"), CLIENT, "at least one container has to be configured with the awsfirelens log driver."},
+        {C("'firelensConfiguration':{'type':'fluentbit'}"), CLIENT,
+         "at least one container has to be configured with the awsfirelens log driver."},
         {D("'firelensConfiguration':{'type':'fluentbit'}", "'logConfiguration':{'logDriver':'awsfirelens'}"), NULL, NULL},
-        {D("'firelensConfiguration':{'type':'fluentbit'}", "'firelensConfiguration':{'type':'fluentd'},'logConfiguration':{'logDriver':'awsfirelens'}"), CLIENT,
-         "only one container"},
+        {D("'firelensConfiguration':{'type':'fluentbit'}",
+           "'firelensConfiguration':{'type':'fluentd'},'logConfiguration':{'logDriver':'awsfirelens'}"),
+         CLIENT, "only one container"},
 };
 
 static const struct row fargate_rows[] = {
         {F("'cpu':1"), NULL, NULL},
-        {"{'family':'f','requiresCompatibilities':['FARGATE'],'cpu':'256','memory':'512','containerDefinitions':[{'name':'c','image':'x'}]}", CLIENT,
-         "Fargate only supports network mode ‘awsvpc’."},
-        {"{'family':'f'," FARGATE "'memory':'512','containerDefinitions':[{'name':'c','image':'x'}]}", CLIENT, "'cpu' be defined at the task level"},
-        {"{'family':'f'," FARGATE "'cpu':'256','containerDefinitions':[{'name':'c','image':'x','memory':64}]}", CLIENT, "'memory' be defined"},
+        {"{'family':'f','requiresCompatibilities':['FARGATE'],'cpu':'256','memory':'512','containerDefinitions':[{'name':'c','image':'x'}]"
+         "}",
+         CLIENT, "Fargate only supports network mode ‘awsvpc’."},
+        {"{'family':'f'," FARGATE "'memory':'512','containerDefinitions':[{'name':'c','image':'x'}]}", CLIENT,
+         "'cpu' be defined at the task level"},
+        {"{'family':'f'," FARGATE "'cpu':'256','containerDefinitions':[{'name':'c','image':'x','memory':64}]}", CLIENT,
+         "'memory' be defined"},
         {F("'privileged':true"), CLIENT, "privileged"},
         {F("'linuxParameters':{'capabilities':{'add':['NET_ADMIN']}}"), CLIENT, "SYS_PTRACE"},
         {F("'linuxParameters':{'capabilities':{'add':['SYS_PTRACE'],'drop':['ALL']},'initProcessEnabled':true}"), NULL, NULL},
@@ -257,8 +281,8 @@ static const struct row fargate_rows[] = {
         {F("'linuxParameters':{'sharedMemorySize':1}"), CLIENT, "sharedMemorySize"},
         {F("'stopTimeout':121"), CLIENT, "120"},
         {F("'logConfiguration':{'logDriver':'journald'}"), CLIENT, "log drivers"},
-        {F("'logConfiguration':{'logDriver':'awslogs','options':{'awslogs-group':'g','awslogs-region':'r','awslogs-stream-prefix':'p'}}"), CLIENT,
-         "execution role ARN to support log driver awslogs"},
+        {F("'logConfiguration':{'logDriver':'awslogs','options':{'awslogs-group':'g','awslogs-region':'r','awslogs-stream-prefix':'p'}}"),
+         CLIENT, "execution role ARN to support log driver awslogs"},
         {F("'ulimits':[{'name':'core','softLimit':0,'hardLimit':0}]"), CLIENT, "nofile"},
         {FT("'cpu':'256','memory':'512','volumes':[{'name':'v','host':{'sourcePath':'/tmp'}}]"), CLIENT, "sourcePath"},
         {FT("'cpu':'256','memory':'512','volumes':[{'name':'v','dockerVolumeConfiguration':{}}]"), CLIENT, "dockerVolumeConfiguration"},
@@ -266,7 +290,8 @@ static const struct row fargate_rows[] = {
         {FT("'cpu':'256','memory':'512','pidMode':'host'"), CLIENT, "pidMode"},
         {FT("'cpu':'256','memory':'512','pidMode':'task'"), NULL, NULL},
         {FT("'cpu':'256','memory':'512','ipcMode':'task'"), CLIENT, "ipcMode"},
-        {FT("'cpu':'256','memory':'512','placementConstraints':[{'type':'memberOf','expression':'attribute:x == y'}]"), CLIENT, "placementConstraints"},
+        {FT("'cpu':'256','memory':'512','placementConstraints':[{'type':'memberOf','expression':'attribute:x == y'}]"), CLIENT,
+         "placementConstraints"},
         {FT("'cpu':'256','memory':'512','runtimePlatform':{'operatingSystemFamily':'WINDOWS_SERVER_2022_CORE'}"), CLIENT, "Windows"},
 };
 
@@ -284,10 +309,10 @@ static void check_rows(const struct row *rows, size_t n)
         harness_end(&h);
 }
 
-#define TEST(name)                                       \
-        static void name##_rules(void **state)           \
-        {                                                \
-                (void)state;                             \
+#define TEST(name)                                                \
+        static void name##_rules(void **state)                    \
+        {                                                         \
+                (void)state;                                      \
                 check_rows(name##_rows, ARRAY_SIZE(name##_rows)); \
         }
 
@@ -331,9 +356,11 @@ static void too_many_and_too_long(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(task_rules),   cmocka_unit_test(size_rules),  cmocka_unit_test(container_rules), cmocka_unit_test(linux_rules),
-                cmocka_unit_test(port_rules),   cmocka_unit_test(volume_rules), cmocka_unit_test(graph_rules),    cmocka_unit_test(log_rules),
-                cmocka_unit_test(fargate_rules), cmocka_unit_test(too_many_and_too_long),
+                cmocka_unit_test(task_rules),      cmocka_unit_test(size_rules),
+                cmocka_unit_test(container_rules), cmocka_unit_test(linux_rules),
+                cmocka_unit_test(port_rules),      cmocka_unit_test(volume_rules),
+                cmocka_unit_test(graph_rules),     cmocka_unit_test(log_rules),
+                cmocka_unit_test(fargate_rules),   cmocka_unit_test(too_many_and_too_long),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,14 +34,18 @@ static int check_attribute(struct api_call *call, const struct ecs_attribute *at
                 return api_fail(call, "InvalidParameterException", "attributes[%u].targetId: name the container instance by id or ARN.", i);
         if (!text_valid(attribute->name, "-_./\\"))
                 return api_fail(call, "InvalidParameterException",
-                                "attributes[%u].name: 1 to %d letters, digits and - _ . / \\ are allowed, not \"%.150s\".", i, MAX_LENGTH, attribute->name);
+                                "attributes[%u].name: 1 to %d letters, digits and - _ . / \\ are allowed, not \"%.150s\".", i, MAX_LENGTH,
+                                attribute->name);
         if (!str_empty(attribute->value) && !text_valid(attribute->value, "-_./\\@: "))
-                return api_fail(call, "InvalidParameterException",
-                                "attributes[%u].value: 1 to %d letters, digits, spaces inside and - _ . / \\ @ : are allowed, not \"%.150s\".", i,
-                                MAX_LENGTH, attribute->value);
+                return api_fail(
+                        call, "InvalidParameterException",
+                        "attributes[%u].value: 1 to %d letters, digits, spaces inside and - _ . / \\ @ : are allowed, not \"%.150s\".", i,
+                        MAX_LENGTH, attribute->value);
         if (is_reserved(attribute->name))
-                return api_fail(call, "InvalidParameterException", "attributes[%u].name: %s is reserved; choose a name that does not start with ecs., "
-                                "com.amazonaws.ecs. or aws:.", i, attribute->name);
+                return api_fail(call, "InvalidParameterException",
+                                "attributes[%u].name: %s is reserved; choose a name that does not start with ecs., "
+                                "com.amazonaws.ecs. or aws:.",
+                                i, attribute->name);
         return 0;
 }
 
@@ -52,8 +56,8 @@ static int find_target(struct api_call *call, struct cluster *cluster, const str
 
         if (r == 0 && (*ret)->state->status != STATE_INSTANCE_STATUS_INACTIVE)
                 return 0;
-        return api_fail(call, "TargetNotFoundException", "The specified target %.200s wasn't found in the cluster %s.", attribute->target_id,
-                        cluster->state->name);
+        return api_fail(call, "TargetNotFoundException", "The specified target %.200s wasn't found in the cluster %s.",
+                        attribute->target_id, cluster->state->name);
 }
 
 /* What a request changes on one instance. */
@@ -132,7 +136,8 @@ static void store_edits(struct api_call *call, const struct edit *edits, size_t 
         (void)tx_commit(tx);
 }
 
-static void show_attribute(struct api_call *call, const struct instance *instance, const char *name, const char *value, struct ecs_attribute_list *out)
+static void show_attribute(struct api_call *call, const struct instance *instance, const char *name, const char *value,
+                           struct ecs_attribute_list *out)
 {
         struct ecs_attribute *attribute = SHAPE_PUSH(call->arena, out);
 
@@ -156,11 +161,11 @@ static int change_attributes(struct api_call *call, const char *cluster_text, co
         if (attributes->n == 0)
                 return api_fail(call, "InvalidParameterException", "attributes: give at least one attribute.");
         if (attributes->n > MAX_PER_CALL && put)
-                return api_fail(call, "AttributeLimitExceededException", "attributes: %u attributes; at most %d can be given at once.", attributes->n,
-                                MAX_PER_CALL);
+                return api_fail(call, "AttributeLimitExceededException", "attributes: %u attributes; at most %d can be given at once.",
+                                attributes->n, MAX_PER_CALL);
         if (attributes->n > MAX_PER_CALL)
-                return api_fail(call, "InvalidParameterException", "attributes: %u attributes; at most %d can be given at once.", attributes->n,
-                                MAX_PER_CALL);
+                return api_fail(call, "InvalidParameterException", "attributes: %u attributes; at most %d can be given at once.",
+                                attributes->n, MAX_PER_CALL);
         for (uint32_t i = 0; i < attributes->n; i++) {
                 const struct ecs_attribute *attribute = &attributes->items[i];
                 struct instance *instance;
@@ -178,8 +183,9 @@ static int change_attributes(struct api_call *call, const char *cluster_text, co
                         delete_one(edit, attribute);
                 show_attribute(call, instance, attribute->name, attribute->value, out);
                 if (put && count_custom(&edit->attributes) > MAX_CUSTOM)
-                        return api_fail(call, "AttributeLimitExceededException", "Container instance %s would have more than %d custom attributes.",
-                                        instance->state->id, MAX_CUSTOM);
+                        return api_fail(call, "AttributeLimitExceededException",
+                                        "Container instance %s would have more than %d custom attributes.", instance->state->id,
+                                        MAX_CUSTOM);
         }
         store_edits(call, edits, n);
         return 0;
@@ -212,8 +218,8 @@ static bool listed(const struct ecs_list_attributes_request *in, const struct ec
 
 /* Adds the attributes of one instance from its position `from` on; false when the page is full. The key of an element is the
  * instance's key and the position: "default/3f2a…#12". */
-static bool list_instance(struct api_call *call, const struct ecs_list_attributes_request *in, const struct instance *instance, uint32_t from,
-                          struct api_page *page, struct ecs_list_attributes_response *out)
+static bool list_instance(struct api_call *call, const struct ecs_list_attributes_request *in, const struct instance *instance,
+                          uint32_t from, struct api_page *page, struct ecs_list_attributes_response *out)
 {
         const struct ecs_attribute_list *list = &instance->state->attributes;
 
@@ -241,8 +247,10 @@ static int list_attributes(struct api_call *call, const void *input, void *outpu
 
         if (r == 0)
                 r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_attributes_request, max_results), in->max_results, 100, 100,
-                                   arena_printf(call->arena, "%s/%s/%s", cluster->state->name, in->attribute_name != NULL ? in->attribute_name : "",
-                                                in->attribute_value != NULL ? in->attribute_value : ""), &page);
+                                   arena_printf(call->arena, "%s/%s/%s", cluster->state->name,
+                                                in->attribute_name != NULL ? in->attribute_name : "",
+                                                in->attribute_value != NULL ? in->attribute_value : ""),
+                                   &page);
         if (r < 0)
                 return r;
         prefix = arena_printf(call->arena, "%s/", cluster->object.key);

@@ -17,7 +17,8 @@ static const struct {
 
 static char *provider_arn(struct api_call *call, const char *name)
 {
-        return arena_printf(call->arena, "arn:aws:ecs:%s:%s:capacity-provider/%s", model_region(call->model), model_account(call->model), name);
+        return arena_printf(call->arena, "arn:aws:ecs:%s:%s:capacity-provider/%s", model_region(call->model), model_account(call->model),
+                            name);
 }
 
 static void show(struct api_call *call, size_t i, struct ecs_capacity_provider_list *list)
@@ -49,8 +50,8 @@ static int describe_capacity_providers(struct api_call *call, const void *input,
         struct ecs_describe_capacity_providers_response *out = output;
         struct cluster *cluster;
         struct api_page page;
-        int r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_describe_capacity_providers_request, max_results), in->max_results, 10, 10, NULL,
-                               &page);
+        int r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_describe_capacity_providers_request, max_results), in->max_results,
+                               10, 10, NULL, &page);
 
         if (r == 0 && !str_empty(in->cluster))
                 r = ecs_find_cluster(call, in->cluster, &cluster);

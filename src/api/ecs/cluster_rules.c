@@ -15,9 +15,11 @@ int cluster_check_settings(struct api_call *call, const struct ecs_cluster_setti
                 const struct ecs_cluster_setting *setting = &settings->items[i];
 
                 if (setting->name != ECS_CLUSTER_SETTING_NAME_CONTAINERINSIGHTS)
-                        return api_fail(call, "InvalidParameterException", "settings[%u].name: containerInsights is the only cluster setting.", i);
+                        return api_fail(call, "InvalidParameterException",
+                                        "settings[%u].name: containerInsights is the only cluster setting.", i);
                 if (!setting_value_valid(ECS_SETTING_NAME_CONTAINERINSIGHTS, setting->value))
-                        return api_fail(call, "InvalidParameterException", "settings[%u].value: \"%s\" is not enhanced, enabled or disabled.", i,
+                        return api_fail(call, "InvalidParameterException",
+                                        "settings[%u].value: \"%s\" is not enhanced, enabled or disabled.", i,
                                         setting->value != NULL ? setting->value : "");
         }
         return 0;
@@ -30,8 +32,9 @@ struct ecs_cluster_setting_list cluster_settings(struct api_call *call, const st
         struct ecs_cluster_setting *insights = SHAPE_PUSH(call->arena, &list);
 
         insights->name = ECS_CLUSTER_SETTING_NAME_CONTAINERINSIGHTS;
-        insights->value = old != NULL && old->n > 0 ? old->items[0].value
-                                                    : setting_effective(call->model, call->principal_arn, ECS_SETTING_NAME_CONTAINERINSIGHTS);
+        insights->value = old != NULL && old->n > 0
+                                  ? old->items[0].value
+                                  : setting_effective(call->model, call->principal_arn, ECS_SETTING_NAME_CONTAINERINSIGHTS);
         if (given->n > 0)
                 insights->value = given->items[given->n - 1].value;
         return list;
@@ -39,7 +42,8 @@ struct ecs_cluster_setting_list cluster_settings(struct api_call *call, const st
 
 int cluster_check_configuration(struct api_call *call, const struct ecs_cluster_configuration *configuration)
 {
-        const struct ecs_execute_command_configuration *execute = configuration != NULL ? configuration->execute_command_configuration : NULL;
+        const struct ecs_execute_command_configuration *execute =
+                configuration != NULL ? configuration->execute_command_configuration : NULL;
         const struct ecs_execute_command_log_configuration *logs;
 
         if (execute == NULL)
@@ -52,8 +56,9 @@ int cluster_check_configuration(struct api_call *call, const struct ecs_cluster_
                 return api_fail(call, "InvalidParameterException",
                                 "configuration.executeCommandConfiguration: logConfiguration is only allowed when logging is OVERRIDE.");
         if (logs != NULL && str_empty(logs->cloud_watch_log_group_name) && str_empty(logs->s3_bucket_name))
-                return api_fail(call, "InvalidParameterException",
-                                "configuration.executeCommandConfiguration.logConfiguration: name a cloudWatchLogGroupName or an s3BucketName.");
+                return api_fail(
+                        call, "InvalidParameterException",
+                        "configuration.executeCommandConfiguration.logConfiguration: name a cloudWatchLogGroupName or an s3BucketName.");
         return 0;
 }
 
@@ -88,18 +93,21 @@ bool cluster_lists_provider(const struct string_list *providers, const char *pro
         return false;
 }
 
-static int check_item(struct api_call *call, const struct string_list *providers, const struct ecs_capacity_provider_strategy_item_list *strategy,
-                      uint32_t i)
+static int check_item(struct api_call *call, const struct string_list *providers,
+                      const struct ecs_capacity_provider_strategy_item_list *strategy, uint32_t i)
 {
         const struct ecs_capacity_provider_strategy_item *item = &strategy->items[i];
 
         if (!cluster_lists_provider(providers, item->capacity_provider))
                 return api_fail(call, "InvalidParameterException",
-                                "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. "
-                                "Associate the capacity provider %s with the cluster and try again.", item->capacity_provider);
+                                "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
+                                "the cluster. "
+                                "Associate the capacity provider %s with the cluster and try again.",
+                                item->capacity_provider);
         for (uint32_t j = 0; j < i; j++)
                 if (str_eq(capacity_provider_name(strategy->items[j].capacity_provider), capacity_provider_name(item->capacity_provider)))
-                        return api_fail(call, "InvalidParameterException", "The capacity provider strategy names %s twice.", item->capacity_provider);
+                        return api_fail(call, "InvalidParameterException", "The capacity provider strategy names %s twice.",
+                                        item->capacity_provider);
         return 0;
 }
 
@@ -109,8 +117,8 @@ int cluster_check_strategy(struct api_call *call, const struct string_list *prov
         uint32_t with_base = 0, with_weight = 0;
 
         if (strategy->n > MAX_STRATEGY)
-                return api_fail(call, "InvalidParameterException", "A capacity provider strategy can have at most %d items, not %u.", MAX_STRATEGY,
-                                strategy->n);
+                return api_fail(call, "InvalidParameterException", "A capacity provider strategy can have at most %d items, not %u.",
+                                MAX_STRATEGY, strategy->n);
         for (uint32_t i = 0; i < strategy->n; i++) {
                 int r = check_item(call, providers, strategy, i);
 
@@ -120,7 +128,8 @@ int cluster_check_strategy(struct api_call *call, const struct string_list *prov
                 with_weight += strategy->items[i].weight > 0;
         }
         if (with_base > 1)
-                return api_fail(call, "InvalidParameterException", "Only one capacity provider of a strategy can have a base greater than 0.");
+                return api_fail(call, "InvalidParameterException",
+                                "Only one capacity provider of a strategy can have a base greater than 0.");
         if (strategy->n > 1 && with_weight == 0)
                 return api_fail(call, "InvalidParameterException",
                                 "At least one capacity provider of a strategy must have a weight greater than 0 when there are several.");
@@ -137,7 +146,8 @@ int cluster_check_providers(struct api_call *call, const struct string_list *pro
                                         providers->items[i]);
                 for (uint32_t j = 0; j < i; j++)
                         if (str_eq(capacity_provider_name(providers->items[j]), capacity_provider_name(providers->items[i])))
-                                return api_fail(call, "InvalidParameterException", "capacityProviders[%u]: %s is given twice.", i, providers->items[i]);
+                                return api_fail(call, "InvalidParameterException", "capacityProviders[%u]: %s is given twice.", i,
+                                                providers->items[i]);
         }
         return cluster_check_strategy(call, providers, strategy);
 }

@@ -197,8 +197,8 @@ static int describe_clusters(struct api_call *call, const void *input, void *out
         unsigned show = shown_fields(&in->include);
 
         if (in->clusters.n > MAX_DESCRIBED)
-                return api_fail(call, "InvalidParameterException", "clusters: %u clusters; at most %d can be described at once.", in->clusters.n,
-                                MAX_DESCRIBED);
+                return api_fail(call, "InvalidParameterException", "clusters: %u clusters; at most %d can be described at once.",
+                                in->clusters.n, MAX_DESCRIBED);
         if (in->clusters.n == 0)
                 return describe_one(call, "default", show, output);
         for (uint32_t i = 0; i < in->clusters.n; i++) {
@@ -215,11 +215,13 @@ static int list_clusters(struct api_call *call, const void *input, void *output)
         const struct ecs_list_clusters_request *in = input;
         struct ecs_list_clusters_response *out = output;
         struct api_page page;
-        int r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_clusters_request, max_results), in->max_results, 100, 100, NULL, &page);
+        int r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_clusters_request, max_results), in->max_results, 100, 100, NULL,
+                               &page);
 
         if (r < 0)
                 return r;
-        for (struct tree_node *node = tree_after(model_objects(call->model, OBJECT_CLUSTER), page.after); node != NULL; node = tree_next(node)) {
+        for (struct tree_node *node = tree_after(model_objects(call->model, OBJECT_CLUSTER), page.after); node != NULL;
+             node = tree_next(node)) {
                 const struct cluster *cluster = MODEL_OBJECT(node, cluster);
 
                 if (cluster->state->status != STATE_CLUSTER_STATUS_ACTIVE)
@@ -302,13 +304,14 @@ static int update_cluster_settings(struct api_call *call, const void *input, voi
 /* A provider that tasks run on cannot be taken away from under them. */
 static int check_not_in_use(struct api_call *call, struct cluster *cluster, const struct string_list *kept)
 {
-        list_for_each(task, &cluster->tasks, struct task, in_cluster) {
+        list_for_each (task, &cluster->tasks, struct task, in_cluster) {
                 const char *provider = task->state->capacity_provider;
 
                 if (provider == NULL || task_is_over(task->state) || cluster_lists_provider(kept, provider))
                         continue;
                 return api_fail(call, "ResourceInUseException",
-                                "The specified capacity provider %s is in use and cannot be removed: task %s runs on it.", provider, task->state->id);
+                                "The specified capacity provider %s is in use and cannot be removed: task %s runs on it.", provider,
+                                task->state->id);
         }
         return 0;
 }

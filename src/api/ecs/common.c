@@ -84,7 +84,8 @@ static bool tag_characters(const char *s)
         for (; *s != '\0'; s++) {
                 unsigned char c = (unsigned char)*s;
 
-                if (c < 0x80 && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && strchr(" +-=._:/@", c) == NULL)
+                if (c < 0x80 && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+                    strchr(" +-=._:/@", c) == NULL)
                         return false;
         }
         return true;
@@ -106,13 +107,15 @@ static int check_tag(struct api_call *call, const struct ecs_tag_list *tags, uin
         if (value != NULL && characters(value) > MAX_TAG_VALUE)
                 return api_fail(call, "InvalidParameterException", "tags[%u].value: longer than %d characters.", i, MAX_TAG_VALUE);
         if (has_aws_prefix(key) || (value != NULL && has_aws_prefix(value)))
-                return api_fail(call, "InvalidParameterException", "tags[%u]: the prefix aws: is reserved and cannot be used in tag keys or values.",
-                                i);
+                return api_fail(call, "InvalidParameterException",
+                                "tags[%u]: the prefix aws: is reserved and cannot be used in tag keys or values.", i);
         if (!tag_characters(key) || (value != NULL && !tag_characters(value)))
-                return api_fail(call, "InvalidParameterException", "tags[%u]: only letters, digits, spaces and + - = . _ : / @ are allowed.", i);
+                return api_fail(call, "InvalidParameterException",
+                                "tags[%u]: only letters, digits, spaces and + - = . _ : / @ are allowed.", i);
         for (uint32_t j = 0; j < i; j++)
                 if (str_eq(tags->items[j].key, key))
-                        return api_fail(call, "InvalidParameterException", "tags[%u].key: \"%s\" is given twice; tag keys must be unique.", i, key);
+                        return api_fail(call, "InvalidParameterException", "tags[%u].key: \"%s\" is given twice; tag keys must be unique.",
+                                        i, key);
         return 0;
 }
 

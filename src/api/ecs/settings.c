@@ -79,7 +79,8 @@ static int requested_principal(struct api_call *call, const char *asked, const c
         if (str_empty(asked)) {
                 *ret = arena_strdup(call->arena, settings_principal(call->principal_arn, text));
         } else if (arn_parse(asked, &arn) < 0 || (!str_eq(arn.service, "iam") && !str_eq(arn.service, "sts"))) {
-                return api_fail(call, "InvalidParameterException", "principalArn: \"%.200s\" is not the ARN of an IAM user, role or the root user.", asked);
+                return api_fail(call, "InvalidParameterException",
+                                "principalArn: \"%.200s\" is not the ARN of an IAM user, role or the root user.", asked);
         } else if (!str_eq(arn.account, model_account(call->model))) {
                 return api_fail(call, "InvalidParameterException", "principalArn: the ARN is of account %s, and this is %s.", arn.account,
                                 model_account(call->model));
@@ -108,7 +109,8 @@ const char *setting_effective(struct model *model, const char *principal_arn, en
         return setting != NULL ? setting->state->value : rows[name].standard;
 }
 
-static void show_setting(struct api_call *call, enum ecs_setting_name name, const char *value, const char *stored_principal, struct ecs_setting *out)
+static void show_setting(struct api_call *call, enum ecs_setting_name name, const char *value, const char *stored_principal,
+                         struct ecs_setting *out)
 {
         out->name = name;
         out->value = value;
@@ -118,7 +120,8 @@ static void show_setting(struct api_call *call, enum ecs_setting_name name, cons
 
 /* ---- Put ---- */
 
-static int put_setting(struct api_call *call, enum ecs_setting_name name, const char *value, const char *principal, struct ecs_setting **ret)
+static int put_setting(struct api_call *call, enum ecs_setting_name name, const char *value, const char *principal,
+                       struct ecs_setting **ret)
 {
         struct setting *setting = model_setting(call->model, principal, name);
         struct state_setting state = {.principal_arn = principal, .name = name, .value = value};
@@ -127,8 +130,8 @@ static int put_setting(struct api_call *call, enum ecs_setting_name name, const 
         if (!setting_value_valid(name, value) && rows[name].fixed != NULL)
                 return api_fail(call, "InvalidParameterException", "%s", rows[name].fixed);
         if (!setting_value_valid(name, value))
-                return api_fail(call, "InvalidParameterException", "value: \"%.100s\" is not a value of %s. Allowed: %s%s%s%s%s.", value, setting_word(name),
-                                rows[name].values[0], rows[name].values[1] != NULL ? ", " : "",
+                return api_fail(call, "InvalidParameterException", "value: \"%.100s\" is not a value of %s. Allowed: %s%s%s%s%s.", value,
+                                setting_word(name), rows[name].values[0], rows[name].values[1] != NULL ? ", " : "",
                                 rows[name].values[1] != NULL ? rows[name].values[1] : "", rows[name].values[2] != NULL ? ", " : "",
                                 rows[name].values[2] != NULL ? rows[name].values[2] : "");
         tx = tx_begin(call->model);
@@ -214,9 +217,11 @@ static int list_account_settings(struct api_call *call, const void *input, void 
         int r = requested_principal(call, in->principal_arn, &principal), first = ECS_SETTING_NAME_UNSET + 1;
 
         if (r == 0)
-                r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_account_settings_request, max_results), in->max_results, 10, 10,
+                r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_account_settings_request, max_results), in->max_results, 10,
+                                   10,
                                    arena_printf(call->arena, "%d/%s/%s/%d", (int)in->name, in->value != NULL ? in->value : "", principal,
-                                                in->effective_settings), &page);
+                                                in->effective_settings),
+                                   &page);
         if (r < 0)
                 return r;
         if (page.after != NULL)

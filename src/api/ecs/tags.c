@@ -54,7 +54,8 @@ static int not_found(struct api_call *call, const char *text)
         for (size_t i = 0; i < ARRAY_SIZE(kinds) && arn_parse(text, &arn) == 0; i++)
                 if (arn_resource(&arn, kinds[i].type) != NULL)
                         return api_fail(call, kinds[i].code, "%s", kinds[i].missing);
-        return api_fail(call, "InvalidParameterException", "resourceArn: \"%.300s\" is not a kind of resource that can be tagged here.", text);
+        return api_fail(call, "InvalidParameterException", "resourceArn: \"%.300s\" is not a kind of resource that can be tagged here.",
+                        text);
 }
 
 /* Finds the resource and how its kind keeps tags. */
@@ -68,7 +69,8 @@ static int find_tagged(struct api_call *call, const char *arn, struct object **r
         if (r < 0)
                 return r;
         if (object->kind == OBJECT_CLUSTER && ((const struct state_cluster *)object_state(object))->status == STATE_CLUSTER_STATUS_INACTIVE)
-                return api_fail(call, "InvalidParameterException", "The specified cluster is inactive. Specify an active cluster and try again.");
+                return api_fail(call, "InvalidParameterException",
+                                "The specified cluster is inactive. Specify an active cluster and try again.");
         *ret_row = row_of(object);
         *ret = object;
         return 0;
@@ -100,7 +102,8 @@ static int tag_resource(struct api_call *call, const void *input, void *output)
         merged = *tags_of(row, object_state(object));
         ecs_merge_tags(&merged, &in->tags, call->arena);
         if (merged.n > MAX_TAGS)
-                return api_fail(call, "LimitExceededException", "The resource would have %u tags; it can have at most %d.", merged.n, MAX_TAGS);
+                return api_fail(call, "LimitExceededException", "The resource would have %u tags; it can have at most %d.", merged.n,
+                                MAX_TAGS);
         store_tags(call, object, row, &merged);
         return 0;
 }

@@ -68,8 +68,9 @@ static int register_task_definition(struct api_call *call, const void *input, vo
                 return r;
         family = model_family(call->model, t.def->family);
         if (family != NULL && family->state->latest_revision >= MAX_REVISIONS)
-                return api_fail(call, "LimitExceededException", "The family %s has had %d revisions, the most that can be: use another family.",
-                                t.def->family, MAX_REVISIONS);
+                return api_fail(call, "LimitExceededException",
+                                "The family %s has had %d revisions, the most that can be: use another family.", t.def->family,
+                                MAX_REVISIONS);
         made = insert_revision(call, t.def, &in->tags);
         out->task_definition = made->state->definition;
         out->tags = made->state->tags;
@@ -107,10 +108,13 @@ static int find_revision(struct api_call *call, const char *text, struct task_de
         if (r < 0)
                 return r;
         if (name.revision == 0)
-                return api_fail(call, "InvalidParameterException", "Missing revision number: give family:revision or an ARN with it, not \"%.300s\".", text);
+                return api_fail(call, "InvalidParameterException",
+                                "Missing revision number: give family:revision or an ARN with it, not \"%.300s\".", text);
         *ret = model_task_definition(call->model, name.family, name.revision);
-        return *ret != NULL ? 0 : api_fail(call, "ClientException", "The specified task definition does not exist. Specify a valid account, family, revision "
-                                           "and try again.");
+        return *ret != NULL ? 0
+                            : api_fail(call, "ClientException",
+                                       "The specified task definition does not exist. Specify a valid account, family, revision "
+                                       "and try again.");
 }
 
 /* Gives a definition another status; the time of the change goes to the member that `when` points at. */
@@ -183,8 +187,9 @@ static int delete_task_definitions(struct api_call *call, const void *input, voi
         if (in->task_definitions.n == 0)
                 return api_fail(call, "InvalidParameterException", "taskDefinitions: give at least one task definition.");
         if (in->task_definitions.n > MAX_DELETED)
-                return api_fail(call, "InvalidParameterException", "taskDefinitions: %u task definitions; at most %d can be deleted at once.",
-                                in->task_definitions.n, MAX_DELETED);
+                return api_fail(call, "InvalidParameterException",
+                                "taskDefinitions: %u task definitions; at most %d can be deleted at once.", in->task_definitions.n,
+                                MAX_DELETED);
         for (uint32_t i = 0; i < in->task_definitions.n; i++)
                 delete_one(call, in->task_definitions.items[i], output);
         return 0;
@@ -265,8 +270,10 @@ static int list_task_definitions(struct api_call *call, const void *input, void 
 
         w.status = in->status != ECS_TASK_DEFINITION_STATUS_UNSET ? in->status : ECS_TASK_DEFINITION_STATUS_ACTIVE;
         w.descending = in->sort == ECS_SORT_ORDER_DESC;
-        r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_task_definitions_request, max_results), in->max_results, 100, 100,
-                           arena_printf(call->arena, "%s/%d/%d", in->family_prefix != NULL ? in->family_prefix : "", (int)w.status, w.descending), &w.page);
+        r = api_page_begin(
+                call, in->next_token, SHAPE_HAS(in, ecs_list_task_definitions_request, max_results), in->max_results, 100, 100,
+                arena_printf(call->arena, "%s/%d/%d", in->family_prefix != NULL ? in->family_prefix : "", (int)w.status, w.descending),
+                &w.page);
         if (r < 0)
                 return r;
         /* In this operation familyPrefix is a whole family name, as with AWS: "web" does not list "web-2". */
@@ -300,8 +307,8 @@ static int list_task_definition_families(struct api_call *call, const void *inpu
         const char *prefix = in->family_prefix != NULL ? in->family_prefix : "";
         const struct tree *families = model_objects(call->model, OBJECT_FAMILY);
         struct api_page page;
-        int r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_task_definition_families_request, max_results), in->max_results, 100, 100,
-                               arena_printf(call->arena, "%s/%d", prefix, (int)in->status), &page);
+        int r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_task_definition_families_request, max_results), in->max_results,
+                               100, 100, arena_printf(call->arena, "%s/%d", prefix, (int)in->status), &page);
 
         if (r < 0)
                 return r;

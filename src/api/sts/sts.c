@@ -65,7 +65,10 @@ static int get_caller_identity(struct api_call *call, const void *input, void *o
 static int make_session(struct api_call *call, const char *principal, int64_t seconds, struct sts_credentials **ret)
 {
         struct api_key_request request = {
-                .kind = STATE_KEY_KIND_SESSION, .principal_arn = principal, .comment = "session", .expires_at = call->now_ms + seconds * 1000,
+                .kind = STATE_KEY_KIND_SESSION,
+                .principal_arn = principal,
+                .comment = "session",
+                .expires_at = call->now_ms + seconds * 1000,
         };
         const struct access_key *key;
         struct sts_credentials *out;
@@ -90,7 +93,8 @@ static int get_session_token(struct api_call *call, const void *input, void *out
         if (call->key_kind == STATE_KEY_KIND_SESSION)
                 return api_fail(call, "AccessDeniedException", "Cannot call GetSessionToken with session credentials");
         return make_session(call, call->principal_arn,
-                            SHAPE_HAS(in, sts_get_session_token_request, duration_seconds) ? in->duration_seconds : SESSION_SECONDS, &out->credentials);
+                            SHAPE_HAS(in, sts_get_session_token_request, duration_seconds) ? in->duration_seconds : SESSION_SECONDS,
+                            &out->credentials);
 }
 
 /* The role's name in "arn:aws:iam::A:role/path/NAME". */
@@ -100,13 +104,15 @@ static int role_name(struct api_call *call, const char *text, const char **ret)
         struct arn arn;
 
         if (arn_parse(text, &arn) < 0 || !str_eq(arn.service, "iam") || arn_resource(&arn, "role") == NULL)
-                return api_fail(call, "InvalidParameterException", "%.300s is invalid: give arn:aws:iam::%s:role/NAME", text, model_account(call->model));
+                return api_fail(call, "InvalidParameterException", "%.300s is invalid: give arn:aws:iam::%s:role/NAME", text,
+                                model_account(call->model));
         if (!str_eq(arn.account, model_account(call->model)))
-                return api_fail(call, "AccessDeniedException", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", call->principal_arn,
-                                text);
+                return api_fail(call, "AccessDeniedException", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s",
+                                call->principal_arn, text);
         slash = strrchr(text, '/');
         if (!str_is_name(slash + 1, "_+=,.@-", 64))
-                return api_fail(call, "InvalidParameterException", "%.300s is invalid: a role's name has 1 to 64 letters, digits and _+=,.@-", text);
+                return api_fail(call, "InvalidParameterException",
+                                "%.300s is invalid: a role's name has 1 to 64 letters, digits and _+=,.@-", text);
         *ret = slash + 1;
         return 0;
 }
@@ -124,7 +130,8 @@ static int assume_role(struct api_call *call, const void *input, void *output)
                 return api_fail(call, "InvalidParameterException",
                                 "RoleSessionName: 2 to 64 letters, digits and _+=,.@- are allowed, not \"%.100s\"", in->role_session_name);
         arn = arena_printf(call->arena, "arn:aws:sts::%s:assumed-role/%s/%s", model_account(call->model), role, in->role_session_name);
-        r = make_session(call, arn, SHAPE_HAS(in, sts_assume_role_request, duration_seconds) ? in->duration_seconds : ROLE_SECONDS, &out->credentials);
+        r = make_session(call, arn, SHAPE_HAS(in, sts_assume_role_request, duration_seconds) ? in->duration_seconds : ROLE_SECONDS,
+                         &out->credentials);
         if (r < 0)
                 return r;
         out->assumed_role_user = ARENA_NEW(call->arena, struct sts_assumed_role_user);

@@ -138,7 +138,8 @@ static void need_volumes(struct taskdef *t)
 
                 if (v->docker_volume_configuration != NULL)
                         need(t, arena_printf(t->arena, NEW "docker-plugin.%s",
-                                             str_empty(v->docker_volume_configuration->driver) ? "local" : v->docker_volume_configuration->driver));
+                                             str_empty(v->docker_volume_configuration->driver) ? "local"
+                                                                                               : v->docker_volume_configuration->driver));
                 if (v->efs_volume_configuration != NULL) {
                         need(t, NEW "efs");
                         if (v->efs_volume_configuration->authorization_config != NULL ||
@@ -174,7 +175,7 @@ static void need_task(struct taskdef *t)
 
 void taskdef_set_attributes(struct taskdef *t)
 {
-        TASKDEF_FOR_EACH_CONTAINER(t, c, i) {
+        TASKDEF_FOR_EACH_CONTAINER (t, c, i) {
                 need_registry(t, c);
                 need_secrets(t, &c->secrets, NEW "secrets.ssm.environment-variables", NEW "secrets.asm.environment-variables");
                 need_logs(t, c);

@@ -21,7 +21,8 @@ static int fargate_task(struct taskdef *t)
         if (taskdef_check_fargate_size(t->cpu, t->memory, t->error) < 0)
                 return -t->error->number;
         if (taskdef_is_windows(t) && (t->cpu < 1024 || t->cpu > 4096))
-                return taskdef_refuse(t, "Invalid 'cpu' setting for task. Windows containers on Fargate have 1024, 2048 or 4096 CPU units.");
+                return taskdef_refuse(t,
+                                      "Invalid 'cpu' setting for task. Windows containers on Fargate have 1024, 2048 or 4096 CPU units.");
         if (def->placement_constraints.n > 0)
                 return taskdef_refuse(t, "Fargate does not support placementConstraints.");
         if (def->pid_mode == ECS_PID_MODE_HOST)
@@ -53,7 +54,8 @@ static int fargate_members(struct taskdef *t, const struct ecs_container_definit
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
                 if (rows[i].given)
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. Fargate does not support %s.", c->name, rows[i].member);
+                        return taskdef_refuse(t, "Invalid setting for container '%s'. Fargate does not support %s.", c->name,
+                                              rows[i].member);
         return 0;
 }
 
@@ -64,20 +66,26 @@ static int fargate_container(struct taskdef *t, const struct ecs_container_defin
 
         for (uint32_t i = 0; p != NULL && p->capabilities != NULL && i < p->capabilities->add.n; i++)
                 if (!str_eq(p->capabilities->add.items[i], "SYS_PTRACE"))
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. Fargate only supports adding the SYS_PTRACE kernel capability.", c->name);
+                        return taskdef_refuse(
+                                t, "Invalid setting for container '%s'. Fargate only supports adding the SYS_PTRACE kernel capability.",
+                                c->name);
         if (c->stop_timeout > 120)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. stopTimeout: Fargate allows at most 120 seconds, not %d.", c->name, c->stop_timeout);
+                return taskdef_refuse(t, "Invalid setting for container '%s'. stopTimeout: Fargate allows at most 120 seconds, not %d.",
+                                      c->name, c->stop_timeout);
         if (c->start_timeout > 120)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. startTimeout: Fargate allows at most 120 seconds, not %d.", c->name,
-                                      c->start_timeout);
+                return taskdef_refuse(t, "Invalid setting for container '%s'. startTimeout: Fargate allows at most 120 seconds, not %d.",
+                                      c->name, c->start_timeout);
         for (uint32_t i = 0; i < c->ulimits.n; i++)
                 if (c->ulimits.items[i].name != ECS_ULIMIT_NAME_NOFILE)
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. ulimits[%u]: Fargate only supports nofile.", c->name, i);
+                        return taskdef_refuse(t, "Invalid setting for container '%s'. ulimits[%u]: Fargate only supports nofile.", c->name,
+                                              i);
         if (log == NULL)
                 return 0;
-        if (log->log_driver != ECS_LOG_DRIVER_AWSLOGS && log->log_driver != ECS_LOG_DRIVER_SPLUNK && log->log_driver != ECS_LOG_DRIVER_AWSFIRELENS)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. Fargate supports the log drivers awslogs, splunk and awsfirelens, not %s.", c->name,
-                                      shape_enum_name(&ecs_log_driver_enum, (int)log->log_driver));
+        if (log->log_driver != ECS_LOG_DRIVER_AWSLOGS && log->log_driver != ECS_LOG_DRIVER_SPLUNK &&
+            log->log_driver != ECS_LOG_DRIVER_AWSFIRELENS)
+                return taskdef_refuse(
+                        t, "Invalid setting for container '%s'. Fargate supports the log drivers awslogs, splunk and awsfirelens, not %s.",
+                        c->name, shape_enum_name(&ecs_log_driver_enum, (int)log->log_driver));
         if (log->log_driver == ECS_LOG_DRIVER_AWSLOGS && t->def->execution_role_arn == NULL)
                 return taskdef_refuse(t, "Fargate requires task definition to have execution role ARN to support log driver awslogs.");
         return 0;
@@ -89,11 +97,16 @@ static int fargate_volumes(struct taskdef *t)
                 const struct ecs_volume *v = &t->def->volumes.items[i];
 
                 if (v->docker_volume_configuration != NULL)
-                        return taskdef_refuse(t, "Invalid setting for volume '%s'. Fargate does not support dockerVolumeConfiguration.", v->name);
+                        return taskdef_refuse(t, "Invalid setting for volume '%s'. Fargate does not support dockerVolumeConfiguration.",
+                                              v->name);
                 if (v->fsx_windows_file_server_volume_configuration != NULL)
-                        return taskdef_refuse(t, "Invalid setting for volume '%s'. Fargate does not support fsxWindowsFileServerVolumeConfiguration.", v->name);
+                        return taskdef_refuse(
+                                t, "Invalid setting for volume '%s'. Fargate does not support fsxWindowsFileServerVolumeConfiguration.",
+                                v->name);
                 if (v->host != NULL && !str_empty(v->host->source_path))
-                        return taskdef_refuse(t, "Invalid setting for volume '%s'. host.sourcePath can not be set: a Fargate task has no host of yours.", v->name);
+                        return taskdef_refuse(
+                                t, "Invalid setting for volume '%s'. host.sourcePath can not be set: a Fargate task has no host of yours.",
+                                v->name);
         }
         return 0;
 }
@@ -102,7 +115,7 @@ static int check_fargate(struct taskdef *t)
 {
         int r = fargate_task(t);
 
-        TASKDEF_FOR_EACH_CONTAINER(t, c, i) {
+        TASKDEF_FOR_EACH_CONTAINER (t, c, i) {
                 if (r == 0)
                         r = fargate_members(t, c);
                 if (r == 0)
@@ -115,7 +128,8 @@ static int check_fargate(struct taskdef *t)
 
 static int check_ec2(struct taskdef *t)
 {
-        if (t->def->ephemeral_storage != NULL && taskdef_requires(t, ECS_COMPATIBILITY_EC2) && !taskdef_requires(t, ECS_COMPATIBILITY_FARGATE))
+        if (t->def->ephemeral_storage != NULL && taskdef_requires(t, ECS_COMPATIBILITY_EC2) &&
+            !taskdef_requires(t, ECS_COMPATIBILITY_FARGATE))
                 return taskdef_refuse(t, "ephemeralStorage: only supported on Fargate.");
         return 0;
 }
@@ -136,7 +150,8 @@ static int check_external(struct taskdef *t)
 
                 if (v->efs_volume_configuration != NULL || v->fsx_windows_file_server_volume_configuration != NULL ||
                     v->s3files_volume_configuration != NULL || v->configured_at_launch)
-                        return taskdef_refuse(t, "Invalid setting for volume '%s'. EXTERNAL only supports host and docker volumes.", v->name);
+                        return taskdef_refuse(t, "Invalid setting for volume '%s'. EXTERNAL only supports host and docker volumes.",
+                                              v->name);
         }
         return 0;
 }
@@ -154,7 +169,8 @@ static int check_managed_instances(struct taskdef *t)
         for (uint32_t i = 0; i < t->def->volumes.n; i++)
                 if (t->def->volumes.items[i].docker_volume_configuration != NULL ||
                     t->def->volumes.items[i].fsx_windows_file_server_volume_configuration != NULL)
-                        return taskdef_refuse(t, "Invalid setting for volume '%s'. MANAGED_INSTANCES supports host, EFS, S3 and EBS volumes.",
+                        return taskdef_refuse(t,
+                                              "Invalid setting for volume '%s'. MANAGED_INSTANCES supports host, EFS, S3 and EBS volumes.",
                                               t->def->volumes.items[i].name);
         return 0;
 }

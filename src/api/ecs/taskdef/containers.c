@@ -12,14 +12,18 @@ static int check_names(struct taskdef *t, const struct ecs_container_definition 
         if (str_empty(c->name))
                 return taskdef_refuse(t, "Container.name should not be null or empty. (containerDefinitions[%u])", i);
         if (!str_is_name(c->name, "-_", 255))
-                return taskdef_refuse(t, "containerDefinitions[%u].name: a container name has 1 to 255 letters, digits, hyphens and underscores, not \"%.260s\".",
+                return taskdef_refuse(t,
+                                      "containerDefinitions[%u].name: a container name has 1 to 255 letters, digits, hyphens and "
+                                      "underscores, not \"%.260s\".",
                                       i, c->name);
         if (taskdef_container(t, c->name) != c)
-                return taskdef_refuse(t, "containerDefinitions[%u].name: \"%s\" is given twice; container names must be unique.", i, c->name);
+                return taskdef_refuse(t, "containerDefinitions[%u].name: \"%s\" is given twice; container names must be unique.", i,
+                                      c->name);
         if (str_empty(c->image))
                 return taskdef_refuse(t, "Container.image should not be null or empty. (container '%s')", c->name);
         if (!str_is_name(c->image, "-_.:/@#", 255))
-                return taskdef_refuse(t, "Invalid setting for container '%s'. image: 1 to 255 letters, digits and - _ . : / @ # are allowed.", c->name);
+                return taskdef_refuse(
+                        t, "Invalid setting for container '%s'. image: 1 to 255 letters, digits and - _ . : / @ # are allowed.", c->name);
         return 0;
 }
 
@@ -47,8 +51,8 @@ static int check_ranges(struct taskdef *t, const struct ecs_container_definition
                 if (!rows[i].given || (rows[i].value >= rows[i].min && rows[i].value <= rows[i].max))
                         continue;
                 if (rows[i].max == INT32_MAX)
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. %s: %lld is less than %lld seconds.", c->name, rows[i].member,
-                                              (long long)rows[i].value, (long long)rows[i].min);
+                        return taskdef_refuse(t, "Invalid setting for container '%s'. %s: %lld is less than %lld seconds.", c->name,
+                                              rows[i].member, (long long)rows[i].value, (long long)rows[i].min);
                 return taskdef_refuse(t, "Invalid setting for container '%s'. %s: %lld is not in %lld..%lld.", c->name, rows[i].member,
                                       (long long)rows[i].value, (long long)rows[i].min, (long long)rows[i].max);
         }
@@ -65,12 +69,17 @@ static int check_health(struct taskdef *t, const struct ecs_container_definition
         if (command->n == 0)
                 return taskdef_refuse(t, "Invalid setting for container '%s'. healthCheck.command: must not be empty.", c->name);
         if (str_eq(command->items[0], "CMD-SHELL") && command->n != 2)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. healthCheck.command: CMD-SHELL takes one string, a shell command.", c->name);
+                return taskdef_refuse(
+                        t, "Invalid setting for container '%s'. healthCheck.command: CMD-SHELL takes one string, a shell command.",
+                        c->name);
         if (str_eq(command->items[0], "CMD") && command->n < 2)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. healthCheck.command: CMD takes a command and its arguments.", c->name);
+                return taskdef_refuse(t, "Invalid setting for container '%s'. healthCheck.command: CMD takes a command and its arguments.",
+                                      c->name);
         if (!str_eq(command->items[0], "CMD") && !str_eq(command->items[0], "CMD-SHELL") && !str_eq(command->items[0], "NONE"))
-                return taskdef_refuse(t, "Invalid setting for container '%s'. healthCheck.command: must begin with CMD, CMD-SHELL or NONE, not \"%.100s\".",
-                                      c->name, command->items[0]);
+                return taskdef_refuse(
+                        t,
+                        "Invalid setting for container '%s'. healthCheck.command: must begin with CMD, CMD-SHELL or NONE, not \"%.100s\".",
+                        c->name, command->items[0]);
         return 0;
 }
 
@@ -81,10 +90,13 @@ static int check_restart(struct taskdef *t, const struct ecs_container_definitio
         if (p == NULL)
                 return 0;
         if (p->ignored_exit_codes.n > MAX_EXIT_CODES)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. restartPolicy.ignoredExitCodes: at most %d codes.", c->name, MAX_EXIT_CODES);
+                return taskdef_refuse(t, "Invalid setting for container '%s'. restartPolicy.ignoredExitCodes: at most %d codes.", c->name,
+                                      MAX_EXIT_CODES);
         if (!p->enabled && (p->ignored_exit_codes.n > 0 || SHAPE_HAS(p, ecs_container_restart_policy, restart_attempt_period)))
-                return taskdef_refuse(t, "Invalid setting for container '%s'. restartPolicy: ignoredExitCodes and restartAttemptPeriod need enabled=true.",
-                                      c->name);
+                return taskdef_refuse(
+                        t,
+                        "Invalid setting for container '%s'. restartPolicy: ignoredExitCodes and restartAttemptPeriod need enabled=true.",
+                        c->name);
         return 0;
 }
 
@@ -103,9 +115,11 @@ static int check_network_members(struct taskdef *t, const struct ecs_container_d
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 if (rows[i].given && mode == ECS_NETWORK_MODE_AWSVPC)
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. %s is not supported when networkMode=awsvpc.", c->name, rows[i].member);
+                        return taskdef_refuse(t, "Invalid setting for container '%s'. %s is not supported when networkMode=awsvpc.",
+                                              c->name, rows[i].member);
                 if (rows[i].given && rows[i].bridge_only && mode != ECS_NETWORK_MODE_BRIDGE)
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. %s is only supported when networkMode=bridge.", c->name, rows[i].member);
+                        return taskdef_refuse(t, "Invalid setting for container '%s'. %s is only supported when networkMode=bridge.",
+                                              c->name, rows[i].member);
         }
         return 0;
 }
@@ -120,17 +134,20 @@ static bool is_address(const char *text)
 static int check_hosts(struct taskdef *t, const struct ecs_container_definition *c)
 {
         if (!str_empty(c->hostname) && !str_is_name(c->hostname, "-.", 255))
-                return taskdef_refuse(t, "Invalid setting for container '%s'. hostname: letters, digits, hyphens and dots are allowed.", c->name);
+                return taskdef_refuse(t, "Invalid setting for container '%s'. hostname: letters, digits, hyphens and dots are allowed.",
+                                      c->name);
         for (uint32_t i = 0; i < c->dns_servers.n; i++)
                 if (!is_address(c->dns_servers.items[i]))
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. dnsServers[%u]: \"%.60s\" is not an IP address.", c->name, i,
-                                              c->dns_servers.items[i]);
+                        return taskdef_refuse(t, "Invalid setting for container '%s'. dnsServers[%u]: \"%.60s\" is not an IP address.",
+                                              c->name, i, c->dns_servers.items[i]);
         for (uint32_t i = 0; i < c->extra_hosts.n; i++) {
                 if (str_empty(c->extra_hosts.items[i].hostname))
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. extraHosts[%u].hostname: must not be empty.", c->name, i);
+                        return taskdef_refuse(t, "Invalid setting for container '%s'. extraHosts[%u].hostname: must not be empty.", c->name,
+                                              i);
                 if (!is_address(c->extra_hosts.items[i].ip_address))
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. extraHosts[%u].ipAddress: \"%.60s\" is not an IP address.", c->name, i,
-                                              c->extra_hosts.items[i].ip_address);
+                        return taskdef_refuse(
+                                t, "Invalid setting for container '%s'. extraHosts[%u].ipAddress: \"%.60s\" is not an IP address.", c->name,
+                                i, c->extra_hosts.items[i].ip_address);
         }
         return 0;
 }
@@ -150,18 +167,24 @@ static int check_resources(struct taskdef *t, const struct ecs_container_definit
                 int64_t n;
 
                 if (r->type == ECS_RESOURCE_TYPE_GPU && (str_to_int64(r->value, &n) < 0 || n < 1 || n > 1000))
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. resourceRequirements[%u].value: GPU takes a number of 1 or more, not "
-                                              "\"%.60s\".", c->name, i, r->value);
+                        return taskdef_refuse(
+                                t,
+                                "Invalid setting for container '%s'. resourceRequirements[%u].value: GPU takes a number of 1 or more, not "
+                                "\"%.60s\".",
+                                c->name, i, r->value);
                 if (r->type == ECS_RESOURCE_TYPE_INFERENCEACCELERATOR && !is_accelerator(t, r->value))
-                        return taskdef_refuse(t, "Invalid setting for container '%s'. resourceRequirements[%u].value: no inferenceAccelerators entry has the "
-                                              "deviceName \"%.100s\".", c->name, i, r->value);
+                        return taskdef_refuse(t,
+                                              "Invalid setting for container '%s'. resourceRequirements[%u].value: no "
+                                              "inferenceAccelerators entry has the "
+                                              "deviceName \"%.100s\".",
+                                              c->name, i, r->value);
         }
         return 0;
 }
 
 static int check_one(struct taskdef *t, const struct ecs_container_definition *c, uint32_t i)
 {
-        static int (*const checks[])(struct taskdef *t, const struct ecs_container_definition *c) = {
+        static int (*const checks[])(struct taskdef * t, const struct ecs_container_definition *c) = {
                 check_ranges, check_health, check_restart, check_network_members, check_hosts, check_resources,
         };
         int r = check_names(t, c, i);
@@ -175,7 +198,7 @@ int taskdef_check_containers(struct taskdef *t)
 {
         bool essential = false;
 
-        TASKDEF_FOR_EACH_CONTAINER(t, c, i) {
+        TASKDEF_FOR_EACH_CONTAINER (t, c, i) {
                 int r = check_one(t, c, i);
 
                 if (r < 0)

@@ -23,16 +23,24 @@ static int check_dependency(struct taskdef *t, const struct ecs_container_defini
         const char *condition = shape_enum_name(&ecs_container_condition_enum, (int)d->condition);
 
         if (other == NULL)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. dependsOn[%u].containerName: there is no container \"%.255s\" in this definition.",
+                return taskdef_refuse(t,
+                                      "Invalid setting for container '%s'. dependsOn[%u].containerName: there is no container \"%.255s\" "
+                                      "in this definition.",
                                       c->name, i, d->container_name);
         if (other == c)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. dependsOn[%u]: a container cannot depend on itself.", c->name, i);
+                return taskdef_refuse(t, "Invalid setting for container '%s'. dependsOn[%u]: a container cannot depend on itself.", c->name,
+                                      i);
         if (d->condition == ECS_CONTAINER_CONDITION_HEALTHY && other->health_check == NULL)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. dependsOn[%u].condition: HEALTHY needs a healthCheck in container '%s'.", c->name, i,
-                                      other->name);
-        if ((d->condition == ECS_CONTAINER_CONDITION_COMPLETE || d->condition == ECS_CONTAINER_CONDITION_SUCCESS) && container_is_essential(other))
-                return taskdef_refuse(t, "Invalid setting for container '%s'. dependsOn[%u].condition: %s cannot be waited for, because container '%s' is "
-                                      "essential: when it exits the task stops.", c->name, i, condition, other->name);
+                return taskdef_refuse(
+                        t, "Invalid setting for container '%s'. dependsOn[%u].condition: HEALTHY needs a healthCheck in container '%s'.",
+                        c->name, i, other->name);
+        if ((d->condition == ECS_CONTAINER_CONDITION_COMPLETE || d->condition == ECS_CONTAINER_CONDITION_SUCCESS) &&
+            container_is_essential(other))
+                return taskdef_refuse(
+                        t,
+                        "Invalid setting for container '%s'. dependsOn[%u].condition: %s cannot be waited for, because container '%s' is "
+                        "essential: when it exits the task stops.",
+                        c->name, i, condition, other->name);
         return 0;
 }
 
@@ -49,8 +57,9 @@ static int check_link(struct taskdef *t, const struct ecs_container_definition *
         const struct ecs_container_definition *other = link_target(t, c->links.items[i]);
 
         if (other == NULL)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. links[%u]: there is no container for \"%.255s\" in this definition.", c->name, i,
-                                      c->links.items[i]);
+                return taskdef_refuse(
+                        t, "Invalid setting for container '%s'. links[%u]: there is no container for \"%.255s\" in this definition.",
+                        c->name, i, c->links.items[i]);
         if (other == c)
                 return taskdef_refuse(t, "Invalid setting for container '%s'. links[%u]: a container cannot link to itself.", c->name, i);
         return 0;
@@ -78,21 +87,22 @@ static int check_circles(struct taskdef *t)
 
         do {
                 before = started;
-                TASKDEF_FOR_EACH_CONTAINER(t, c, i)
+                TASKDEF_FOR_EACH_CONTAINER (t, c, i)
                         if ((needs(t, c) & ~started) == 0)
                                 started |= 1u << i;
         } while (started != before);
         if (started == all)
                 return 0;
-        TASKDEF_FOR_EACH_CONTAINER(t, c, i)
+        TASKDEF_FOR_EACH_CONTAINER (t, c, i)
                 if ((started & (1u << i)) == 0)
-                        return taskdef_refuse(t, "Container '%s' waits for itself: dependsOn, links and volumesFrom form a circle.", c->name);
+                        return taskdef_refuse(t, "Container '%s' waits for itself: dependsOn, links and volumesFrom form a circle.",
+                                              c->name);
         return 0;
 }
 
 int taskdef_check_graph(struct taskdef *t)
 {
-        TASKDEF_FOR_EACH_CONTAINER(t, c, i) {
+        TASKDEF_FOR_EACH_CONTAINER (t, c, i) {
                 int r = 0;
 
                 for (uint32_t k = 0; r == 0 && k < c->depends_on.n; k++)

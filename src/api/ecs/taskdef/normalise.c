@@ -35,7 +35,7 @@ int taskdef_refuse_value(struct taskdef *t, const char *fmt, ...)
 
 struct ecs_container_definition *taskdef_container(const struct taskdef *t, const char *name)
 {
-        TASKDEF_FOR_EACH_CONTAINER(t, c, i)
+        TASKDEF_FOR_EACH_CONTAINER (t, c, i)
                 if (name != NULL && str_eq(c->name, name))
                         return c;
         return NULL;
@@ -61,7 +61,8 @@ bool taskdef_is_windows(const struct taskdef *t)
 {
         const struct ecs_runtime_platform *platform = t->def->runtime_platform;
 
-        return platform != NULL && platform->operating_system_family != ECS_OS_FAMILY_UNSET && platform->operating_system_family != ECS_OS_FAMILY_LINUX;
+        return platform != NULL && platform->operating_system_family != ECS_OS_FAMILY_UNSET &&
+               platform->operating_system_family != ECS_OS_FAMILY_LINUX;
 }
 
 bool taskdef_shares_network(const struct taskdef *t)
@@ -141,15 +142,17 @@ static int normalise_sizes(struct taskdef *t)
 
         if (!str_empty(def->cpu)) {
                 if (taskdef_parse_cpu(def->cpu, &t->cpu) < 0)
-                        return taskdef_refuse(t, "Invalid 'cpu' setting for task. \"%.60s\" is neither CPU units (\"1024\") nor vCPUs (\"1 vCPU\").",
-                                              def->cpu);
+                        return taskdef_refuse(
+                                t, "Invalid 'cpu' setting for task. \"%.60s\" is neither CPU units (\"1024\") nor vCPUs (\"1 vCPU\").",
+                                def->cpu);
                 def->cpu = arena_printf(t->arena, "%lld", (long long)t->cpu);
         } else {
                 def->cpu = NULL;
         }
         if (!str_empty(def->memory)) {
                 if (taskdef_parse_memory(def->memory, &t->memory) < 0)
-                        return taskdef_refuse(t, "Invalid 'memory' setting for task. \"%.60s\" is neither MiB (\"512\") nor GB (\"1 GB\").", def->memory);
+                        return taskdef_refuse(t, "Invalid 'memory' setting for task. \"%.60s\" is neither MiB (\"512\") nor GB (\"1 GB\").",
+                                              def->memory);
                 def->memory = arena_printf(t->arena, "%lld", (long long)t->memory);
         } else {
                 def->memory = NULL;
@@ -184,7 +187,7 @@ int taskdef_normalise(struct taskdef *t, const struct ecs_register_task_definiti
         /* Linux containers get a bridge when nobody says otherwise; Windows ones a NAT network that has no name in the API. */
         if (def->network_mode == ECS_NETWORK_MODE_UNSET && !taskdef_is_windows(t) && !taskdef_requires(t, ECS_COMPATIBILITY_FARGATE))
                 def->network_mode = ECS_NETWORK_MODE_BRIDGE;
-        TASKDEF_FOR_EACH_CONTAINER(t, c, i)
+        TASKDEF_FOR_EACH_CONTAINER (t, c, i)
                 normalise_container(t, c);
         for (uint32_t i = 0; i < def->volumes.n; i++)
                 normalise_volume(t, &def->volumes.items[i]);
@@ -193,9 +196,9 @@ int taskdef_normalise(struct taskdef *t, const struct ecs_register_task_definiti
 
 int taskdef_make(struct taskdef *t, const struct ecs_register_task_definition_request *in)
 {
-        static int (*const checks[])(struct taskdef *t) = {
-                taskdef_check_task,    taskdef_check_containers, taskdef_check_sizes, taskdef_check_environment, taskdef_check_linux,
-                taskdef_check_ports,   taskdef_check_volumes,    taskdef_check_graph, taskdef_check_logs,        taskdef_set_compatibilities,
+        static int (*const checks[])(struct taskdef * t) = {
+                taskdef_check_task,  taskdef_check_containers, taskdef_check_sizes, taskdef_check_environment, taskdef_check_linux,
+                taskdef_check_ports, taskdef_check_volumes,    taskdef_check_graph, taskdef_check_logs,        taskdef_set_compatibilities,
         };
         int r = taskdef_normalise(t, in);
 

@@ -19,7 +19,8 @@ static bool parse_range(const char *text, struct span *ret)
 {
         char more;
 
-        return sscanf(text, "%5d-%5d%c", &ret->first, &ret->last, &more) == 2 && ret->first >= 1 && ret->last <= MAX_PORT && ret->first < ret->last;
+        return sscanf(text, "%5d-%5d%c", &ret->first, &ret->last, &more) == 2 && ret->first >= 1 && ret->last <= MAX_PORT &&
+               ret->first < ret->last;
 }
 
 static bool span_of(const struct ecs_port_mapping *m, struct span *ret)
@@ -35,7 +36,8 @@ static int check_range(struct taskdef *t, const struct ecs_port_mapping *m, cons
         struct span span;
 
         if (!parse_range(m->container_port_range, &span))
-                return taskdef_refuse_value(t, "%s.containerPortRange: \"%.40s\" is not a range FIRST-LAST within 1..%d.", path, m->container_port_range, MAX_PORT);
+                return taskdef_refuse_value(t, "%s.containerPortRange: \"%.40s\" is not a range FIRST-LAST within 1..%d.", path,
+                                            m->container_port_range, MAX_PORT);
         if (SHAPE_HAS(m, ecs_port_mapping, container_port) || SHAPE_HAS(m, ecs_port_mapping, host_port))
                 return taskdef_refuse(t, "%s: containerPortRange excludes containerPort and hostPort.", path);
         if (t->def->network_mode != ECS_NETWORK_MODE_BRIDGE && t->def->network_mode != ECS_NETWORK_MODE_AWSVPC)
@@ -52,8 +54,11 @@ static int check_numbers(struct taskdef *t, const struct ecs_port_mapping *m, co
         if (m->host_port < 0 || m->host_port > MAX_PORT)
                 return taskdef_refuse_value(t, "%s.hostPort: %d is not in 0..%d.", path, m->host_port, MAX_PORT);
         if (taskdef_shares_network(t) && m->host_port != m->container_port)
-                return taskdef_refuse(t, "When networkMode=%s, the host ports and container ports in port mappings must match. (%s: hostPort %d, containerPort %d)",
-                                      shape_enum_name(&ecs_network_mode_enum, (int)t->def->network_mode), path, m->host_port, m->container_port);
+                return taskdef_refuse(t,
+                                      "When networkMode=%s, the host ports and container ports in port mappings must match. (%s: hostPort "
+                                      "%d, containerPort %d)",
+                                      shape_enum_name(&ecs_network_mode_enum, (int)t->def->network_mode), path, m->host_port,
+                                      m->container_port);
         return 0;
 }
 
@@ -73,12 +78,16 @@ static int check_name(struct taskdef *t, const struct ecs_port_mapping *m, const
         if (m->name == NULL)
                 return 0;
         if (!name_valid(m->name))
-                return taskdef_refuse(t, "%s.name: 1 to 64 lower-case letters, digits, hyphens and underscores, not \"%.70s\"; it cannot begin with a hyphen.",
+                return taskdef_refuse(t,
+                                      "%s.name: 1 to 64 lower-case letters, digits, hyphens and underscores, not \"%.70s\"; it cannot "
+                                      "begin with a hyphen.",
                                       path, m->name);
-        TASKDEF_FOR_EACH_CONTAINER(t, c, i)
+        TASKDEF_FOR_EACH_CONTAINER (t, c, i)
                 for (uint32_t k = 0; k < c->port_mappings.n; k++)
                         same += str_eq(c->port_mappings.items[k].name, m->name);
-        return same > 1 ? taskdef_refuse(t, "%s.name: \"%s\" is given twice; names of port mappings must be unique in a task definition.", path, m->name) : 0;
+        return same > 1 ? taskdef_refuse(t, "%s.name: \"%s\" is given twice; names of port mappings must be unique in a task definition.",
+                                         path, m->name)
+                        : 0;
 }
 
 /* Whether two mappings want the same port: of the container when they are in one, of the host when it is fixed, of the shared
@@ -101,13 +110,17 @@ static int check_collisions(struct taskdef *t, const struct ecs_container_defini
 {
         const struct ecs_port_mapping *m = &c->port_mappings.items[at];
 
-        TASKDEF_FOR_EACH_CONTAINER(t, other, i) {
+        TASKDEF_FOR_EACH_CONTAINER (t, other, i) {
                 for (uint32_t k = 0; k < other->port_mappings.n; k++) {
                         if (other == c && k == at)
                                 return 0; /* the rest is compared when its turn comes */
                         if (collide(t, m, &other->port_mappings.items[k], other == c))
-                                return taskdef_refuse(t, "%s: uses the same %s port as portMappings[%u] of container '%s'; a port can only be used once in a "
-                                                      "task.", path, shape_enum_name(&ecs_transport_protocol_enum, (int)m->protocol), k, other->name);
+                                return taskdef_refuse(t,
+                                                      "%s: uses the same %s port as portMappings[%u] of container '%s'; a port can only be "
+                                                      "used once in a "
+                                                      "task.",
+                                                      path, shape_enum_name(&ecs_transport_protocol_enum, (int)m->protocol), k,
+                                                      other->name);
                 }
         }
         return 0;
@@ -118,7 +131,8 @@ static int check_container(struct taskdef *t, const struct ecs_container_definit
         uint32_t ranges = 0;
 
         if (c->port_mappings.n > 0 && t->def->network_mode == ECS_NETWORK_MODE_NONE)
-                return taskdef_refuse(t, "Invalid setting for container '%s'. portMappings is not supported when networkMode=none.", c->name);
+                return taskdef_refuse(t, "Invalid setting for container '%s'. portMappings is not supported when networkMode=none.",
+                                      c->name);
         if (c->port_mappings.n > MAX_MAPPINGS)
                 return taskdef_refuse(t, "Invalid setting for container '%s'. portMappings: at most %d.", c->name, MAX_MAPPINGS);
         for (uint32_t k = 0; k < c->port_mappings.n; k++) {
@@ -134,12 +148,14 @@ static int check_container(struct taskdef *t, const struct ecs_container_definit
                         return r;
                 ranges += m->container_port_range != NULL;
         }
-        return ranges > MAX_RANGES ? taskdef_refuse(t, "Invalid setting for container '%s'. portMappings: at most %d port ranges.", c->name, MAX_RANGES) : 0;
+        return ranges > MAX_RANGES
+                       ? taskdef_refuse(t, "Invalid setting for container '%s'. portMappings: at most %d port ranges.", c->name, MAX_RANGES)
+                       : 0;
 }
 
 int taskdef_check_ports(struct taskdef *t)
 {
-        TASKDEF_FOR_EACH_CONTAINER(t, c, i) {
+        TASKDEF_FOR_EACH_CONTAINER (t, c, i) {
                 int r = check_container(t, c, i);
 
                 if (r < 0)

@@ -17,7 +17,8 @@ static int check_family(struct taskdef *t)
         if (str_empty(t->def->family))
                 return taskdef_refuse(t, "Family should not be null or empty.");
         if (!str_is_name(t->def->family, "-_", 255))
-                return taskdef_refuse(t, "family: a family name has 1 to 255 letters, digits, hyphens and underscores, not \"%.260s\".", t->def->family);
+                return taskdef_refuse(t, "family: a family name has 1 to 255 letters, digits, hyphens and underscores, not \"%.260s\".",
+                                      t->def->family);
         return 0;
 }
 
@@ -28,7 +29,8 @@ static int check_role(struct taskdef *t, const char *member, const char *role)
         if (role == NULL)
                 return 0;
         if (arn_parse(role, &arn) < 0 || !str_eq(arn.service, "iam") || arn_resource(&arn, "role") == NULL)
-                return taskdef_refuse(t, "Role is not valid. %s: \"%.200s\" is neither a role's name nor arn:aws:iam::ACCOUNT:role/NAME.", member, role);
+                return taskdef_refuse(t, "Role is not valid. %s: \"%.200s\" is neither a role's name nor arn:aws:iam::ACCOUNT:role/NAME.",
+                                      member, role);
         return 0;
 }
 
@@ -82,7 +84,8 @@ static int check_accelerators(struct taskdef *t)
         for (uint32_t i = 0; i < list->n; i++)
                 for (uint32_t j = 0; j < i; j++)
                         if (str_eq(list->items[i].device_name, list->items[j].device_name))
-                                return taskdef_refuse(t, "inferenceAccelerators[%u].deviceName: \"%s\" is given twice.", i, list->items[i].device_name);
+                                return taskdef_refuse(t, "inferenceAccelerators[%u].deviceName: \"%s\" is given twice.", i,
+                                                      list->items[i].device_name);
         return 0;
 }
 
@@ -94,8 +97,8 @@ int taskdef_check_task(struct taskdef *t)
         if (r == 0 && def->container_definitions.n == 0)
                 r = taskdef_refuse(t, "Container list cannot be empty.");
         if (r == 0 && def->container_definitions.n > MAX_CONTAINERS)
-                r = taskdef_refuse(t, "containerDefinitions: %u containers; a task definition can have at most %d.", def->container_definitions.n,
-                                   MAX_CONTAINERS);
+                r = taskdef_refuse(t, "containerDefinitions: %u containers; a task definition can have at most %d.",
+                                   def->container_definitions.n, MAX_CONTAINERS);
         if (r == 0)
                 r = check_role(t, "taskRoleArn", def->task_role_arn);
         if (r == 0)
@@ -108,9 +111,10 @@ int taskdef_check_task(struct taskdef *t)
                 r = check_accelerators(t);
         if (r == 0 && def->ephemeral_storage != NULL &&
             (def->ephemeral_storage->size_in_gi_b < MIN_EPHEMERAL_GIB || def->ephemeral_storage->size_in_gi_b > MAX_EPHEMERAL_GIB))
-                r = taskdef_refuse(t, "ephemeralStorage.sizeInGiB: %d is not in %d..%d.", def->ephemeral_storage->size_in_gi_b, MIN_EPHEMERAL_GIB,
-                                   MAX_EPHEMERAL_GIB);
-        if (r == 0 && def->enable_fault_injection && def->network_mode != ECS_NETWORK_MODE_AWSVPC && def->network_mode != ECS_NETWORK_MODE_HOST)
+                r = taskdef_refuse(t, "ephemeralStorage.sizeInGiB: %d is not in %d..%d.", def->ephemeral_storage->size_in_gi_b,
+                                   MIN_EPHEMERAL_GIB, MAX_EPHEMERAL_GIB);
+        if (r == 0 && def->enable_fault_injection && def->network_mode != ECS_NETWORK_MODE_AWSVPC &&
+            def->network_mode != ECS_NETWORK_MODE_HOST)
                 r = taskdef_refuse(t, "enableFaultInjection: only allowed when networkMode is awsvpc or host.");
         return r;
 }

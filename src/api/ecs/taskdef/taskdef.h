@@ -29,9 +29,10 @@ int taskdef_refuse(struct taskdef *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int taskdef_refuse_value(struct taskdef *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Loop over the containers: `c` and its index `i`. */
-#define TASKDEF_FOR_EACH_CONTAINER(t, c, i)                                                                                \
-        for (uint32_t i = 0; i < (t)->def->container_definitions.n; i++)                                                    \
-                for (struct ecs_container_definition *c = &(t)->def->container_definitions.items[i], *c##_once = c; c##_once != NULL; c##_once = NULL)
+#define TASKDEF_FOR_EACH_CONTAINER(t, c, i)                                                                                           \
+        for (uint32_t i = 0; i < (t)->def->container_definitions.n; i++)                                                              \
+                for (struct ecs_container_definition *c = &(t)->def->container_definitions.items[i], *c##_once = c; c##_once != NULL; \
+                     c##_once = NULL)
 
 /* The container of that name, or NULL. */
 struct ecs_container_definition *taskdef_container(const struct taskdef *t, const char *name);
@@ -46,15 +47,15 @@ bool container_is_essential(const struct ecs_container_definition *c);
 int taskdef_normalise(struct taskdef *t, const struct ecs_register_task_definition_request *in) MUST_CHECK;
 
 /* The nouns. */
-int taskdef_check_task(struct taskdef *t) MUST_CHECK;         /* task.c: roles, modes, placement, proxy */
-int taskdef_check_containers(struct taskdef *t) MUST_CHECK;   /* containers.c */
-int taskdef_check_environment(struct taskdef *t) MUST_CHECK;  /* environment.c: environment, secrets, files */
-int taskdef_check_linux(struct taskdef *t) MUST_CHECK;        /* linux.c: capabilities, devices, tmpfs, ulimits, sysctls */
-int taskdef_check_logs(struct taskdef *t) MUST_CHECK;         /* logs.c: drivers, FireLens */
-int taskdef_check_ports(struct taskdef *t) MUST_CHECK;        /* ports.c */
-int taskdef_check_volumes(struct taskdef *t) MUST_CHECK;      /* volumes.c: volumes, mounts, volumesFrom */
-int taskdef_check_graph(struct taskdef *t) MUST_CHECK;        /* graph.c: dependsOn, links, cycles */
-int taskdef_check_sizes(struct taskdef *t) MUST_CHECK;        /* sizes.c: cpu and memory */
+int taskdef_check_task(struct taskdef *t) MUST_CHECK;        /* task.c: roles, modes, placement, proxy */
+int taskdef_check_containers(struct taskdef *t) MUST_CHECK;  /* containers.c */
+int taskdef_check_environment(struct taskdef *t) MUST_CHECK; /* environment.c: environment, secrets, files */
+int taskdef_check_linux(struct taskdef *t) MUST_CHECK;       /* linux.c: capabilities, devices, tmpfs, ulimits, sysctls */
+int taskdef_check_logs(struct taskdef *t) MUST_CHECK;        /* logs.c: drivers, FireLens */
+int taskdef_check_ports(struct taskdef *t) MUST_CHECK;       /* ports.c */
+int taskdef_check_volumes(struct taskdef *t) MUST_CHECK;     /* volumes.c: volumes, mounts, volumesFrom */
+int taskdef_check_graph(struct taskdef *t) MUST_CHECK;       /* graph.c: dependsOn, links, cycles */
+int taskdef_check_sizes(struct taskdef *t) MUST_CHECK;       /* sizes.c: cpu and memory */
 
 /* Whether the definition can run with one launch type; the error says why not. compat.c */
 int taskdef_check_compatibility(struct taskdef *t, enum ecs_compatibility compatibility) MUST_CHECK;
