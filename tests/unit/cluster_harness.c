@@ -64,7 +64,7 @@ void cluster_register(struct cluster_harness *c, int cpu, int memory, const char
 {
         /* What every agent has: the task definitions of the tests ask for no more. */
         static const char common[] = "{'name':'com.amazonaws.ecs.capability.docker-remote-api.1.18'},"
-                                     "{'name':'com.amazonaws.ecs.capability.docker-remote-api.1.24'},"
+                                     "{'name':'com.amazonaws.ecs.capability.docker-remote-api.1.24'},{'name':'com.amazonaws.ecs.capability.docker-remote-api.1.29'},"
                                      "{'name':'com.amazonaws.ecs.capability.logging-driver.json-file'},"
                                      "{'name':'com.amazonaws.ecs.capability.task-iam-role'},{'name':'ecs.capability.container-health-check'},"
                                      "{'name':'ecs.capability.execution-role-ecr-pull'},{'name':'ecs.cpu-architecture','value':'x86_64'}";
@@ -194,6 +194,7 @@ void fake_next(struct fake_agent *fake, const char *type)
         struct api_harness *h = &fake->c->h;
         json_t *frame;
 
+        agents_flush(fake->c->agents);
         if (fake->read == fake->n)
                 fail_msg("nothing was sent, but %s should have been", type);
         frame = json_loads(fake->frames[fake->read], JSON_REJECT_DUPLICATES, NULL);
@@ -211,6 +212,7 @@ void fake_next(struct fake_agent *fake, const char *type)
 
 void fake_nothing(struct fake_agent *fake)
 {
+        agents_flush(fake->c->agents);
         if (fake->read < fake->n)
                 fail_msg("unexpected: %s", fake->frames[fake->read]);
 }

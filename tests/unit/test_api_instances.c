@@ -203,8 +203,10 @@ static void test_deregister(void **state)
         snprintf(task, sizeof(task), "%s", harness_text(&c.h, "tasks[0].taskArn"));
         assert_int_equal(harness_call(&c.h, "DeregisterContainerInstance", "{'cluster':'lab','containerInstance':'%s'}", fake.instance), 400);
         assert_string_equal(harness_text(&c.h, "message"), "Found running tasks on the instance.");
+        fake_next(&fake, "PayloadMessage");
         harness_ok(&c.h, "DeregisterContainerInstance", "{'cluster':'lab','containerInstance':'%s','force':true}", fake.instance);
         assert_string_equal(harness_text(&c.h, "containerInstance.status"), "INACTIVE");
+        fake_next(&fake, "CloseMessage");
         assert_int_equal(fake.close_code, 1000);
         assert_null(fake.channel.agent);
         harness_ok(&c.h, "DescribeTasks", "{'cluster':'lab','tasks':['%s']}", task);

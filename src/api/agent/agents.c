@@ -71,9 +71,10 @@ static void agent_free(struct agent *agent)
 
 static void durable(struct commit_waiter *waiter);
 
+/* Without a loop commits are durable at once, in the middle of a transaction's announcement: its owner flushes afterwards. */
 static void arm(struct agents *agents, uint64_t sequence)
 {
-        if (agents->waiting || agents->closed)
+        if (agents->waiting || agents->closed || !agents->options.loop)
                 return;
         agents->waiting = true;
         agents->waiter.durable = durable;
@@ -83,14 +84,19 @@ static void arm(struct agents *agents, uint64_t sequence)
 static void durable(struct commit_waiter *waiter)
 {
         struct agents *agents = CONTAINER_OF(waiter, struct agents, waiter);
-        uint64_t now, next = 0;
 
         if (agents->freed) {
                 free(agents);
                 return;
         }
         agents->waiting = false;
-        now = model_durable(agents->model);
+        agents_flush(agents);
+}
+
+void agents_flush(struct agents *agents)
+{
+        uint64_t now = model_durable(agents->model), next = 0;
+
         list_for_each(agent, &agents->dirty, struct agent, dirty) {
                 uint64_t rest = deliver_flush(agent, now);
 
@@ -255,6 +261,8 @@ void agents_sweep(struct agents *agents)
                         sweep_telemetry(agent, now_us, late_us);
         }
         credentials_sweep(agents->credentials, env_now_ms(agents->env));
+        if (!agents->options.loop)
+                agents_flush(agents);
 }
 
 static void on_timer(uv_timer_t *timer)

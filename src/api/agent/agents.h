@@ -30,7 +30,7 @@ struct agent_metrics; /* api/agent/metrics.h */
 
 struct agents_options {
         struct model *model;       /* outlives the agents */
-        uv_loop_t *loop;           /* NULL: no timer, call agents_sweep (tests) */
+        uv_loop_t *loop;           /* NULL (tests, simulator): call agents_sweep now and then, and agents_flush after each turn */
         const char *logs_endpoint; /* URL of our logs service for the awslogs driver of stock agents; NULL: none. Copied. */
         uint32_t ping_ms;          /* 0: 1 s of silence, then a ping */
         uint32_t silent_ms;        /* 0: 5 s */
@@ -51,6 +51,8 @@ struct agents *agents_free(struct agents *agents);
 
 /* What the timer does: silence, heartbeats, time-outs, renewals. */
 void agents_sweep(struct agents *agents);
+/* Sends what may go out. With a loop this happens by itself as soon as commits are durable. */
+void agents_flush(struct agents *agents);
 
 /* False only when it is certain that no agent has ever been told of the task: it may then be stopped without one. */
 bool agents_offered(const struct agents *agents, const struct task *task);

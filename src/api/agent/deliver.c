@@ -75,7 +75,6 @@ static void queue(struct agent *agent, struct task *task, enum delivery_want wan
         delivery->tries = 0;
         detach(delivery);
         list_push(&agent->waiting, &delivery->link);
-        agent_mark(agent, sequence);
 }
 
 /* What the agent of a task in this state has to be told, if anything. */
@@ -112,6 +111,7 @@ void deliver_task(struct agents *agents, struct task *task, uint64_t sequence, b
         if (!delivery && !fresh && !agent->control)
                 return;
         queue(agent, task, want, sequence, !fresh);
+        agent_mark(agent, sequence);
 }
 
 void deliver_all(struct agent *agent, uint64_t sequence)

@@ -144,7 +144,7 @@ struct delivery *deliver_find(const struct agents *agents, const struct task *ta
 uint64_t deliver_flush(struct agent *agent, uint64_t durable);
 /* The connection is new or gone: what was on its way waits again. */
 void deliver_reset(struct agent *agent);
-/* Everything that the agent may not know is queued, for a new connection. */
+/* Everything that the agent may not know is queued, for a new connection; the caller marks the agent. */
 void deliver_all(struct agent *agent, uint64_t sequence);
 void deliver_acknowledged(struct agent *agent, const char *message_id);
 /* Messages whose time is up. */
