@@ -11,6 +11,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "codec/shape.h"
 
 struct agent;
 
@@ -71,6 +72,13 @@ struct agent_options {
 
         int metadata_port;      /* on 127.0.0.1, where 169.254.170.2:80 is sent to; 51679; -1: any free port */
         int introspection_port; /* on 127.0.0.1; 51678; -1: none */
+        const char *bridge;       /* name of the containers' bridge and of the nftables table; "gantry0" */
+        const char *bridge_range; /* its addresses, "172.31.240.0/20"; chosen */
+        uint16_t port_min, port_max; /* dynamic host ports; the kernel's range */
+        const char *runtime_dir;  /* on tmpfs; chosen by the data directory */
+        const char *cgroup_parent; /* "/gantry" */
+        const char *auth_type, *auth_data; /* logins as ECS_ENGINE_AUTH_TYPE and _DATA; none */
+        struct string_list insecure_registries; /* host[:port] */
         bool no_network;        /* leave the host's network alone: no bridge, no 169.254.170.2 (only host and none mode run) */
 
         /* The first ACS connection stands: the node can be given tasks. May be NULL. */

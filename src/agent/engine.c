@@ -70,10 +70,9 @@ static void move(struct engine_task *t, enum task_state to)
         assert(task_may_move(t->state, to));
         log_debug("task moves", LOG_S("task", t->arn), LOG_S("from", task_state_name(t->state)), LOG_S("to", task_state_name(to)));
         t->state = to;
-        unsigned what = ENGINE_SAVE;
+        /* The other states need not be kept: after a restart they follow from what the runtime knows. */
         if (to == TASK_RUNNING || to == TASK_STOPPED)
-                what |= ENGINE_REPORT;
-        t->engine->driver->changed(t, what);
+                t->engine->driver->changed(t, ENGINE_SAVE | ENGINE_REPORT);
 }
 
 static bool all_containers(const struct engine_task *t, bool running_is_enough)

@@ -305,6 +305,11 @@ struct engine_task *engine_task_new(const struct acs_task *payload, struct env *
 
                 r = r < 0 ? r : one;
         }
+        if (str_eq(copy->desired_status, "STOPPED")) {
+                /* To be stopped and not known here: all there is to do is to say that it does not run. */
+                task->rejected = true;
+                return task;
+        }
         if (r == 0)
                 r = check(task, &error);
         if (r < 0)
@@ -323,6 +328,8 @@ static void free_container(struct engine_container *c)
         free(c->image_digest);
         free(c->image_id);
         free(c->address);
+        free(c->log_position);
+        free(c->metrics);
 }
 
 struct engine_task *engine_task_free(struct engine_task *task)

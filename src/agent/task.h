@@ -101,6 +101,7 @@ struct engine_container {
         struct ecs_network_binding_list bindings; /* in the task's arena */
         char *address;       /* IPv4 in bridge mode; NULL: none */
         enum report_stage reported;
+        char *log_position;  /* JSON of the log shipper, as it is kept; NULL: at the beginning */
 
         struct health health;
         struct timer health_timer; /* next probe */
@@ -111,6 +112,7 @@ struct engine_container {
 
         void *driver; /* the driver's part */
         void *log;    /* the log shipper's part */
+        void *metrics; /* the metrics' part: freed with the container */
 };
 
 struct engine_task {
@@ -134,6 +136,7 @@ struct engine_task {
         bool in_step;     /* engine_step is at work on it */
         bool step_again;
         bool has_run;     /* was RUNNING once */
+        bool health_changed; /* since the telemetry channel last told of it */
         char *reason;     /* of the task itself; NULL: none */
         enum report_stage reported;
         int64_t accepted_ms, pull_started_ms, pull_stopped_ms, execution_stopped_ms, stopped_ms;

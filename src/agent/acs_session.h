@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the messages of the control channel mean and what is answered, without the connection under it. Messages are handled in order
+ * of arrival. Nothing that the server sends is trusted further than its types: what is malformed is logged and not answered, as the
+ * stock agent does. One thread.
+ */
+#pragma once
+
+#include "agent/keeper.h"
+#include "agent/sequence.h"
+
+struct acs_session;
+
+struct acs_session_ops {
+        /* Sends an envelope to the server; dropped when there is no connection. */
+        void (*send)(struct acs_session *session, const char *text, size_t len);
+        /* A sequence number that must be kept. */
+        void (*sequence_changed)(struct acs_session *session);
+        /* A heartbeat came (the health of the node is looked at and goes out on the other channel). */
+        void (*heartbeat)(struct acs_session *session);
+};
+
+struct acs_session {
+        struct engine *engine;
+        struct keeper *keeper;
+        const struct acs_session_ops *ops;
+        void *data;
+        const char *cluster, *instance_arn;
+        struct sequence sequence;
+        struct list pending; /* messages whose acknowledgement waits for the disk */
+};
+
+void acs_session_init(struct acs_session *session, struct engine *engine, struct keeper *keeper, const struct acs_session_ops *ops, void *data);
+/* Forgets acknowledgements that wait. */
+void acs_session_done(struct acs_session *session);
+/* A text frame. Returns false when it could not be understood at all (then it does not count as a sign of life). */
+bool acs_session_message(struct acs_session *session, const char *text, size_t len);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two files of the driver share. */
+#pragma once
+
+#include "agent/driver.h"
+
+/* The driver's part of a container. */
+struct drive {
+        struct driver *d;
+        struct engine_container *c; /* NULL: forgotten, frees itself when `clearing` ends */
+        struct image *image;        /* from the pull until the start */
+        struct image_pull pull;
+        bool pulling;
+        struct vpc_op op;           /* the sandbox: making or destroying it */
+        uint32_t create_parts;      /* of creation, that are not done */
+        struct error create_error;
+        struct runtime_container *rc;
+        bool clearing;              /* a leftover container is being removed before the start */
+        bool abandoned;
+        uint32_t *stop_timeout_ms, stop_timeout_value_ms; /* a stop was asked for */
+        struct runtime_exec exec;
+        bool probing;
+        struct keeper_wait exit_wait;
+};
+
+/* The driver's part of a task. */
+struct drive_task {
+        struct driver *d;
+        struct engine_task *t; /* NULL: forgotten, frees itself when the last job ends */
+        uv_work_t work;
+        int work_result;
+        struct error work_error;
+        struct runtime_container *pause;
+        char *pid_path, *ipc_path;
+        uint32_t pending;      /* parts of release or removal that are not done */
+        uint32_t callbacks;    /* of jobs that cannot be cancelled */
+        struct state_op files;
+        bool releasing;
+};
+
+struct drive *drive_of(struct engine_container *c);
+void drive_free(struct engine_container *c);
+void drive_exit_reason(const struct runtime_exit *from, struct engine_exit *ret);
+
+void drive_prepare(struct engine_task *t);
+void drive_release(struct engine_task *t);
+void drive_remove(struct engine_task *t);
