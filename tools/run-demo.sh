@@ -11,7 +11,8 @@ if [ "$(id -u)" != 0 ]; then
 fi
 mkdir -p "$data"
 image=$data/demo/web
-[ -e "$image/index.json" ] || tools/make-demo-image.sh "$image"
+python3 tools/make-busybox-image.py "$image" --add tools/demo:/www --expose 80/tcp \
+  --cmd "sh -c 'echo the demonstration starts; exec httpd -f -v -p 80 -h /www'" >/dev/null
 
 fifo=$(mktemp -u)
 mkfifo "$fifo"
