@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/strutil.h"
 #include "net/loop.h"
+#include "net/url.h"
 
 struct http_client {
         uv_loop_t *loop;
@@ -50,6 +51,7 @@ struct http_call {
         size_t n_headers, room;
         struct buf answer;
         size_t max_body;
+        const char *peer; /* as messages name it */
         bool too_large;
         bool reporting; /* inside `done`: it is freed after it */
         char error[CURL_ERROR_SIZE];
@@ -135,16 +137,23 @@ static int errno_of(CURLcode code, long os_errno)
 /* "connection refused (127.0.0.1:4327)", and what to do where that is known. */
 static const char *explain(struct http_call *call, CURLcode code, int r)
 {
-        const char *address = NULL, *url = NULL;
-        long port = 0;
-        (void)curl_easy_getinfo(call->easy, CURLINFO_PRIMARY_IP, &address);
-        (void)curl_easy_getinfo(call->easy, CURLINFO_PRIMARY_PORT, &port);
-        (void)curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
+        const char *what = call->error[0] != '\0' ? call->error : curl_easy_strerror(code);
         if (call->too_large)
-                return arena_printf(&call->arena, "the answer is larger than %zu bytes (%s)", call->max_body, url != NULL ? url : "");
-        if (code == CURLE_COULDNT_CONNECT && !str_empty(address))
-                return arena_printf(&call->arena, "%s (%s:%ld)", uv_strerror(r), address, port);
-        return arena_printf(&call->arena, "%s (%s)", call->error[0] != '\0' ? call->error : curl_easy_strerror(code), url != NULL ? url : "");
+                what = arena_printf(&call->arena, "the answer is larger than %zu bytes", call->max_body);
+        else if (code == CURLE_COULDNT_CONNECT)
+                what = uv_strerror(r);
+        return arena_printf(&call->arena, "%s (%s)", what, call->peer);
+}
+
+/* The other side as messages name it. */
+static const char *peer_name(struct http_call *call, const struct http_call_options *o)
+{
+        struct url url;
+        if (o->unix_socket != NULL)
+                return arena_printf(&call->arena, "unix:%s", o->unix_socket);
+        if (url_parse(o->url, &call->arena, &url, NULL) < 0)
+                return arena_strdup(&call->arena, o->url);
+        return arena_printf(&call->arena, strchr(url.host, ':') != NULL ? "[%s]:%u" : "%s:%u", url.host, url.port);
 }
 
 static void tell(struct http_call *call, const struct http_result *result)
@@ -420,6 +429,7 @@ struct http_call *http_client_call(struct http_client *client, const struct http
         call->easy = curl_easy_init();
         assert(call->easy != NULL && !client->doomed);
         call->max_body = o->max_body > 0 ? o->max_body : (size_t)64 << 20;
+        call->peer = peer_name(call, o);
         call->done = o->done;
         call->data = o->data;
         call_link(call);
