@@ -69,6 +69,20 @@ static void session_send(struct acs_session *session, const char *text, size_t l
         (void)link_send(&acs->link, text, len);
 }
 
+static void session_store(struct acs_session *session, struct engine_task *task, struct keeper_wait *wait)
+{
+        struct acs *acs = session->data;
+
+        keeper_accept(acs->keeper, task, wait);
+}
+
+static void session_sync(struct acs_session *session, struct engine_task *task, struct keeper_wait *wait)
+{
+        struct acs *acs = session->data;
+
+        keeper_sync(acs->keeper, task, wait);
+}
+
 static void session_sequence(struct acs_session *session)
 {
         struct acs *acs = session->data;
@@ -83,7 +97,11 @@ static void session_heartbeat(struct acs_session *session)
         acs->heartbeat(acs);
 }
 
-static const struct acs_session_ops session_ops = {.send = session_send, .sequence_changed = session_sequence, .heartbeat = session_heartbeat};
+static const struct acs_session_ops session_ops = {.send = session_send,
+                                                   .store = session_store,
+                                                   .sync = session_sync,
+                                                   .sequence_changed = session_sequence,
+                                                   .heartbeat = session_heartbeat};
 
 void acs_init(struct acs *acs, const struct agent_options *options, struct registration *registration, const struct aws_client *client,
               struct engine *engine, struct keeper *keeper, struct timers *timers)
@@ -98,9 +116,9 @@ void acs_init(struct acs *acs, const struct agent_options *options, struct regis
                                           .backoff_min_ms = 250,
                                           .backoff_max_ms = 10000};
 
-        *acs = (struct acs){.options = options, .registration = registration};
+        *acs = (struct acs){.options = options, .registration = registration, .keeper = keeper};
         link_init(&acs->link, &link, &ops, client, timers, acs);
-        acs_session_init(&acs->session, engine, keeper, &session_ops, acs);
+        acs_session_init(&acs->session, engine, &session_ops, acs);
 }
 
 void acs_connect(struct acs *acs)

@@ -10,6 +10,7 @@
 struct acs {
         struct link link;
         struct acs_session session;
+        struct keeper *keeper;
         const struct agent_options *options;
         struct registration *registration;
         bool credentials_sent; /* this process has had all credentials once */

@@ -130,7 +130,7 @@ static void stop_known(struct engine_task *task, struct acs_session *session, st
         if (!task->stop_wanted)
                 engine_task_stop(task, NULL);
         if (task->state < TASK_REMOVING)
-                keeper_sync(session->keeper, task, pending_add(p));
+                session->ops->sync(session, task, pending_add(p));
 }
 
 static void take_task(struct acs_session *session, const struct acs_task *payload, struct pending *p)
@@ -143,13 +143,13 @@ static void take_task(struct acs_session *session, const struct acs_task *payloa
                 if (str_eq(payload->desired_status, "STOPPED"))
                         stop_known(task, session, p);
                 else if (!task->durable)
-                        keeper_accept(session->keeper, task, pending_add(p));
+                        session->ops->store(session, task, pending_add(p));
                 return;
         }
         log_info("task accepted", LOG_S("task", payload->arn), LOG_S("desired", payload->desired_status), LOG_S("family", payload->family));
         task = engine_task_new(payload, session->engine->env);
         /* The disk and the start work side by side; the acknowledgement waits for the disk. */
-        keeper_accept(session->keeper, task, pending_add(p));
+        session->ops->store(session, task, pending_add(p));
         engine_add(session->engine, task);
 }
 
@@ -344,9 +344,9 @@ bool acs_session_message(struct acs_session *session, const char *text, size_t l
         return true;
 }
 
-void acs_session_init(struct acs_session *session, struct engine *engine, struct keeper *keeper, const struct acs_session_ops *ops, void *data)
+void acs_session_init(struct acs_session *session, struct engine *engine, const struct acs_session_ops *ops, void *data)
 {
-        *session = (struct acs_session){.engine = engine, .keeper = keeper, .ops = ops, .data = data};
+        *session = (struct acs_session){.engine = engine, .ops = ops, .data = data};
         sequence_init(&session->sequence, -1);
         list_init(&session->pending);
 }

@@ -14,6 +14,10 @@ struct acs_session;
 struct acs_session_ops {
         /* Sends an envelope to the server; dropped when there is no connection. */
         void (*send)(struct acs_session *session, const char *text, size_t len);
+        /* Writes a new task to the disk; `wait` is called when it is there, perhaps inside the call. */
+        void (*store)(struct acs_session *session, struct engine_task *task, struct keeper_wait *wait);
+        /* The same for what is known of it now. */
+        void (*sync)(struct acs_session *session, struct engine_task *task, struct keeper_wait *wait);
         /* A sequence number that must be kept. */
         void (*sequence_changed)(struct acs_session *session);
         /* A heartbeat came (the health of the node is looked at and goes out on the other channel). */
@@ -22,7 +26,6 @@ struct acs_session_ops {
 
 struct acs_session {
         struct engine *engine;
-        struct keeper *keeper;
         const struct acs_session_ops *ops;
         void *data;
         const char *cluster, *instance_arn;
@@ -30,7 +33,7 @@ struct acs_session {
         struct list pending; /* messages whose acknowledgement waits for the disk */
 };
 
-void acs_session_init(struct acs_session *session, struct engine *engine, struct keeper *keeper, const struct acs_session_ops *ops, void *data);
+void acs_session_init(struct acs_session *session, struct engine *engine, const struct acs_session_ops *ops, void *data);
 /* Forgets acknowledgements that wait. */
 void acs_session_done(struct acs_session *session);
 /* A text frame. Returns false when it could not be understood at all (then it does not count as a sign of life). */
