@@ -60,6 +60,7 @@ void log_store_expire(struct log_store *store, int64_t now_ms);
 struct log_store_stats {
         uint64_t groups, streams, segments, bytes; /* bytes: of files */
         uint64_t appended_events, appended_bytes, batches, syncs; /* since the start */
+        uint64_t damaged; /* frames and indexes that reads left out, because the disk does not give back what was written */
         uint64_t pending_bytes;
 };
 void log_store_stats(const struct log_store *store, struct log_store_stats *ret);
@@ -165,6 +166,7 @@ struct log_query {
         struct log_result *results;
         uint32_t n;
         bool complete;              /* there is nothing behind this page at present */
+        bool has_next;              /* false only for an empty page of a query without `from` */
         struct log_position next;   /* where the page behind this one starts: `from` for it */
 
         struct log_read *read_; /* private */
