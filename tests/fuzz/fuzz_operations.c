@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any sequence of ECS operations: each line is "Operation {json}". Every one must be answered, and never with "something went wrong
+ * in here"; the state must survive being closed and opened again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/server.h"
+#include "base/log.h"
+#include "sched/sched.h"
+#include "store/store.h"
+
+#define MAX_LINES 20
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void run_line(struct api *api, const char *line)
+{
+        CLEANUP_BUF struct buf out = {0};
+        CLEANUP_ARENA struct arena arena = {0};
+        const char *space = strchr(line, ' ');
+        const char *operation = space != NULL ? arena_strndup(&arena, line, (size_t)(space - line)) : line;
+        int status = api_run(api, "ecs", operation, NULL, space != NULL ? space + 1 : "{}", &out);
+
+        if (status >= 500 || (status != 0 && (out.len < 2 || out.data[0] != '{' || out.data[out.len - 1] != '}')))
+                abort();
+}
+
+static void run_lines(struct api *api, const uint8_t *data, size_t size)
+{
+        const char *text = (const char *)data, *end = text + size;
+
+        for (int i = 0; i < MAX_LINES && text < end; i++) {
+                const char *newline = memchr(text, '\n', (size_t)(end - text));
+                size_t n = newline != NULL ? (size_t)(newline - text) : (size_t)(end - text);
+                char *line = strndup(text, n);
+
+                run_line(api, line);
+                free(line);
+                text += n + 1;
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        struct store *store = store_memory_new(-1);
+        struct error error = {0};
+
+        log_setup(LOG_LEVEL_MAX, LOG_FORMAT_TEXT);
+        for (int round = 0; round < 2; round++) {
+                struct sched *sched;
+                struct model *model;
+                struct api *api;
+
+                if (model_open(store, env_system(), NULL, "123456789012", "us-east-1", &model, &error) < 0)
+                        abort();
+                sched = sched_new(model);
+                api = api_new(&(struct api_options){.model = model, .sched = sched, .no_auth = true});
+                if (round == 0)
+                        run_lines(api, data, size);
+                else
+                        run_line(api, "DescribeClusters {\"include\":[\"TAGS\",\"STATISTICS\"]}");
+                api_free(api);
+                sched_free(sched);
+                model_close(model);
+        }
+        store_close(store);
+        return 0;
+}
