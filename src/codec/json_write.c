@@ -71,10 +71,12 @@ static char *put_escape(char *p, unsigned char c)
                 *p++ = name;
                 return p;
         }
-        memcpy(p, "u00", 3);
-        p[3] = hex[c >> 4];
-        p[4] = hex[c & 15];
-        return p + 5;
+        *p++ = 'u';
+        *p++ = '0';
+        *p++ = '0';
+        *p++ = hex[c >> 4];
+        *p++ = hex[c & 15];
+        return p;
 }
 
 size_t json_string_room(const char *s, size_t len)
@@ -115,8 +117,9 @@ char *json_put_string(char *p, const char *s, size_t len)
 
 char *json_put_uint(char *p, uint64_t value)
 {
-        static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960"
-                                    "61626364656667686970717273747576777879808182838485868788899091929394959697989900";
+        static const char pairs[] =
+                "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960"
+                "61626364656667686970717273747576777879808182838485868788899091929394959697989900";
         char text[20], *t = text + sizeof(text);
 
         if (value < 10) {

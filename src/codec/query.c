@@ -108,7 +108,8 @@ static const struct shape_field *find_member(const struct writer *w, const struc
         for (uint32_t i = 0; field == NULL && w->flavor == QUERY_EC2 && i < shape->n_fields; i++) {
                 const struct shape_field *other = &shape->fields[i];
 
-                if (other->wire_len == len && len > 0 && strncasecmp(other->wire, name, 1) == 0 && memcmp(other->wire + 1, name + 1, len - 1) == 0)
+                if (other->wire_len == len && len > 0 && strncasecmp(other->wire, name, 1) == 0 &&
+                    memcmp(other->wire + 1, name + 1, len - 1) == 0)
                         field = other;
         }
         return field;
@@ -198,7 +199,8 @@ static int write_list(struct writer *w, const struct shape_field *field, struct 
         for (size_t i = 0, same; i < n && r == 0; i += same) {
                 same = same_segment(list + i, n - i);
                 if (!is_index(list[i].rest, segment(list[i].rest)))
-                        return shape_fail(path, w->error, SHAPE_BAD_FORM, "a number was expected after the name of the list, not \"%.50s\"", list[i].rest);
+                        return shape_fail(path, w->error, SHAPE_BAD_FORM, "a number was expected after the name of the list, not \"%.50s\"",
+                                          list[i].rest);
                 path->index++;
                 if (path->index > 0)
                         buf_append_char(&w->json, ',');

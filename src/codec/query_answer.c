@@ -27,8 +27,8 @@ static void append_result(struct buf *out, const struct shape_operation *operati
         buf_printf(out, "</%sResult>", operation->name);
 }
 
-void query_append_answer(struct buf *out, const struct shape_service *service, const struct shape_operation *operation, enum query_flavor flavor,
-                         const void *output, const char *request_id)
+void query_append_answer(struct buf *out, const struct shape_service *service, const struct shape_operation *operation,
+                         enum query_flavor flavor, const void *output, const char *request_id)
 {
         open_envelope(out, operation->name, "Response", service->xml_namespace);
         if (flavor == QUERY_EC2) {
@@ -46,8 +46,8 @@ void query_append_answer(struct buf *out, const struct shape_service *service, c
         buf_printf(out, "</%sResponse>", operation->name);
 }
 
-void query_append_error(struct buf *out, enum query_flavor flavor, const char *xml_namespace, const char *code, const char *message, bool sender,
-                        const char *request_id)
+void query_append_error(struct buf *out, enum query_flavor flavor, const char *xml_namespace, const char *code, const char *message,
+                        bool sender, const char *request_id)
 {
         bool ec2 = flavor == QUERY_EC2;
 

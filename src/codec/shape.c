@@ -158,22 +158,23 @@ static size_t path_print(const struct shape_path *path, char *out, size_t size)
                 return 0;
         len = path_print(path->up, out, size);
         if (path->name != NULL && len < size)
-                len += (size_t)snprintf(out + len, size - len, "%s%.*s", len > 0 ? "." : "", (int)MIN(path->name_len, (size_t)128), path->name);
+                len += (size_t)snprintf(out + len, size - len, "%s%.*s", len > 0 ? "." : "", (int)MIN(path->name_len, (size_t)128),
+                                        path->name);
         if (path->index >= 0 && len < size)
                 len += (size_t)snprintf(out + len, size - len, "[%lld]", (long long)path->index);
         return MIN(len, size - 1);
 }
 
-int shape_fail(const struct shape_path *path, struct error *error, const char *code, const char *fmt, ...)
+void shape_report(const struct shape_path *path, struct error *error, const char *code, const char *fmt, ...)
 {
         char where[512] = "", what[1024];
         va_list args;
 
         if (error == NULL)
-                return -EINVAL;
+                return;
         va_start(args, fmt);
         (void)vsnprintf(what, sizeof(what), fmt, args);
         va_end(args);
         path_print(path, where, sizeof(where));
-        return error_api(error, code, "%s%s%s", where, where[0] != '\0' ? ": " : "", what);
+        (void)error_api(error, code, "%s%s%s", where, where[0] != '\0' ? ": " : "", what);
 }

@@ -110,10 +110,10 @@ struct shape_field {
         int8_t has_bit;  /* of scalars; -1 for others */
         uint16_t flags;  /* enum shape_flags */
         uint32_t offset;
-        const struct shape *shape;          /* of STRUCT and LIST of STRUCT */
+        const struct shape *shape;            /* of STRUCT and LIST of STRUCT */
         const struct shape_enum *enumeration; /* of ENUM and LIST of ENUM */
-        int64_t min, max;                   /* value, or length of strings (characters), lists and maps */
-        int64_t default_value;              /* of scalars and enums */
+        int64_t min, max;                     /* value, or length of strings (characters), lists and maps */
+        int64_t default_value;                /* of scalars and enums */
 };
 
 struct shape {
@@ -151,7 +151,8 @@ const struct shape_operation *shape_service_find(const struct shape_service *ser
 /* Appends one element to a list of structures in an arena (amortised growth); evaluates to a pointer to the zeroed new
  * element. `list` is e.g. `struct ecs_tag_list *`. Invalidates pointers to earlier elements. Of two flat copies of one list
  * only one may be pushed to. */
-#define SHAPE_PUSH(arena, list) ((__typeof__((list)->items))shape_list_push_((arena), (struct shape_list *)(void *)(list), sizeof(*(list)->items)))
+#define SHAPE_PUSH(arena, list) \
+        ((__typeof__((list)->items))shape_list_push_((arena), (struct shape_list *)(void *)(list), sizeof(*(list)->items)))
 void *shape_list_push_(struct arena *arena, struct shape_list *list, size_t item_size);
 void string_list_push(struct arena *arena, struct string_list *list, const char *s);
 void string_map_set(struct arena *arena, struct string_map *map, const char *key, const char *value);
@@ -159,9 +160,9 @@ void string_map_set(struct arena *arena, struct string_map *map, const char *key
 const char *string_map_get(const struct string_map *map, const char *key);
 
 struct shape_limits {
-        uint32_t max_depth;    /* 0: 64 */
-        size_t max_bytes;      /* of memory taken from the arena; 0: no limit */
-        bool skip_validation;  /* ranges, lengths and required members (stored objects, peers we trust) */
+        uint32_t max_depth;   /* 0: 64 */
+        size_t max_bytes;     /* of memory taken from the arena; 0: no limit */
+        bool skip_validation; /* ranges, lengths and required members (stored objects, peers we trust) */
 };
 
 /*
@@ -195,7 +196,7 @@ const char *shape_enum_name(const struct shape_enum *e, int value);
 int shape_enum_value(const struct shape_enum *e, const char *name);
 
 /* Typed conveniences over the generated shape: `SHAPE_PARSE(ecs_task, arena, json, len, NULL, &task, &error)`. */
-#define SHAPE_PARSE(type, arena, json, len, limits, ret, error)                                          \
+#define SHAPE_PARSE(type, arena, json, len, limits, ret, error) \
         shape_from_json(&type##_shape, arena, json, len, limits, (void **)(1 ? (ret) : (struct type **)0), error)
 #define SHAPE_COPY(type, obj, arena) ((struct type *)shape_copy(&type##_shape, (1 ? (obj) : (struct type *)0), arena))
 #define SHAPE_PACK(type, obj) ((struct type *)shape_pack(&type##_shape, (1 ? (obj) : (struct type *)0)))

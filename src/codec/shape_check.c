@@ -12,7 +12,8 @@ static int fail_bounds(const struct shape_field *field, const char *what, int64_
                 return shape_fail(path, error, SHAPE_BAD_VALUE, "%s%s%lld is not in %lld..%lld", what, space, (long long)value,
                                   (long long)field->min, (long long)field->max);
         if ((field->flags & SHAPE_HAS_MIN) != 0)
-                return shape_fail(path, error, SHAPE_BAD_VALUE, "%s%s%lld is less than %lld", what, space, (long long)value, (long long)field->min);
+                return shape_fail(path, error, SHAPE_BAD_VALUE, "%s%s%lld is less than %lld", what, space, (long long)value,
+                                  (long long)field->min);
         return shape_fail(path, error, SHAPE_BAD_VALUE, "%s%s%lld is more than %lld", what, space, (long long)value, (long long)field->max);
 }
 
@@ -24,10 +25,12 @@ static bool in_bounds(const struct shape_field *field, int64_t value)
 static int check_double(const struct shape_field *field, double value, const struct shape_path *path, struct error *error)
 {
         /* Written so that NaN fails. */
-        if (((field->flags & SHAPE_HAS_MIN) == 0 || value >= (double)field->min) && ((field->flags & SHAPE_HAS_MAX) == 0 || value <= (double)field->max))
+        if (((field->flags & SHAPE_HAS_MIN) == 0 || value >= (double)field->min) &&
+            ((field->flags & SHAPE_HAS_MAX) == 0 || value <= (double)field->max))
                 return 0;
         return shape_fail(path, error, SHAPE_BAD_VALUE, "%g is not in the range from %lld%s%.0lld", value,
-                          (long long)((field->flags & SHAPE_HAS_MIN) != 0 ? field->min : INT64_MIN), (field->flags & SHAPE_HAS_MAX) != 0 ? " to " : "",
+                          (long long)((field->flags & SHAPE_HAS_MIN) != 0 ? field->min : INT64_MIN),
+                          (field->flags & SHAPE_HAS_MAX) != 0 ? " to " : "",
                           (long long)((field->flags & SHAPE_HAS_MAX) != 0 ? field->max : 0));
 }
 

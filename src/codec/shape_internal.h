@@ -18,8 +18,10 @@ struct shape_path {
         int64_t index; /* -1: none */
 };
 
-/* Fills `error` with "path: message" and returns -EINVAL. */
-int shape_fail(const struct shape_path *path, struct error *error, const char *code, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* Fills `error` with "path: message". */
+void shape_report(const struct shape_path *path, struct error *error, const char *code, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* The same, and is -EINVAL: a macro so that the compiler and the analyzers see that it is negative. */
+#define shape_fail(...) (shape_report(__VA_ARGS__), -EINVAL)
 
 #define SHAPE_BAD_FORM "SerializationException"
 #define SHAPE_BAD_VALUE "InvalidParameterException"

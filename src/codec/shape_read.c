@@ -68,34 +68,35 @@ static int read_element(struct shape_reader *r, const struct shape_field *field,
         }
 }
 
+static int read_item(struct shape_reader *r, const struct shape_field *field, struct growing *list)
+{
+        void *item;
+        int k;
+
+        if (json_peek(&r->json) == 'n')
+                return json_read_null(&r->json) < 0 ? reader_fail_json(r) : 0;
+        item = grow(r, list);
+        if (item == NULL)
+                return -EINVAL;
+        k = read_element(r, field, item);
+        /* Unknown words of open enumerations are dropped. */
+        list->n += field->element != SHAPE_ENUM || *(int64_t *)item != 0;
+        return k;
+}
+
 static int read_items(struct shape_reader *r, const struct shape_field *field, struct growing *list)
 {
-        struct shape_path here = {.up = r->path->up, .name = r->path->name, .name_len = r->path->name_len};
         const struct shape_path *outer = r->path;
+        struct shape_path here = {.up = outer->up, .name = outer->name, .name_len = outer->name_len, .index = -1};
         int k;
 
         r->path = &here;
         do {
-                void *item;
-
-                if (json_peek(&r->json) == 'n') {
-                        if (json_read_null(&r->json) < 0)
-                                return reader_fail_json(r);
-                        here.index++;
-                        continue;
-                }
-                item = grow(r, list);
-                if (item == NULL)
-                        return -EINVAL;
-                k = read_element(r, field, item);
-                if (k < 0)
-                        return k;
-                /* Unknown words of open enumerations are dropped. */
-                list->n += field->element != SHAPE_ENUM || *(int64_t *)item != 0;
                 here.index++;
-        } while (json_take(&r->json, ','));
+                k = read_item(r, field, list);
+        } while (k == 0 && json_take(&r->json, ','));
         r->path = outer;
-        return 0;
+        return k;
 }
 
 static int read_list(struct shape_reader *r, const struct shape_field *field, void *slot)
@@ -122,7 +123,7 @@ static int read_list(struct shape_reader *r, const struct shape_field *field, vo
 /* "key": json is at the quote; moves behind the colon. The text is in the document, or in the arena when it was escaped. */
 static int read_key(struct shape_reader *r, struct json_string *key)
 {
-        char *text;
+        char *text = NULL;
         int k;
 
         if (json_peek(&r->json) != '"')
@@ -183,9 +184,9 @@ static void drop_repeated(struct growing *list)
 
 static int read_pair(struct shape_reader *r, struct shape_path *here, struct growing *list)
 {
-        struct json_string key;
+        struct json_string key = {0};
         struct string_pair *pair;
-        char *name, *value;
+        char *name = NULL, *value = NULL;
         int k = read_key(r, &key);
 
         if (k < 0)
@@ -214,18 +215,16 @@ static int read_pair(struct shape_reader *r, struct shape_path *here, struct gro
 
 static int read_pairs(struct shape_reader *r, struct growing *list)
 {
-        struct shape_path here = {.up = r->path, .index = -1};
         const struct shape_path *outer = r->path;
+        struct shape_path here = {.up = outer, .index = -1};
         int k;
 
         r->path = &here;
-        do {
+        do
                 k = read_pair(r, &here, list);
-                if (k < 0)
-                        return k;
-        } while (json_take(&r->json, ','));
+        while (k == 0 && json_take(&r->json, ','));
         r->path = outer;
-        return 0;
+        return k;
 }
 
 static int read_map(struct shape_reader *r, struct string_map *map)
@@ -265,33 +264,36 @@ static int read_member(struct shape_reader *r, const struct shape_field *field, 
         return k;
 }
 
+static int read_named(struct shape_reader *r, const struct shape *shape, void *obj, struct shape_path *here)
+{
+        const struct shape_field *field;
+        struct json_string key = {0};
+        int k;
+
+        here->name = NULL;
+        k = read_key(r, &key);
+        if (k < 0)
+                return k;
+        field = shape_find(shape, key.text, key.len);
+        here->name = key.text;
+        here->name_len = key.len;
+        if (field != NULL)
+                return read_member(r, field, obj);
+        return json_skip(&r->json, r->depth) < 0 ? reader_fail_json(r) : 0;
+}
+
 static int read_members(struct shape_reader *r, const struct shape *shape, void *obj)
 {
-        struct shape_path here = {.up = r->path, .index = -1};
         const struct shape_path *outer = r->path;
-        struct json_string key;
+        struct shape_path here = {.up = outer, .index = -1};
         int k;
 
         r->path = &here;
-        do {
-                const struct shape_field *field;
-
-                here.name = NULL;
-                k = read_key(r, &key);
-                if (k < 0)
-                        return k;
-                field = shape_find(shape, key.text, key.len);
-                here.name = key.text;
-                here.name_len = key.len;
-                if (field != NULL)
-                        k = read_member(r, field, obj);
-                else
-                        k = json_skip(&r->json, r->depth) < 0 ? reader_fail_json(r) : 0;
-                if (k < 0)
-                        return k;
-        } while (json_take(&r->json, ','));
+        do
+                k = read_named(r, shape, obj, &here);
+        while (k == 0 && json_take(&r->json, ','));
         r->path = outer;
-        return 0;
+        return k;
 }
 
 /* json is at '{'. */
@@ -313,8 +315,8 @@ static int read_struct(struct shape_reader *r, const struct shape *shape, void *
         return 0;
 }
 
-int shape_from_json(const struct shape *shape, struct arena *arena, const char *json, size_t len, const struct shape_limits *limits, void **ret,
-                    struct error *error)
+int shape_from_json(const struct shape *shape, struct arena *arena, const char *json, size_t len, const struct shape_limits *limits,
+                    void **ret, struct error *error)
 {
         static const struct shape_limits usual = {0};
         struct shape_reader r = {.arena = arena, .error = error};

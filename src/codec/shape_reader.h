@@ -15,11 +15,24 @@ struct shape_reader {
 
 /* All of these return 0 or -EINVAL with the error set. */
 
-/* The text is no JSON: says what json.problem says, or `problem`, and where. */
-int reader_fail_json(struct shape_reader *r);
-int reader_fail(struct shape_reader *r, const char *problem);
+/* The text is no JSON: says what json.problem says, and where. */
+static inline int reader_fail_json(struct shape_reader *r)
+{
+        return shape_fail(r->path, r->error, SHAPE_BAD_FORM, "%s (byte %zu of the JSON text)", r->json.problem,
+                          (size_t)(r->json.p - r->json.begin));
+}
+static inline int reader_fail(struct shape_reader *r, const char *problem)
+{
+        r->json.problem = problem;
+        return reader_fail_json(r);
+}
 /* The text is JSON, but of another type. */
-int reader_fail_type(struct shape_reader *r, const char *wanted);
+void reader_report_type(struct shape_reader *r, const char *wanted);
+static inline int reader_fail_type(struct shape_reader *r, const char *wanted)
+{
+        reader_report_type(r, wanted);
+        return -EINVAL;
+}
 /* Counts memory against the limit. */
 int reader_charge(struct shape_reader *r, size_t size) MUST_CHECK;
 /* A NUL-terminated copy in the arena; json is behind the closing quote. `ret_len` may be NULL. */

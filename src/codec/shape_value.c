@@ -3,32 +3,35 @@
 #include "codec/base64.h"
 #include "codec/shape_reader.h"
 
-/* The scanner found no JSON. */
-int reader_fail_json(struct shape_reader *r)
+/* What a value that starts so is, in words. */
+static const char *type_name(const struct json *json, char c)
 {
-        return shape_fail(r->path, r->error, SHAPE_BAD_FORM, "%s (byte %zu of the JSON text)", r->json.problem, (size_t)(r->json.p - r->json.begin));
+        switch (c) {
+        case '"':
+                return "a string";
+        case '{':
+                return "an object";
+        case '[':
+                return "a list";
+        case 't':
+        case 'f':
+                return "a boolean";
+        case '-':
+        case '0' ... '9':
+                return "a number";
+        default:
+                return json->p >= json->end ? "the end of the text" : NULL;
+        }
 }
 
-int reader_fail(struct shape_reader *r, const char *problem)
+void reader_report_type(struct shape_reader *r, const char *wanted)
 {
-        (void)json_fail(&r->json, problem);
-        return reader_fail_json(r);
-}
-
-int reader_fail_type(struct shape_reader *r, const char *wanted)
-{
-        char c = json_peek(&r->json);
-        const char *got = c == '"'                                  ? "a string"
-                          : c == '{'                                ? "an object"
-                          : c == '['                                ? "a list"
-                          : c == 't' || c == 'f'                    ? "a boolean"
-                          : c == '-' || (c >= '0' && c <= '9')      ? "a number"
-                          : c == 0 && r->json.p >= r->json.end      ? "the end of the text"
-                                                                    : NULL;
+        const char *got = type_name(&r->json, json_peek(&r->json));
 
         if (got == NULL)
-                return reader_fail(r, "a value was expected");
-        return shape_fail(r->path, r->error, SHAPE_BAD_FORM, "%s was expected, not %s", wanted, got);
+                (void)reader_fail(r, "a value was expected");
+        else
+                shape_report(r->path, r->error, SHAPE_BAD_FORM, "%s was expected, not %s", wanted, got);
 }
 
 int reader_charge(struct shape_reader *r, size_t size)
@@ -71,7 +74,7 @@ int reader_text(struct shape_reader *r, char **ret, size_t *ret_len)
         return reader_copy(r, &s, ret, ret_len);
 }
 
-static bool is_number(char c)
+static inline bool is_number(char c)
 {
         return c == '-' || (c >= '0' && c <= '9');
 }
@@ -84,8 +87,8 @@ static int read_string(struct shape_reader *r, const struct shape_field *field, 
 static int read_blob(struct shape_reader *r, const struct shape_field *field, void *slot)
 {
         struct shape_blob *blob = slot;
-        char *text;
-        size_t len;
+        char *text = NULL;
+        size_t len = 0;
         int k = reader_text(r, &text, &len);
 
         if (k < 0)
@@ -125,7 +128,7 @@ int reader_enum(struct shape_reader *r, const struct shape_field *field, int64_t
 {
         char words[700];
         struct json_string s;
-        char *text;
+        char *text = NULL;
         int k;
 
         if (json_peek(&r->json) != '"')
@@ -175,7 +178,8 @@ static int read_timestamp(struct shape_reader *r, const struct shape_field *fiel
                 return reader_fail_type(r, "a time (seconds since 1970)");
         }
         if (k < 0 || !shape_time_valid(ms))
-                return shape_fail(r->path, r->error, SHAPE_BAD_FORM, "not a time between the years 1 and 9999, such as 1700000000.123 or \"2023-11-14T22:13:20Z\"");
+                return shape_fail(r->path, r->error, SHAPE_BAD_FORM,
+                                  "not a time between the years 1 and 9999, such as 1700000000.123 or \"2023-11-14T22:13:20Z\"");
         *(int64_t *)slot = ms;
         return 0;
 }
@@ -276,7 +280,7 @@ static int read_bool(struct shape_reader *r, const struct shape_field *field, vo
 }
 
 int (*const reader_scalars[SHAPE_KIND_MAX])(struct shape_reader *, const struct shape_field *, void *) = {
-        [SHAPE_STRING] = read_string,       [SHAPE_BLOB] = read_blob, [SHAPE_JSON] = read_json, [SHAPE_ENUM] = read_enum,
-        [SHAPE_TIMESTAMP] = read_timestamp, [SHAPE_INT] = read_int,   [SHAPE_LONG] = read_long, [SHAPE_DOUBLE] = read_double,
-        [SHAPE_BOOL] = read_bool,
+        [SHAPE_STRING] = read_string, [SHAPE_BLOB] = read_blob,           [SHAPE_JSON] = read_json,
+        [SHAPE_ENUM] = read_enum,     [SHAPE_TIMESTAMP] = read_timestamp, [SHAPE_INT] = read_int,
+        [SHAPE_LONG] = read_long,     [SHAPE_DOUBLE] = read_double,       [SHAPE_BOOL] = read_bool,
 };

@@ -148,8 +148,8 @@ static void write_bool(struct writer *w, const struct shape_field *field, const 
 {
         bool value = *(const bool *)slot;
 
-        room(w, 5);
-        w->p = put(w->p, value ? "true" : "false", value ? 4 : 5);
+        room(w, 6);
+        w->p = stpcpy(w->p, value ? "true" : "false");
 }
 
 static void write_nested(struct writer *w, const struct shape_field *field, const void *slot)
@@ -209,8 +209,8 @@ static void write_map(struct writer *w, const struct shape_field *field, const v
 static const char *empty_value(const struct shape_field *field)
 {
         static const char *const empty[SHAPE_KIND_MAX] = {
-                [SHAPE_STRING] = "\"\"", [SHAPE_BLOB] = "\"\"",    [SHAPE_JSON] = "{}",    [SHAPE_INT] = "0",   [SHAPE_LONG] = "0",
-                [SHAPE_DOUBLE] = "0",    [SHAPE_BOOL] = "false",   [SHAPE_STRUCT] = "{}", [SHAPE_LIST] = "[]", [SHAPE_MAP] = "{}",
+                [SHAPE_STRING] = "\"\"", [SHAPE_BLOB] = "\"\"",  [SHAPE_JSON] = "{}",   [SHAPE_INT] = "0",   [SHAPE_LONG] = "0",
+                [SHAPE_DOUBLE] = "0",    [SHAPE_BOOL] = "false", [SHAPE_STRUCT] = "{}", [SHAPE_LIST] = "[]", [SHAPE_MAP] = "{}",
         };
 
         return empty[field->kind];
@@ -230,9 +230,10 @@ static inline void write_name(struct writer *w, const struct shape_field *field,
 static void write_value(struct writer *w, const struct shape_field *field, const void *slot)
 {
         static void (*const writers[SHAPE_KIND_MAX])(struct writer *, const struct shape_field *, const void *) = {
-                [SHAPE_STRING] = write_string, [SHAPE_BLOB] = write_blob,     [SHAPE_JSON] = write_json,   [SHAPE_ENUM] = write_enum,
-                [SHAPE_TIMESTAMP] = write_timestamp, [SHAPE_INT] = write_int, [SHAPE_LONG] = write_long,   [SHAPE_DOUBLE] = write_double,
-                [SHAPE_BOOL] = write_bool,     [SHAPE_STRUCT] = write_nested, [SHAPE_LIST] = write_list,   [SHAPE_MAP] = write_map,
+                [SHAPE_STRING] = write_string, [SHAPE_BLOB] = write_blob,           [SHAPE_JSON] = write_json,
+                [SHAPE_ENUM] = write_enum,     [SHAPE_TIMESTAMP] = write_timestamp, [SHAPE_INT] = write_int,
+                [SHAPE_LONG] = write_long,     [SHAPE_DOUBLE] = write_double,       [SHAPE_BOOL] = write_bool,
+                [SHAPE_STRUCT] = write_nested, [SHAPE_LIST] = write_list,           [SHAPE_MAP] = write_map,
         };
 
         if (w->redacted && (field->flags & SHAPE_SENSITIVE) != 0)
@@ -248,7 +249,7 @@ static void write_struct(struct writer *w, const struct shape *shape, const void
         put_char(w, '{');
         if (shape->version != 0) {
                 room(w, JSON_NUMBER_MAX);
-                w->p = put(w->p, "\"v\":", 4);
+                w->p = stpcpy(w->p, "\"v\":");
                 w->p = json_put_uint(w->p, shape->version);
                 first = false;
         }
@@ -263,7 +264,7 @@ static void write_struct(struct writer *w, const struct shape *shape, const void
                 } else if ((field->flags & SHAPE_ALWAYS) != 0 && (empty = empty_value(field)) != NULL) {
                         write_name(w, field, first);
                         room(w, 8);
-                        w->p = put(w->p, empty, strlen(empty));
+                        w->p = stpcpy(w->p, empty);
                         first = false;
                 }
         }

@@ -174,7 +174,8 @@ static void append_headers(struct buf *out, const struct sigv4_request *req, con
         }
 }
 
-void sigv4_append_canonical(struct buf *out, const struct sigv4_request *req, const char *signed_headers, bool presigned, bool normalize_path)
+void sigv4_append_canonical(struct buf *out, const struct sigv4_request *req, const char *signed_headers, bool presigned,
+                            bool normalize_path)
 {
         char digest[2 * SHA256_SIZE + 1];
 
@@ -195,7 +196,8 @@ void sigv4_append_canonical(struct buf *out, const struct sigv4_request *req, co
         buf_append(out, digest, 2 * SHA256_SIZE);
 }
 
-char *sigv4_canonical_request(const struct sigv4_request *req, const char *signed_headers, bool presigned, bool normalize_path, struct arena *arena)
+char *sigv4_canonical_request(const struct sigv4_request *req, const char *signed_headers, bool presigned, bool normalize_path,
+                              struct arena *arena)
 {
         CLEANUP_BUF struct buf out = {0};
 
@@ -208,8 +210,8 @@ char *sigv4_string_to_sign(const struct sigv4_claim *claim, const char *canonica
         char digest[2 * SHA256_SIZE + 1];
 
         sha256_hex(canonical_request, strlen(canonical_request), digest);
-        return arena_printf(arena, SIGV4_ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n%s", claim->timestamp, claim->date, claim->region, claim->service,
-                            digest);
+        return arena_printf(arena, SIGV4_ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n%s", claim->timestamp, claim->date, claim->region,
+                            claim->service, digest);
 }
 
 void sigv4_signing_key(const char *secret, const char *date, const char *region, const char *service, uint8_t ret[32])
@@ -271,7 +273,8 @@ static const char *header_names(const struct sigv4_request *req, struct arena *a
 void sigv4_sign(const struct sigv4_request *req, const struct sigv4_credentials *credentials, const char *region, const char *service,
                 const char *timestamp, struct arena *arena, const char **ret_authorization)
 {
-        struct sigv4_claim claim = {.region = region, .service = service, .timestamp = timestamp, .date = arena_strndup(arena, timestamp, 8)};
+        struct sigv4_claim claim = {
+                .region = region, .service = service, .timestamp = timestamp, .date = arena_strndup(arena, timestamp, 8)};
         const char *names = header_names(req, arena);
         char *canonical, signature[65];
 

@@ -27,7 +27,7 @@ struct sigv4_request {
 
 struct sigv4_credentials {
         const char *key_id, *secret;
-        const char *session_token; /* NULL: none */
+        const char *session_token;  /* NULL: none */
         const uint8_t *signing_key; /* for sigv4_verify: 32 bytes of sigv4_signing_key for the claim's scope, when the caller keeps
                                        them; NULL: derived from the secret each time */
 };
@@ -49,8 +49,8 @@ struct sigv4_claim {
 int sigv4_parse(const struct sigv4_request *req, struct arena *arena, struct sigv4_claim *ret, struct error *error) MUST_CHECK;
 /* Checks the signature (constant time), clock skew of more than 5 minutes, expiry, session token, and that host (and every
  * x-amz-* header that must be) is signed. Codes: InvalidSignatureException, ExpiredTokenException, UnrecognizedClientException. */
-int sigv4_verify(const struct sigv4_request *req, const struct sigv4_claim *claim, const struct sigv4_credentials *credentials, int64_t now_ms,
-                 struct arena *arena, struct error *error) MUST_CHECK;
+int sigv4_verify(const struct sigv4_request *req, const struct sigv4_claim *claim, const struct sigv4_credentials *credentials,
+                 int64_t now_ms, struct arena *arena, struct error *error) MUST_CHECK;
 
 /* Signs: returns in `ret_authorization` the header value for "Authorization" (arena). `headers` must hold host and x-amz-date
  * (and x-amz-security-token when there is one); all given headers are signed. */
@@ -63,6 +63,7 @@ void sigv4_timestamp(int64_t now_ms, char ret[17]);
 void sigv4_signing_key(const char *secret, const char *date, const char *region, const char *service, uint8_t ret[32]);
 
 /* The stages, for tests. */
-char *sigv4_canonical_request(const struct sigv4_request *req, const char *signed_headers, bool presigned, bool normalize_path, struct arena *arena);
+char *sigv4_canonical_request(const struct sigv4_request *req, const char *signed_headers, bool presigned, bool normalize_path,
+                              struct arena *arena);
 char *sigv4_string_to_sign(const struct sigv4_claim *claim, const char *canonical_request, struct arena *arena);
 void sigv4_signature(const struct sigv4_claim *claim, const char *secret, const char *string_to_sign, char ret[65]);

@@ -63,7 +63,8 @@ static int parse_scope(const char *text, struct arena *arena, struct sigv4_claim
         for (int i = 0; i < 4; i++) {
                 part[i] = strrchr(copy, '/');
                 if (part[i] == NULL || part[i][1] == '\0' || part[i] == copy)
-                        return error_api(error, INCOMPLETE, "Credential must have the form KEY/YYYYMMDD/REGION/SERVICE/aws4_request, not \"%.200s\".", text);
+                        return error_api(error, INCOMPLETE,
+                                         "Credential must have the form KEY/YYYYMMDD/REGION/SERVICE/aws4_request, not \"%.200s\".", text);
                 *part[i]++ = '\0';
                 if (to[i] != NULL)
                         *to[i] = part[i];
@@ -84,7 +85,8 @@ static int finish_claim(struct sigv4_claim *claim, const char *credential, struc
         if (parse_timestamp(claim->timestamp, &claim->timestamp_ms) < 0)
                 return error_api(error, INCOMPLETE, "X-Amz-Date must look like 20300102T030405Z, not \"%.50s\".", claim->timestamp);
         if (strlen(claim->date) != 8 || strncmp(claim->date, claim->timestamp, 8) != 0)
-                return error_api(error, INVALID, "The date of the credential scope, %.50s, is not that of X-Amz-Date, %s.", claim->date, claim->timestamp);
+                return error_api(error, INVALID, "The date of the credential scope, %.50s, is not that of X-Amz-Date, %s.", claim->date,
+                                 claim->timestamp);
         if (strlen(claim->signature) != 64 || !all_of(claim->signature, 64, "0123456789abcdef"))
                 return error_api(error, INVALID, "Signature must be 64 lower-case hexadecimal digits.");
         return 0;
@@ -111,7 +113,8 @@ static int missing(struct error *error, const char *where, const char *what)
         return error_api(error, INCOMPLETE, "%s lacks %s.", where, what);
 }
 
-static int parse_header(const struct sigv4_request *req, const char *authorization, struct arena *arena, struct sigv4_claim *claim, struct error *error)
+static int parse_header(const struct sigv4_request *req, const char *authorization, struct arena *arena, struct sigv4_claim *claim,
+                        struct error *error)
 {
         const char *credential;
 
@@ -137,7 +140,8 @@ static int parse_header(const struct sigv4_request *req, const char *authorizati
         return finish_claim(claim, credential, arena, error);
 }
 
-static int parse_presigned(const struct sigv4_request *req, const char *algorithm, struct arena *arena, struct sigv4_claim *claim, struct error *error)
+static int parse_presigned(const struct sigv4_request *req, const char *algorithm, struct arena *arena, struct sigv4_claim *claim,
+                           struct error *error)
 {
         const struct {
                 const char *name;
@@ -158,8 +162,8 @@ static int parse_presigned(const struct sigv4_request *req, const char *algorith
         claim->presigned = true;
         claim->timestamp = needed[1].value;
         if (str_to_int64(needed[2].value, &claim->expires_s) < 0 || claim->expires_s < 1 || claim->expires_s > EXPIRES_MAX_S)
-                return error_api(error, INCOMPLETE, "X-Amz-Expires must be a number of seconds from 1 to %" PRId64 ", not \"%.50s\".", EXPIRES_MAX_S,
-                                 needed[2].value);
+                return error_api(error, INCOMPLETE, "X-Amz-Expires must be a number of seconds from 1 to %" PRId64 ", not \"%.50s\".",
+                                 EXPIRES_MAX_S, needed[2].value);
         claim->signed_headers = needed[3].value;
         claim->signature = needed[4].value;
         claim->session_token = uri_query_get(arena, req->query, "X-Amz-Security-Token");
@@ -175,7 +179,8 @@ int sigv4_parse(const struct sigv4_request *req, struct arena *arena, struct sig
         if (authorization != NULL && strncmp(authorization, "AWS4-", 5) == 0) {
                 r = parse_header(req, authorization, arena, &claim, error);
         } else {
-                algorithm = req->query != NULL && strstr(req->query, "X-Amz-") != NULL ? uri_query_get(arena, req->query, "X-Amz-Algorithm") : NULL;
+                algorithm = req->query != NULL && strstr(req->query, "X-Amz-") != NULL ? uri_query_get(arena, req->query, "X-Amz-Algorithm")
+                                                                                       : NULL;
                 if (algorithm == NULL)
                         return -ENOENT;
                 r = parse_presigned(req, algorithm, arena, &claim, error);
@@ -207,7 +212,8 @@ static int check_signed_headers(const struct sigv4_request *req, const struct si
                 return error_api(error, INVALID, "The Host header must be signed: add \"host\" to SignedHeaders.");
         for (size_t i = 0; i < req->n_headers; i++)
                 if (strncasecmp(req->headers[i].name, "x-amz-", 6) == 0 && !is_signed(claim->signed_headers, req->headers[i].name))
-                        return error_api(error, INVALID, "The header %.100s must be signed: add it to SignedHeaders.", req->headers[i].name);
+                        return error_api(error, INVALID, "The header %.100s must be signed: add it to SignedHeaders.",
+                                         req->headers[i].name);
         for (const char *p = claim->signed_headers; *p != '\0'; p += len + (p[len] == ';')) {
                 len = strcspn(p, ";");
                 if (len >= sizeof(name))
@@ -226,13 +232,16 @@ static int check_time(const struct sigv4_claim *claim, int64_t now_ms, struct er
 
         sigv4_timestamp(now_ms, now);
         if (claim->timestamp_ms > now_ms + SKEW_MS)
-                return error_api(error, INVALID, "Signature not yet current: %s is more than 5 minutes after %s, the server's time. Set the client's clock.",
-                                 claim->timestamp, now);
+                return error_api(
+                        error, INVALID,
+                        "Signature not yet current: %s is more than 5 minutes after %s, the server's time. Set the client's clock.",
+                        claim->timestamp, now);
         if (claim->presigned && claim->timestamp_ms + claim->expires_s * 1000 < now_ms)
                 return error_api(error, "ExpiredTokenException", "Signature expired: it was good for %" PRId64 " s from %s; now it is %s.",
                                  claim->expires_s, claim->timestamp, now);
         if (!claim->presigned && claim->timestamp_ms < now_ms - SKEW_MS)
-                return error_api(error, INVALID, "Signature expired: %s is more than 5 minutes before %s, the server's time. Set the client's clock.",
+                return error_api(error, INVALID,
+                                 "Signature expired: %s is more than 5 minutes before %s, the server's time. Set the client's clock.",
                                  claim->timestamp, now);
         return 0;
 }
@@ -247,8 +256,8 @@ static int check_token(const struct sigv4_claim *claim, const struct sigv4_crede
         return error_api(error, "UnrecognizedClientException", "The security token included in the request is invalid.");
 }
 
-int sigv4_verify(const struct sigv4_request *req, const struct sigv4_claim *claim, const struct sigv4_credentials *credentials, int64_t now_ms,
-                 struct arena *arena, struct error *error)
+int sigv4_verify(const struct sigv4_request *req, const struct sigv4_claim *claim, const struct sigv4_credentials *credentials,
+                 int64_t now_ms, struct arena *arena, struct error *error)
 {
         CLEANUP_BUF struct buf canonical = {0};
         char signature[65];
@@ -271,7 +280,8 @@ int sigv4_verify(const struct sigv4_request *req, const struct sigv4_claim *clai
                 sigv4_signature(claim, credentials->secret, to_sign, signature);
         if (CRYPTO_memcmp(signature, claim->signature, 64) != 0)
                 return error_api(error, INVALID,
-                                 "The request signature we calculated does not match the signature you provided. Check the secret access key, and that "
+                                 "The request signature we calculated does not match the signature you provided. Check the secret access "
+                                 "key, and that "
                                  "nothing between client and server changes the Host header or the path.");
         return 0;
 }

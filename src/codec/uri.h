@@ -20,6 +20,7 @@ struct uri_pair {
         const char *name, *value; /* decoded; value is "" when there is no '=' */
 };
 /* Splits at '&' and decodes; empty pieces are skipped. 0; -EINVAL for a NUL; -E2BIG for more than `max` pairs. */
-int uri_query_parse(struct arena *arena, const char *query, size_t len, bool form, size_t max, struct uri_pair **ret, size_t *ret_n) MUST_CHECK;
+int uri_query_parse(struct arena *arena, const char *query, size_t len, bool form, size_t max, struct uri_pair **ret,
+                    size_t *ret_n) MUST_CHECK;
 /* The decoded value of the first parameter of that name; NULL when there is none. */
 const char *uri_query_get(struct arena *arena, const char *query, const char *name);

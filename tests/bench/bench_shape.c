@@ -19,22 +19,33 @@
 /* As the SDKs for Python (with spaces) send it. */
 static const char document[] =
         "{\"family\": \"storefront-web\", \"taskRoleArn\": \"arn:aws:iam::123456789012:role/storefront-task\", \"executionRoleArn\": "
-        "\"arn:aws:iam::123456789012:role/ecsTaskExecutionRole\", \"networkMode\": \"awsvpc\", \"requiresCompatibilities\": [\"FARGATE\", \"EC2\"], "
+        "\"arn:aws:iam::123456789012:role/ecsTaskExecutionRole\", \"networkMode\": \"awsvpc\", \"requiresCompatibilities\": [\"FARGATE\", "
+        "\"EC2\"], "
         "\"cpu\": \"1024\", \"memory\": \"2048\", \"containerDefinitions\": [{\"name\": \"web\", \"image\": "
-        "\"123456789012.dkr.ecr.us-east-1.amazonaws.com/storefront/web:2024-11-05.3\", \"cpu\": 512, \"memory\": 1024, \"memoryReservation\": 512, "
+        "\"123456789012.dkr.ecr.us-east-1.amazonaws.com/storefront/web:2024-11-05.3\", \"cpu\": 512, \"memory\": 1024, "
+        "\"memoryReservation\": 512, "
         "\"essential\": true, \"portMappings\": [{\"containerPort\": 8080, \"hostPort\": 8080, \"protocol\": \"tcp\", \"name\": \"http\"}, "
         "{\"containerPort\": 9090, \"hostPort\": 9090, \"protocol\": \"tcp\"}], \"environment\": [{\"name\": \"DATABASE_HOST\", \"value\": "
-        "\"orders.cluster-abcdefghij.us-east-1.rds.amazonaws.com\"}, {\"name\": \"LOG_LEVEL\", \"value\": \"info\"}, {\"name\": \"FEATURES\", \"value\": "
+        "\"orders.cluster-abcdefghij.us-east-1.rds.amazonaws.com\"}, {\"name\": \"LOG_LEVEL\", \"value\": \"info\"}, {\"name\": "
+        "\"FEATURES\", \"value\": "
         "\"checkout,search,\\\"beta\\\"\"}, {\"name\": \"GREETING\", \"value\": \"Gr\xc3\xbc\xc3\x9f"
         "e\"}], \"secrets\": [{\"name\": \"DATABASE_PASSWORD\", \"valueFrom\": "
-        "\"arn:aws:secretsmanager:us-east-1:123456789012:secret:orders-db-AbCdEf\"}], \"healthCheck\": {\"command\": [\"CMD-SHELL\", \"curl -f "
-        "http://localhost:8080/healthz || exit 1\"], \"interval\": 10, \"timeout\": 5, \"retries\": 3, \"startPeriod\": 30}, \"logConfiguration\": "
-        "{\"logDriver\": \"awslogs\", \"options\": {\"awslogs-group\": \"/ecs/storefront\", \"awslogs-region\": \"us-east-1\", \"awslogs-stream-prefix\": "
-        "\"web\"}}, \"dockerLabels\": {\"team\": \"storefront\", \"tier\": \"front\"}, \"ulimits\": [{\"name\": \"nofile\", \"softLimit\": 65536, "
-        "\"hardLimit\": 65536}], \"dependsOn\": [{\"containerName\": \"proxy\", \"condition\": \"HEALTHY\"}]}, {\"name\": \"proxy\", \"image\": "
-        "\"envoyproxy/envoy:v1.28.0\", \"cpu\": 256, \"memory\": 256, \"essential\": true, \"command\": [\"envoy\", \"-c\", \"/etc/envoy/envoy.yaml\"], "
-        "\"mountPoints\": [{\"sourceVolume\": \"config\", \"containerPath\": \"/etc/envoy\", \"readOnly\": true}]}], \"volumes\": [{\"name\": \"config\", "
-        "\"host\": {\"sourcePath\": \"/srv/envoy\"}}], \"tags\": [{\"key\": \"team\", \"value\": \"storefront\"}, {\"key\": \"cost-centre\", \"value\": \"4711\"}]}";
+        "\"arn:aws:secretsmanager:us-east-1:123456789012:secret:orders-db-AbCdEf\"}], \"healthCheck\": {\"command\": [\"CMD-SHELL\", "
+        "\"curl -f "
+        "http://localhost:8080/healthz || exit 1\"], \"interval\": 10, \"timeout\": 5, \"retries\": 3, \"startPeriod\": 30}, "
+        "\"logConfiguration\": "
+        "{\"logDriver\": \"awslogs\", \"options\": {\"awslogs-group\": \"/ecs/storefront\", \"awslogs-region\": \"us-east-1\", "
+        "\"awslogs-stream-prefix\": "
+        "\"web\"}}, \"dockerLabels\": {\"team\": \"storefront\", \"tier\": \"front\"}, \"ulimits\": [{\"name\": \"nofile\", \"softLimit\": "
+        "65536, "
+        "\"hardLimit\": 65536}], \"dependsOn\": [{\"containerName\": \"proxy\", \"condition\": \"HEALTHY\"}]}, {\"name\": \"proxy\", "
+        "\"image\": "
+        "\"envoyproxy/envoy:v1.28.0\", \"cpu\": 256, \"memory\": 256, \"essential\": true, \"command\": [\"envoy\", \"-c\", "
+        "\"/etc/envoy/envoy.yaml\"], "
+        "\"mountPoints\": [{\"sourceVolume\": \"config\", \"containerPath\": \"/etc/envoy\", \"readOnly\": true}]}], \"volumes\": "
+        "[{\"name\": \"config\", "
+        "\"host\": {\"sourcePath\": \"/srv/envoy\"}}], \"tags\": [{\"key\": \"team\", \"value\": \"storefront\"}, {\"key\": "
+        "\"cost-centre\", \"value\": \"4711\"}]}";
 
 struct work {
         struct arena arena;
@@ -160,7 +171,8 @@ static void prepare_request(struct work *w, struct arena *arena, struct sigv4_he
         headers[2] = (struct sigv4_header){"X-Amz-Target", "AmazonEC2ContainerServiceV20141113.RunTask"};
         headers[3] = (struct sigv4_header){"Content-Type", "application/x-amz-json-1.1"};
         w->credentials = (struct sigv4_credentials){.key_id = "AKIDEXAMPLE", .secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
-        w->request = (struct sigv4_request){.method = "POST", .path = "/", .query = "", .headers = headers, .n_headers = 4, .body = body, .body_len = sizeof(body)};
+        w->request = (struct sigv4_request){
+                .method = "POST", .path = "/", .query = "", .headers = headers, .n_headers = 4, .body = body, .body_len = sizeof(body)};
         sigv4_sign(&w->request, &w->credentials, "us-east-1", "ecs", "20150830T123600Z", arena, &authorization);
         headers[4] = (struct sigv4_header){"Authorization", authorization};
         w->request.n_headers = 5;
@@ -205,14 +217,16 @@ int main(void)
                         benches[i].best_ns = MIN(benches[i].best_ns, ns);
                 }
         }
-        printf("task definition: %zu bytes of JSON, %zu written, %zu packed; best of %d rounds\n", len, written, shape_packed_size(SHAPE, w.obj), ROUNDS);
+        printf("task definition: %zu bytes of JSON, %zu written, %zu packed; best of %d rounds\n", len, written,
+               shape_packed_size(SHAPE, w.obj), ROUNDS);
         for (size_t i = 0; i < ARRAY_SIZE(benches); i++) {
                 printf("%-20s %8.3f us", benches[i].name, benches[i].best_ns / 1000);
                 if (benches[i].bytes > 0)
                         printf("  %7.0f MB/s", (double)benches[i].bytes * 1000 / benches[i].best_ns);
                 printf("\n");
         }
-        printf("ratio to jansson: read %.1f, write %.1f\n", benches[1].best_ns / benches[0].best_ns, benches[3].best_ns / benches[2].best_ns);
+        printf("ratio to jansson: read %.1f, write %.1f\n", benches[1].best_ns / benches[0].best_ns,
+               benches[3].best_ns / benches[2].best_ns);
         json_decref(w.tree);
         arena_done(&kept);
         arena_done(&w.arena);

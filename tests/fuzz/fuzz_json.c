@@ -42,8 +42,13 @@ static void check_object(const struct shape *shape, const void *obj, struct aren
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static const struct shape *const shapes[] = {&kinds_all_shape, &ecs_register_task_definition_request_shape, &ecs_run_task_request_shape,
-                                                     &acs_payload_message_shape, &state_task_shape, &kinds_bounded_shape, &kinds_always_shape};
+        static const struct shape *const shapes[] = {&kinds_all_shape,
+                                                     &ecs_register_task_definition_request_shape,
+                                                     &ecs_run_task_request_shape,
+                                                     &acs_payload_message_shape,
+                                                     &state_task_shape,
+                                                     &kinds_bounded_shape,
+                                                     &kinds_always_shape};
         const struct shape_limits limits = {.max_bytes = 16 * 1024 * 1024, .skip_validation = size % 2 == 0};
 
         for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {

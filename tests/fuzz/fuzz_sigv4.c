@@ -34,7 +34,8 @@ static void check_own(const struct sigv4_request *given, struct arena *arena)
         headers[2].name = "Authorization";
         sigv4_sign(&request, &credentials, "us-east-1", "ecs", "20150830T123600Z", arena, &headers[2].value);
         request.n_headers = 3;
-        if (sigv4_parse(&request, arena, &claim, NULL) < 0 || sigv4_verify(&request, &claim, &credentials, INT64_C(1440938160000), arena, NULL) < 0)
+        if (sigv4_parse(&request, arena, &claim, NULL) < 0 ||
+            sigv4_verify(&request, &claim, &credentials, INT64_C(1440938160000), arena, NULL) < 0)
                 abort();
 }
 

@@ -7,8 +7,13 @@
 
 static void test_vectors(void **state)
 {
-        static const char *const rows[][2] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-                                              {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+        static const char *const rows[][2] = {{"", ""},
+                                              {"f", "Zg=="},
+                                              {"fo", "Zm8="},
+                                              {"foo", "Zm9v"},
+                                              {"foob", "Zm9vYg=="},
+                                              {"fooba", "Zm9vYmE="},
+                                              {"foobar", "Zm9vYmFy"}};
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 char text[16], bytes[16];
@@ -45,7 +50,8 @@ static void test_all_bytes_in_place(void **state)
 
 static void test_refused(void **state)
 {
-        static const char *const rows[] = {"Z", "Zg", "Zg=", "Zm9v=", "====", "Z===", "Zh==", "Zm9=", "Zm9v\n", "Zm-_", "Zg==Zg==", " Zg=", "Zm=v"};
+        static const char *const rows[] = {
+                "Z", "Zg", "Zg=", "Zm9v=", "====", "Z===", "Zh==", "Zm9=", "Zm9v\n", "Zm-_", "Zg==Zg==", " Zg=", "Zm=v"};
         char bytes[16];
         size_t len;
 

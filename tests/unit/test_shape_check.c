@@ -65,7 +65,8 @@ static void test_required(void **state)
         SHAPE_SET(&obj, kinds_needy, int_, 0);
         assert_int_equal(shape_validate(&kinds_needy_shape, &obj, NULL), 0);
         for (int i = 0; i < 5; i++) {
-                static const char *const words[] = {"string: is required", "int: is required", "list: is required", "leaf: is required", "color: is required"};
+                static const char *const words[] = {"string: is required", "int: is required", "list: is required", "leaf: is required",
+                                                    "color: is required"};
                 struct error error = {0};
 
                 whole = obj;
@@ -131,11 +132,8 @@ static void test_operations(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_bounds),
-                cmocka_unit_test(test_required),
-                cmocka_unit_test(test_defaults),
-                cmocka_unit_test(test_words),
-                cmocka_unit_test(test_operations),
+                cmocka_unit_test(test_bounds), cmocka_unit_test(test_required),   cmocka_unit_test(test_defaults),
+                cmocka_unit_test(test_words),  cmocka_unit_test(test_operations),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,10 +6,12 @@
 #include "codec/shape.h"
 #include "unit.h"
 
-static const char document[] =
-        "{\"string\":\"text\",\"blob\":\"AAEC\",\"json\":{\"a\":[1]},\"color\":\"green\",\"seconds\":1700000000.5,\"int\":-1,\"long\":2,\"double\":0.5,"
-        "\"bool\":false,\"leaf\":{\"name\":\"leaf\",\"value\":3},\"self\":{\"strings\":[\"inner\"],\"map\":{\"x\":\"y\"}},\"strings\":[\"one\",\"two\",\"three\"],"
-        "\"ints\":[1,2],\"longs\":[],\"colors\":[\"red\"],\"leaves\":[{\"name\":\"a\"},{\"name\":\"b\",\"value\":1}],\"map\":{\"k\":\"v\",\"l\":\"w\"}}";
+static const char document[] = "{\"string\":\"text\",\"blob\":\"AAEC\",\"json\":{\"a\":[1]},\"color\":\"green\",\"seconds\":1700000000.5,"
+                               "\"int\":-1,\"long\":2,\"double\":0.5,"
+                               "\"bool\":false,\"leaf\":{\"name\":\"leaf\",\"value\":3},\"self\":{\"strings\":[\"inner\"],\"map\":{\"x\":"
+                               "\"y\"}},\"strings\":[\"one\",\"two\",\"three\"],"
+                               "\"ints\":[1,2],\"longs\":[],\"colors\":[\"red\"],\"leaves\":[{\"name\":\"a\"},{\"name\":\"b\",\"value\":1}]"
+                               ",\"map\":{\"k\":\"v\",\"l\":\"w\"}}";
 
 static struct kinds_all *parse(struct arena *arena, const char *json)
 {
@@ -76,11 +78,29 @@ static void test_nothing(void **state)
 static void test_equal_sees_each_member(void **state)
 {
         static const char *const changed[] = {
-                "{\"string\":\"texT\"}", "{\"blob\":\"AAED\"}", "{\"json\":{\"a\":[2]}}", "{\"color\":\"red\"}", "{\"seconds\":1700000000.501}", "{\"int\":1}",
-                "{\"long\":3}", "{\"double\":0.25}", "{\"bool\":true}", "{\"leaf\":{\"name\":\"leaf\",\"value\":4}}", "{\"leaf\":{\"name\":\"leaf\"}}",
-                "{\"self\":{\"strings\":[\"inner\"],\"map\":{\"x\":\"z\"}}}", "{\"strings\":[\"one\",\"two\"]}", "{\"strings\":[\"one\",\"two\",\"four\"]}",
-                "{\"ints\":[1,3]}", "{\"colors\":[\"green\"]}", "{\"leaves\":[{\"name\":\"a\"},{\"name\":\"c\",\"value\":1}]}", "{\"map\":{\"k\":\"v\"}}",
-                "{\"map\":{\"k\":\"v\",\"m\":\"w\"}}", "{\"open\":\"first\"}", "{\"secret\":\"\"}", "{\"opens\":[]}", "{\"millis\":1}",
+                "{\"string\":\"texT\"}",
+                "{\"blob\":\"AAED\"}",
+                "{\"json\":{\"a\":[2]}}",
+                "{\"color\":\"red\"}",
+                "{\"seconds\":1700000000.501}",
+                "{\"int\":1}",
+                "{\"long\":3}",
+                "{\"double\":0.25}",
+                "{\"bool\":true}",
+                "{\"leaf\":{\"name\":\"leaf\",\"value\":4}}",
+                "{\"leaf\":{\"name\":\"leaf\"}}",
+                "{\"self\":{\"strings\":[\"inner\"],\"map\":{\"x\":\"z\"}}}",
+                "{\"strings\":[\"one\",\"two\"]}",
+                "{\"strings\":[\"one\",\"two\",\"four\"]}",
+                "{\"ints\":[1,3]}",
+                "{\"colors\":[\"green\"]}",
+                "{\"leaves\":[{\"name\":\"a\"},{\"name\":\"c\",\"value\":1}]}",
+                "{\"map\":{\"k\":\"v\"}}",
+                "{\"map\":{\"k\":\"v\",\"m\":\"w\"}}",
+                "{\"open\":\"first\"}",
+                "{\"secret\":\"\"}",
+                "{\"opens\":[]}",
+                "{\"millis\":1}",
         };
         CLEANUP_ARENA struct arena arena = {0};
         struct kinds_all *obj = parse(&arena, document);
@@ -92,7 +112,8 @@ static void test_equal_sees_each_member(void **state)
                 assert_false(shape_equal(&kinds_all_shape, obj, parse(&arena, text)));
                 assert_false(shape_equal(&kinds_all_shape, parse(&arena, text), obj));
         }
-        assert_true(shape_equal(&kinds_all_shape, parse(&arena, "{\"map\":{\"a\":\"1\",\"b\":\"2\"}}"), parse(&arena, "{\"map\":{\"b\":\"2\",\"a\":\"1\"}}")));
+        assert_true(shape_equal(&kinds_all_shape, parse(&arena, "{\"map\":{\"a\":\"1\",\"b\":\"2\"}}"),
+                                parse(&arena, "{\"map\":{\"b\":\"2\",\"a\":\"1\"}}")));
         assert_true(shape_equal(&kinds_all_shape, parse(&arena, "{\"double\":\"NaN\"}"), parse(&arena, "{\"double\":\"NaN\"}")));
 }
 
@@ -105,7 +126,8 @@ static void test_equal_takes_absent_for_empty_where_both_are_written(void **stat
         assert_true(shape_equal(&kinds_always_shape, &a, &b));
         assert_true(shape_equal(&kinds_always_shape, &b, &a));
         assert_false(shape_equal(&kinds_all_shape, &c, &d));
-        const struct kinds_always zeroes = {.has = ~UINT64_C(0), .string = "", .map = {.items = (struct string_pair[]){{0}}}, .leaf = &(struct kinds_leaf){0}};
+        const struct kinds_always zeroes = {
+                .has = ~UINT64_C(0), .string = "", .map = {.items = (struct string_pair[]){{0}}}, .leaf = &(struct kinds_leaf){0}};
         struct kinds_always one = zeroes;
 
         assert_true(shape_equal(&kinds_always_shape, &a, &zeroes));

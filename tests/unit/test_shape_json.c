@@ -13,7 +13,8 @@
 
 /* A task definition with most kinds of members. */
 static const char task_definition[] =
-        "{\"family\": \"web\", \"networkMode\": \"awsvpc\", \"cpu\": \"256\", \"memory\": \"512\", \"requiresCompatibilities\": [\"EC2\", \"FARGATE\"],"
+        "{\"family\": \"web\", \"networkMode\": \"awsvpc\", \"cpu\": \"256\", \"memory\": \"512\", \"requiresCompatibilities\": [\"EC2\", "
+        "\"FARGATE\"],"
         " \"containerDefinitions\": [{\"name\": \"app\", \"image\": \"nginx:1.25\", \"cpu\": 128, \"essential\": true,"
         "  \"portMappings\": [{\"containerPort\": 80, \"hostPort\": 8080, \"protocol\": \"tcp\"}, {\"containerPort\": 443}],"
         "  \"environment\": [{\"name\": \"A\", \"value\": \"\\u00e9\\ud83d\\ude00 \\\"x\\\"\\n\"}, {\"name\": \"B\", \"value\": \"\"}],"
@@ -72,9 +73,9 @@ static void prune(json_t *value)
         void *next;
         size_t i;
 
-        json_array_foreach(value, i, member)
-                prune(member);
-        json_object_foreach_safe(value, next, key, member) {
+        json_array_foreach(value, i, member) prune(member);
+        json_object_foreach_safe(value, next, key, member)
+        {
                 prune(member);
                 if (json_is_array(member) && json_array_size(member) == 0)
                         json_object_del(value, key);
@@ -153,14 +154,16 @@ static void test_refuses_bad_json(void **state)
                 {"{\"count\":-2147483649}", "SerializationException", "does not fit into 32 bits"},
                 {"{\"count\":1e400000000000}", "SerializationException", "does not fit into 32 bits"},
                 {"{\"count\":99999999999999999999999999999}", "SerializationException", "does not fit into 32 bits"},
-                {"{\"enableECSManagedTags\":1}", "SerializationException", "enableECSManagedTags: true or false was expected, not a number"},
+                {"{\"enableECSManagedTags\":1}", "SerializationException",
+                 "enableECSManagedTags: true or false was expected, not a number"},
                 {"{\"tags\":{}}", "SerializationException", "tags: a list was expected, not an object"},
                 {"{\"tags\":[1]}", "SerializationException", "tags[0]: an object was expected, not a number"},
                 {"{\"tags\":[{},{\"key\":1}]}", "SerializationException", "tags[1].key: a string was expected"},
                 {"{\"tags\":[{},]}", "SerializationException", "tags[1]: a value was expected"},
                 {"{\"tags\":[{} {}]}", "SerializationException", "tags: ',' or ']' was expected"},
                 {"{\"overrides\":[]}", "SerializationException", "overrides: an object was expected, not a list"},
-                {"{\"launchType\":\"MOON\"}", "InvalidParameterException", "launchType: \"MOON\" is not one of EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES"},
+                {"{\"launchType\":\"MOON\"}", "InvalidParameterException",
+                 "launchType: \"MOON\" is not one of EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES"},
                 {"{}", "InvalidParameterException", "taskDefinition: is required"},
                 {"{\"taskDefinition\":\"a\",\"zzz\":[1,}", "SerializationException", "zzz: a value was expected"},
                 {"{\"taskDefinition\":\"a\",\"zzz\":{\"a\":\"\\q\"}}", "SerializationException", "unknown escape"},
@@ -173,7 +176,8 @@ static void test_refuses_bad_json(void **state)
                 struct error error;
                 int r = parse(&ecs_run_task_request_shape, &arena, rows[i].json, &in, &error);
 
-                if (r != -EINVAL || strcmp(error.code, rows[i].code) != 0 || (rows[i].words != NULL && strstr(error.message, rows[i].words) == NULL))
+                if (r != -EINVAL || strcmp(error.code, rows[i].code) != 0 ||
+                    (rows[i].words != NULL && strstr(error.message, rows[i].words) == NULL))
                         if (rows[i].words != NULL)
                                 fail_msg("%s: %d, %s, %s", rows[i].json, r, error.code, error.message);
         }

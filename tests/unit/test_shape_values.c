@@ -267,7 +267,8 @@ static void test_memory_limit(void **state)
 /* The text need not end in NUL: cut anywhere, it must be refused without a look behind its end. */
 static void test_cut_anywhere(void **state)
 {
-        static const char text[] = "{\"string\":\"a\\u00e9\xc3\xa9\",\"int\":12,\"double\":1.5e3,\"bool\":true,\"leaf\":{\"name\":\"x\"},\"strings\":[\"a\",null],"
+        static const char text[] = "{\"string\":\"a\\u00e9\xc3\xa9\",\"int\":12,\"double\":1.5e3,\"bool\":true,\"leaf\":{\"name\":\"x\"},"
+                                   "\"strings\":[\"a\",null],"
                                    "\"map\":{\"k\":\"v\"},\"json\":[1,{\"a\":false}],\"unknown\":[{}]}";
         struct kinds_all *obj;
 
@@ -306,7 +307,8 @@ static void test_always(void **state)
         const struct kinds_always empty = {0};
 
         SHAPE_WRITE(kinds_always, &empty, &out);
-        assert_string_equal(out.data, "{\"string\":\"\",\"int\":0,\"bool\":false,\"double\":0,\"strings\":[],\"leaves\":[],\"map\":{},\"leaf\":{}}");
+        assert_string_equal(out.data,
+                            "{\"string\":\"\",\"int\":0,\"bool\":false,\"double\":0,\"strings\":[],\"leaves\":[],\"map\":{},\"leaf\":{}}");
 }
 
 static void test_redacted(void **state)
@@ -392,7 +394,8 @@ static void test_doubles(void **state)
 
 static void test_integers(void **state)
 {
-        static const int64_t values[] = {0, 9, 10, 99, 100, 101, 999, 1000, 1005, 12345, 100000, INT32_MAX, INT64_MAX, INT64_MIN, -1, -10, -100};
+        static const int64_t values[] = {0,     9,      10,        99,        100,       101, 999, 1000, 1005,
+                                         12345, 100000, INT32_MAX, INT64_MAX, INT64_MIN, -1,  -10, -100};
         char text[32];
 
         for (size_t i = 0; i < ARRAY_SIZE(values); i++) {

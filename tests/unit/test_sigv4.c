@@ -36,10 +36,15 @@ static void golden_load(struct golden *g, const char *file, struct arena *arena)
                 list[i].name = json_string_value(json_array_get(json_array_get(headers, i), 0));
                 list[i].value = json_string_value(json_array_get(json_array_get(headers, i), 1));
         }
-        g->request = (struct sigv4_request){.method = text(g, "method"), .path = text(g, "path"), .query = text(g, "query"),
-                                            .headers = list, .n_headers = json_array_size(headers),
-                                            .body = text(g, "body"), .body_len = strlen(text(g, "body"))};
-        g->credentials = (struct sigv4_credentials){.key_id = text(g, "key_id"), .secret = text(g, "secret"), .session_token = text(g, "session_token")};
+        g->request = (struct sigv4_request){.method = text(g, "method"),
+                                            .path = text(g, "path"),
+                                            .query = text(g, "query"),
+                                            .headers = list,
+                                            .n_headers = json_array_size(headers),
+                                            .body = text(g, "body"),
+                                            .body_len = strlen(text(g, "body"))};
+        g->credentials = (struct sigv4_credentials){
+                .key_id = text(g, "key_id"), .secret = text(g, "secret"), .session_token = text(g, "session_token")};
 }
 
 static void check_stages(const struct golden *g, struct arena *arena)
@@ -124,7 +129,8 @@ static void own_sign(struct own *o, const char *timestamp)
         o->headers[n++] = (struct sigv4_header){"X-Amz-Date", timestamp};
         o->headers[n++] = (struct sigv4_header){"X-Amz-Target", "Service.Operation"};
         o->credentials = example;
-        o->request = (struct sigv4_request){.method = "POST", .path = "/", .query = "", .headers = o->headers, .n_headers = n, .body = "{}", .body_len = 2};
+        o->request = (struct sigv4_request){
+                .method = "POST", .path = "/", .query = "", .headers = o->headers, .n_headers = n, .body = "{}", .body_len = 2};
         sigv4_sign(&o->request, &o->credentials, "us-east-1", "ecs", timestamp, &o->arena, &authorization);
         o->headers[n++] = (struct sigv4_header){"Authorization", authorization};
         o->request.n_headers = n;
@@ -241,17 +247,24 @@ static void test_parses_authorization(void **state)
                 {"AWS4-HMAC-SHA256   " GOOD_SIGNATURE " ,\tSignedHeaders=host,  " GOOD_CREDENTIAL, "20150830T123600Z", 0, "", ""},
                 {"AWS4-HMAC-SHA256", "20150830T123600Z", -EINVAL, "IncompleteSignatureException", "algorithm"},
                 {"AWS4-ECDSA-P256-SHA256 x", "20150830T123600Z", -EINVAL, "IncompleteSignatureException", "AWS4-ECDSA-P256-SHA256"},
-                {"AWS4-HMAC-SHA256 SignedHeaders=host, " GOOD_SIGNATURE, "20150830T123600Z", -EINVAL, "IncompleteSignatureException", "lacks Credential"},
-                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", " GOOD_SIGNATURE, "20150830T123600Z", -EINVAL, "IncompleteSignatureException", "lacks SignedHeaders"},
-                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host", "20150830T123600Z", -EINVAL, "IncompleteSignatureException", "lacks Signature"},
-                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host, " GOOD_SIGNATURE, NULL, -EINVAL, "IncompleteSignatureException", "X-Amz-Date"},
-                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host, " GOOD_SIGNATURE, "20150831T123600Z", -EINVAL, "InvalidSignatureException", "scope"},
-                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host, " GOOD_SIGNATURE, "2015-08-30T12:36Z", -EINVAL, "IncompleteSignatureException", "X-Amz-Date"},
-                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host, Signature=ABCD", "20150830T123600Z", -EINVAL, "InvalidSignatureException", "64"},
+                {"AWS4-HMAC-SHA256 SignedHeaders=host, " GOOD_SIGNATURE, "20150830T123600Z", -EINVAL, "IncompleteSignatureException",
+                 "lacks Credential"},
+                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", " GOOD_SIGNATURE, "20150830T123600Z", -EINVAL, "IncompleteSignatureException",
+                 "lacks SignedHeaders"},
+                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host", "20150830T123600Z", -EINVAL, "IncompleteSignatureException",
+                 "lacks Signature"},
+                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host, " GOOD_SIGNATURE, NULL, -EINVAL, "IncompleteSignatureException",
+                 "X-Amz-Date"},
+                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host, " GOOD_SIGNATURE, "20150831T123600Z", -EINVAL,
+                 "InvalidSignatureException", "scope"},
+                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host, " GOOD_SIGNATURE, "2015-08-30T12:36Z", -EINVAL,
+                 "IncompleteSignatureException", "X-Amz-Date"},
+                {"AWS4-HMAC-SHA256 " GOOD_CREDENTIAL ", SignedHeaders=host, Signature=ABCD", "20150830T123600Z", -EINVAL,
+                 "InvalidSignatureException", "64"},
                 {"AWS4-HMAC-SHA256 Credential=AKID/x/aws4_request, SignedHeaders=host, " GOOD_SIGNATURE, "20150830T123600Z", -EINVAL,
                  "IncompleteSignatureException", "AKID/x/aws4_request"},
-                {"AWS4-HMAC-SHA256 Credential=AKID/20150830/r/s/aws5_request, SignedHeaders=host, " GOOD_SIGNATURE, "20150830T123600Z", -EINVAL,
-                 "IncompleteSignatureException", "aws5_request"},
+                {"AWS4-HMAC-SHA256 Credential=AKID/20150830/r/s/aws5_request, SignedHeaders=host, " GOOD_SIGNATURE, "20150830T123600Z",
+                 -EINVAL, "IncompleteSignatureException", "aws5_request"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

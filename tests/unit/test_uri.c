@@ -32,8 +32,8 @@ static void test_decode(void **state)
                 bool form;
                 const char *out;
         } rows[] = {
-                {"", false, ""},          {"a%20b+c", false, "a b+c"}, {"a%20b+c", true, "a b c"}, {"%c3%A9", false, "\xc3\xa9"},
-                {"100%", false, "100%"},  {"%2", false, "%2"},         {"%zz", false, "%zz"},      {"%2525", false, "%25"},
+                {"", false, ""},         {"a%20b+c", false, "a b+c"}, {"a%20b+c", true, "a b c"}, {"%c3%A9", false, "\xc3\xa9"},
+                {"100%", false, "100%"}, {"%2", false, "%2"},         {"%zz", false, "%zz"},      {"%2525", false, "%25"},
                 {"a%00b", false, NULL},
         };
 
