@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "model/commit.h"
 #include "model/model.h"
+#include "model/table.h"
 
 /* Every object's structure starts like this. */
 struct any_object {
@@ -85,6 +86,7 @@ struct model {
         struct store *store;
         struct env *env;
         struct tree objects[OBJECT_KIND_MAX];
+        struct table tables[OBJECT_KIND_MAX]; /* the same objects */
         struct list observers;
         struct list stopped; /* of struct task, by stoppedAt */
         size_t n_stopped;

@@ -116,15 +116,22 @@ void object_free(struct object *object)
         free(any);
 }
 
+static void leave_indexes(struct model *model, struct object *object)
+{
+        tree_remove(&model->objects[object->kind], &object->node);
+        table_remove(&model->tables[object->kind], object);
+}
+
 int object_link(struct model *model, struct object *object)
 {
         const struct kind *kind = &model_kinds[object->kind];
         int r;
 
         tree_insert(&model->objects[object->kind], &object->node, object->key);
+        table_insert(&model->tables[object->kind], object);
         r = kind->attach != NULL ? kind->attach(model, object) : 0;
         if (r < 0)
-                tree_remove(&model->objects[object->kind], &object->node);
+                leave_indexes(model, object);
         return r;
 }
 
@@ -134,5 +141,5 @@ void object_unlink(struct model *model, struct object *object)
 
         if (kind->detach != NULL)
                 kind->detach(model, object);
-        tree_remove(&model->objects[object->kind], &object->node);
+        leave_indexes(model, object);
 }

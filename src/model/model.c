@@ -120,8 +120,10 @@ static void free_tree(struct tree_node *node)
 static void release(struct model *model)
 {
         commit_queue_free(model->queue);
-        for (size_t kind = 0; kind < OBJECT_KIND_MAX; kind++)
+        for (size_t kind = 0; kind < OBJECT_KIND_MAX; kind++) {
                 free_tree(model->objects[kind].root);
+                table_done(&model->tables[kind]);
+        }
         arena_done(&model->tx.arena);
         buf_done(&model->key);
         free(model);
@@ -197,9 +199,7 @@ const struct tree *model_objects(const struct model *model, enum object_kind kin
 
 static struct object *find(struct model *model, enum object_kind kind, const char *key)
 {
-        struct tree_node *node = key != NULL ? tree_find(&model->objects[kind], key) : NULL;
-
-        return node != NULL ? CONTAINER_OF(node, struct object, node) : NULL;
+        return key != NULL ? table_find(&model->tables[kind], key) : NULL;
 }
 
 /* The object under "a/b". */

@@ -93,7 +93,7 @@ struct object *tx_insert(struct tx *tx, enum object_kind kind, const void *state
         struct object *object;
         int r;
 
-        assert(tx->open && tree_find(&tx->model->objects[kind], key) == NULL);
+        assert(tx->open && table_find(&tx->model->tables[kind], key) == NULL);
         object = object_new(kind, shape_pack(model_kinds[kind].shape, state), key);
         touch(tx, object, NULL);
         r = object_link(tx->model, object);

@@ -219,8 +219,8 @@ int main(int argc, char **argv)
         uv_loop_init(&bench.loop);
         open_all(&bench);
         insert_frame(&bench);
-        clients(&bench, 1, 3000, false, "1 client, small transactions");
         many_tasks(&bench, n_tasks);
+        clients(&bench, 1, 3000, false, "1 client, small transactions");
         clients(&bench, CLIENTS, 100000, false, "64 clients, small transactions");
         clients(&bench, 1000, 200000, false, "1,000 clients, small transactions");
         clients(&bench, CLIENTS, 100000, true, "64 clients, changes of one task each");
