@@ -170,3 +170,18 @@ int api_bootstrap_keys(struct model *model, const struct access_key **ret_admin,
 
         return r < 0 ? r : find_or_create(model, STATE_KEY_KIND_AGENT, "for nodes, made at the first start", ret_agent, error);
 }
+
+char *api_unique_id(struct arena *arena, const char *prefix, const char *arn)
+{
+        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+        char text[18];
+
+        for (size_t i = 0; i < sizeof(text) - 1; i++) { /* FNV-1a over the name, again for each character */
+                for (const char *p = arn; *p != '\0'; p++)
+                        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+                text[i] = alphabet[(h >> 37) & 31];
+        }
+        text[sizeof(text) - 1] = '\0';
+        return arena_printf(arena, "%s%s", prefix, text);
+}

@@ -33,3 +33,5 @@ int api_bootstrap_keys(struct model *model, const struct access_key **ret_admin,
 
 /* "arn:aws:iam::ACCOUNT:user/admin" */
 char *api_admin_arn(const struct model *model, struct arena *arena);
+/* A stable unique id of a principal such as "AIDAQ3ZK…" (prefix "AIDA" for users, "AROA" for roles), as clients show it; in the arena. */
+char *api_unique_id(struct arena *arena, const char *prefix, const char *arn);

@@ -108,9 +108,44 @@ static int list_access_keys(struct api_call *call, const void *input, void *outp
         return 0;
 }
 
+/* The earliest key of a user, or NULL: users are there as long as they have keys. */
+static const struct state_access_key *first_key(struct model *model, const char *user)
+{
+        const struct state_access_key *first = NULL;
+
+        tree_for_each(node, model_objects(model, OBJECT_ACCESS_KEY))
+        {
+                const struct state_access_key *key = MODEL_OBJECT(node, access_key)->state;
+
+                if (is_lasting(key) && str_eq(user_of(key), user) && (first == NULL || key->created_at < first->created_at))
+                        first = key;
+        }
+        return first;
+}
+
+/* Tools ask it to learn the account. */
+static int get_user(struct api_call *call, const void *input, void *output)
+{
+        const struct iam_get_user_request *in = input;
+        struct iam_get_user_response *out = output;
+        const char *name = in->user_name != NULL ? in->user_name : caller_user(call);
+        const struct state_access_key *key = first_key(call->model, name);
+
+        if (key == NULL)
+                return api_fail(call, "NoSuchEntity", "The user with name %s cannot be found.", name);
+        out->user = ARENA_NEW(call->arena, struct iam_user);
+        out->user->path = "/";
+        out->user->user_name = arena_strdup(call->arena, name);
+        out->user->arn = arena_printf(call->arena, "arn:aws:iam::%s:user/%s", model_account(call->model), name);
+        out->user->user_id = api_unique_id(call->arena, "AIDA", out->user->arn);
+        out->user->create_date = key->created_at;
+        return 0;
+}
+
 const struct api_route iam_access_key_routes[] = {
         {IAM_OP_CREATE_ACCESS_KEY, create_access_key},
         {IAM_OP_DELETE_ACCESS_KEY, delete_access_key},
         {IAM_OP_LIST_ACCESS_KEYS, list_access_keys},
+        {IAM_OP_GET_USER, get_user},
         {0, NULL},
 };

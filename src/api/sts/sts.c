@@ -16,26 +16,10 @@
 #define ROLE_SECONDS 3600
 #define SESSION_SECONDS 43200
 
-/* A stable unique id such as "AIDAQ3ZK…": AWS gives every principal one, and clients show it. */
-static char *unique_id(struct arena *arena, const char *prefix, const char *arn)
-{
-        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-        char text[18];
-
-        for (size_t i = 0; i < sizeof(text) - 1; i++) { /* FNV-1a over the name, again for each character */
-                for (const char *p = arn; *p != '\0'; p++)
-                        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-                text[i] = alphabet[(h >> 37) & 31];
-        }
-        text[sizeof(text) - 1] = '\0';
-        return arena_printf(arena, "%s%s", prefix, text);
-}
-
 /* "AROA…" of a role, which every session of it shows in front of its name. */
 static char *role_id(struct api_call *call, const char *role)
 {
-        return unique_id(call->arena, "AROA", arena_printf(call->arena, "arn:aws:iam::%s:role/%s", model_account(call->model), role));
+        return api_unique_id(call->arena, "AROA", arena_printf(call->arena, "arn:aws:iam::%s:role/%s", model_account(call->model), role));
 }
 
 static const char *user_id(struct api_call *call)
@@ -44,7 +28,7 @@ static const char *user_id(struct api_call *call)
         const char *arn = call->principal_arn, *role = strstr(arn, mark), *session = strrchr(arn, '/');
 
         if (role == NULL)
-                return unique_id(call->arena, "AIDA", arn);
+                return api_unique_id(call->arena, "AIDA", arn);
         role += strlen(mark);
         if (session < role) /* no session's name: not one of ours */
                 return role_id(call, role);
