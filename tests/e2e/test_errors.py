@@ -78,7 +78,7 @@ class Errors(LabTest):
         e, c = self.ecs, self.container
 
         def refused(code='ClientException', containers=None, **more):
-            return (code, e.register_task_definition, {'family': 'bad', 'containerDefinitions': containers or [c()], **more})
+            return (code, e.register_task_definition, {'family': 'bad', 'containerDefinitions': [c()] if containers is None else containers, **more})
         self.check([
             refused(family='bad family!'),
             refused(containers=[]),
