@@ -38,7 +38,7 @@ static struct api_options with_defaults(const struct api_options *given)
         if (options.env == NULL)
                 options.env = model_env(options.model);
         if (options.max_body == 0)
-                options.max_body = 2u << 20;
+                options.max_body = 4u << 20;
         if (options.max_in_flight == 0)
                 options.max_in_flight = 20000;
         if (options.rate == 0)
@@ -132,6 +132,7 @@ void api_add_report(struct api *api, api_report_fn metrics, api_report_fn health
 void api_housekeeping(struct api *api)
 {
         (void)api_keys_expire(api->model, env_now_ms(api->env));
+        services_housekeeping(api);
 }
 
 /* ---- Paths ---- */

@@ -38,7 +38,7 @@ struct api_options {
         struct agents *agents;
         const char *public_url; /* what nodes and clients reach this server by, without a slash at the end; copied */
         const char *version;    /* of the program, for /healthz and metrics; NULL: "unknown" */
-        size_t max_body;        /* bytes of a request to an operation; 0: 2 MiB */
+        size_t max_body;        /* bytes of a request to an operation; 0: 4 MiB */
         uint32_t max_in_flight; /* requests whose answer is still to come, all connections; over it ThrottlingException; 0: 20,000 */
         uint32_t rate;          /* requests a second of one access key, in the long run; 0: 200,000 */
         uint32_t burst;         /* and at once; 0: 400,000 */
@@ -65,7 +65,7 @@ struct api *api_free(struct api *api);
 /* Where nodes and clients reach the server, when that is only known once it listens (copied). Before the first request. */
 void api_set_public_url(struct api *api, const char *url);
 
-/* Ends the keys of sessions that are over. The api's own timer calls it every minute when there is a loop; tests call it
+/* Ends the keys of sessions that are over, and the deletion of task definitions that tasks were still using. The api's own timer calls it every minute when there is a loop; tests call it
  * themselves. (What the model forgets with time is control/retention.h's.) */
 void api_housekeeping(struct api *api);
 

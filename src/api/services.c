@@ -3,6 +3,7 @@
 #include "api/services.h"
 
 #include "api/ecs/common.h"
+#include "api/ecs/task_definitions.h"
 #include "api/iam.idl.h"
 #include "api/iam/access_keys.h"
 #include "api/logs.idl.h"
@@ -18,4 +19,9 @@ void services_register(struct api *api)
         api_add_routes(api, &logs_service, none);
         sts_register(api);
         api_add_routes(api, &iam_service, iam_access_key_routes);
+}
+
+void services_housekeeping(struct api *api)
+{
+        (void)ecs_finish_deletions(api->model);
 }

@@ -5,3 +5,5 @@
 struct api;
 
 void services_register(struct api *api);
+/* What falls due with time. */
+void services_housekeeping(struct api *api);

@@ -163,6 +163,37 @@ static void revisions_are_never_used_again(void **state)
         harness_fails(h, "DeleteTaskDefinitions", "{'taskDefinitions':[]}", "InvalidParameterException", NULL);
 }
 
+static void deletion_waits_for_tasks(void **state)
+{
+        struct api_harness *h = *state;
+        struct state_task task = {.cluster = "default",
+                                  .id = "0123456789abcdef0123456789abcdef",
+                                  .family = "web",
+                                  .last_status = STATE_TASK_STATUS_RUNNING,
+                                  .desired_status = STATE_TASK_STATUS_RUNNING};
+        struct tx *tx;
+
+        harness_ok(h, "CreateCluster", "{}");
+        harness_ok(h, "RegisterTaskDefinition", "{'family':'web'," ONE "}");
+        SHAPE_SET(&task, state_task, revision, 1);
+        tx = tx_begin(h->model);
+        (void)tx_insert(tx, OBJECT_TASK, &task);
+        (void)tx_commit(tx);
+        harness_ok(h, "DeregisterTaskDefinition", "{'taskDefinition':'web:1'}");
+        harness_ok(h, "DeleteTaskDefinitions", "{'taskDefinitions':['web:1']}");
+        api_housekeeping(h->api);
+        harness_ok(h, "DescribeTaskDefinition", "{'taskDefinition':'web:1'}");
+        assert_string_equal(harness_text(h, "taskDefinition.status"), "DELETE_IN_PROGRESS");
+        harness_fails(h, "DeregisterTaskDefinition", "{'taskDefinition':'web:1'}", "ClientException", "being deleted");
+        task.last_status = STATE_TASK_STATUS_STOPPED;
+        task.desired_status = STATE_TASK_STATUS_STOPPED;
+        tx = tx_begin(h->model);
+        tx_put(tx, &model_task(h->model, "default", task.id)->object, &task);
+        (void)tx_commit(tx);
+        api_housekeeping(h->api);
+        harness_fails(h, "DescribeTaskDefinition", "{'taskDefinition':'web:1'}", "ClientException", NULL);
+}
+
 static void describe_with_tags(void **state)
 {
         struct api_harness *h = *state;
@@ -221,6 +252,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(defaults_are_filled_in, begin, end),
                 cmocka_unit_test_setup_teardown(compatibilities_and_attributes, begin, end),
                 cmocka_unit_test_setup_teardown(revisions_are_never_used_again, begin, end),
+                cmocka_unit_test_setup_teardown(deletion_waits_for_tasks, begin, end),
                 cmocka_unit_test_setup_teardown(describe_with_tags, begin, end),
                 cmocka_unit_test_setup_teardown(lists, begin, end),
         };

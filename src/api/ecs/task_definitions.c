@@ -5,6 +5,7 @@
 
 #include "api/ecs/common.h"
 #include "api/ecs/routes.h"
+#include "api/ecs/task_definitions.h"
 #include "api/ecs/taskdef/taskdef.h"
 #include "api/pagination.h"
 #include "base/strutil.h"
@@ -13,6 +14,7 @@
 #define MAX_JSON 65536
 #define MAX_REVISIONS 1000000
 #define MAX_DELETED 10
+#define MAX_FINISHED 500 /* in one transaction */
 
 /* ---- Register ---- */
 
@@ -150,7 +152,7 @@ static int deregister_task_definition(struct api_call *call, const void *input, 
 }
 
 /* Answers for one definition; what cannot be deleted is a failure of its own, not of the request. The definition goes at once when
- * no task uses it; else it stays in DELETE_IN_PROGRESS. */
+ * no task uses it; else it stays in DELETE_IN_PROGRESS until the last one has stopped (ecs_finish_deletions). */
 static void delete_one(struct api_call *call, const char *text, struct ecs_delete_task_definitions_response *out)
 {
         struct error error = {0};
@@ -178,6 +180,27 @@ static void delete_one(struct api_call *call, const char *text, struct ecs_delet
                 tx_remove(tx, &found->object);
                 (void)tx_commit(tx);
         }
+}
+
+size_t ecs_finish_deletions(struct model *model)
+{
+        struct tx *tx = NULL;
+        size_t n = 0;
+
+        tree_for_each (node, model_objects(model, OBJECT_TASK_DEFINITION)) {
+                struct task_definition *definition = MODEL_OBJECT(node, task_definition);
+
+                if (definition->state->definition->status != ECS_TASK_DEFINITION_STATUS_DELETE_IN_PROGRESS || definition->n_tasks > 0)
+                        continue;
+                if (tx == NULL)
+                        tx = tx_begin(model);
+                tx_remove(tx, &definition->object);
+                if (++n == MAX_FINISHED)
+                        break;
+        }
+        if (tx != NULL)
+                (void)tx_commit(tx);
+        return n;
 }
 
 static int delete_task_definitions(struct api_call *call, const void *input, void *output)
