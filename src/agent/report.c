@@ -10,8 +10,6 @@
 
 #define CALM_MS 50            /* how long a container's change waits for others of its task */
 #define CALL_TIMEOUT_MS 30000
-#define TEXT_MAX 1024         /* of reasons */
-#define ID_MAX 255            /* of runtime ids and digests */
 
 /* The reporter's part of a task. */
 struct reporting {
@@ -24,83 +22,6 @@ struct reporting {
         enum report_stage sent_stage;             /* of the call under way */
         enum report_stage *sent_containers;       /* the same, of each container */
 };
-
-static const char *cut(const char *text, size_t max, struct arena *arena)
-{
-        if (text == NULL || strlen(text) <= max)
-                return text;
-        /* Not inside a UTF-8 character. */
-        while (max > 0 && ((unsigned char)text[max] & 0xc0) == 0x80)
-                max--;
-        return arena_strndup(arena, text, max);
-}
-
-/* What to say of a container when the task is said to be in `stage`. */
-static enum report_stage container_stage(const struct engine_container *c, const struct engine_task *task, enum report_stage stage)
-{
-        enum report_stage known = engine_container_stage(c);
-
-        /* A RUNNING that comes late, after the end: as it was then. */
-        if (stage == REPORT_RUNNING && task->reported < REPORT_RUNNING && known == REPORT_STOPPED && c->has_run && c->reported < REPORT_RUNNING &&
-            engine_task_stage(task) == REPORT_STOPPED)
-                return REPORT_RUNNING;
-        return known;
-}
-
-static void put_container(const struct engine_container *c, enum report_stage stage, struct arena *arena, struct ecs_container_state_change *to)
-{
-        to->container_name = c->definition->name;
-        to->status = report_stage_name(stage);
-        if (c->has_run)
-                to->runtime_id = cut(c->runtime_id, ID_MAX, arena);
-        to->image_digest = cut(c->image_digest, ID_MAX, arena);
-        to->network_bindings = c->bindings;
-        if (stage != REPORT_STOPPED)
-                return;
-        to->reason = cut(c->reason, TEXT_MAX, arena);
-        if (c->has_exit_code)
-                SHAPE_SET(to, ecs_container_state_change, exit_code, c->exit_code);
-}
-
-static enum report_stage next_stage(const struct engine_task *task)
-{
-        enum report_stage known = engine_task_stage(task);
-
-        /* RUNNING is never left out: without it the server would take the end for a failure to start. */
-        if (known == REPORT_STOPPED && task->reported < REPORT_RUNNING && task->has_run)
-                return REPORT_RUNNING;
-        return known;
-}
-
-struct ecs_submit_task_state_change_request *report_make(const struct engine_task *task, const char *cluster, struct arena *arena,
-                                                         enum report_stage *ret_stage, bool *ret_urgent)
-{
-        enum report_stage stage = next_stage(task);
-        struct ecs_submit_task_state_change_request *req = ARENA_NEW(arena, struct ecs_submit_task_state_change_request);
-
-        if (task->reported == REPORT_STOPPED)
-                return NULL;
-        for (uint32_t i = 0; i < task->n_containers; i++) {
-                const struct engine_container *c = &task->containers[i];
-                enum report_stage one = container_stage(c, task, stage);
-
-                if (one > c->reported)
-                        put_container(c, one, arena, SHAPE_PUSH(arena, &req->containers));
-        }
-        if (stage <= task->reported && req->containers.n == 0)
-                return NULL;
-        req->cluster = cluster;
-        req->task = task->arn;
-        req->status = stage == REPORT_NOTHING ? "PENDING" : report_stage_name(stage);
-        req->reason = stage == REPORT_STOPPED && task->reason != NULL ? cut(task->reason, TEXT_MAX, arena) : "";
-        req->pull_started_at = task->pull_started_ms;
-        req->pull_stopped_at = task->pull_stopped_ms;
-        if (stage == REPORT_STOPPED)
-                req->execution_stopped_at = task->execution_stopped_ms;
-        *ret_stage = stage;
-        *ret_urgent = stage > task->reported;
-        return req;
-}
 
 bool reporter_is_settled(const struct engine_task *task)
 {
@@ -176,7 +97,7 @@ static void send_next(struct reporting *r)
         if (req == NULL)
                 return;
         for (uint32_t i = 0; i < r->task->n_containers; i++)
-                r->sent_containers[i] = container_stage(&r->task->containers[i], r->task, r->sent_stage);
+                r->sent_containers[i] = report_container_stage(&r->task->containers[i], r->sent_stage);
         reporter->active++;
         r->call.done = on_answer;
         aws_client_call(reporter->client, &r->call, reporter->endpoint, &ecs_service, "SubmitTaskStateChange", req, CALL_TIMEOUT_MS);

@@ -45,3 +45,5 @@ void reporter_forget(struct reporter *reporter, struct engine_task *task);
  * little more may be waited for. */
 struct ecs_submit_task_state_change_request *report_make(const struct engine_task *task, const char *cluster, struct arena *arena,
                                                          enum report_stage *ret_stage, bool *ret_urgent);
+/* What is said of a container when its task is said to be in `stage`. */
+enum report_stage report_container_stage(const struct engine_container *container, enum report_stage stage);

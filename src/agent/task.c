@@ -143,7 +143,7 @@ struct engine_container *engine_task_container(struct engine_task *task, const c
         return NULL;
 }
 
-static void set_reason(char **reason, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void set_reason(char **reason, const char *fmt, va_list args)
 {
         struct arena arena = {0};
 
