@@ -41,14 +41,15 @@ void api_request_id(struct api *api, char ret[37])
         *p = '\0';
 }
 
-/* One line an answer: what went well at debug, what a client did wrong at info, what we did wrong at error. */
+/* One line an answer: what went well at debug, what a client did wrong at info, what we did wrong at error. Whoever has no valid key
+ * must not be able to fill the log: that is debug too, and counted in the metrics. */
 static void log_answer(const struct exchange *x, uint64_t us)
 {
         enum log_level level = LOG_LEVEL_DEBUG;
 
         if (x->status >= 500)
                 level = LOG_LEVEL_ERROR;
-        else if (x->status >= 400 || us >= SLOW_US)
+        else if ((x->status >= 400 && x->call.key_id[0] != '\0') || us >= SLOW_US)
                 level = LOG_LEVEL_INFO;
         log_at_(level, "request", LOG_S("service", x->service != NULL ? x->service->service->name : ""),
                 LOG_S("operation", x->operation_name), LOG_I("status", x->status), LOG_S("code", x->code), LOG_I("us", us),
