@@ -419,6 +419,8 @@ int http1_parse_response(char *head, size_t len, size_t max_headers, struct aren
         struct verdict v = split_head(head, len, max_headers, false, arena, &parsed);
         if (v.status == 0)
                 v = take_headers(&parsed, &facts);
+        if (v.status == 0 && (parsed.status < 100 || parsed.status > 599))
+                v = (struct verdict){400, "the status is not between 100 and 599"};
         if (v.status != 0) {
                 *ret_reason = v.reason;
                 return -EBADMSG;

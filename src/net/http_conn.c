@@ -311,6 +311,8 @@ static void pause_if_held(struct http_conn *hc)
         conn_pause(hc->conn);
 }
 
+static void finish_after_end(struct http_conn *hc);
+
 /* Takes new bytes in. The hc may be freed by it. */
 static void process(struct http_conn *hc, const char *data, size_t len)
 {
@@ -337,6 +339,8 @@ static void process(struct http_conn *hc, const char *data, size_t len)
                 buf_done(&hc->in);
         start_clock(hc);
         pause_if_held(hc);
+        if (hc->peer_ended)
+                finish_after_end(hc);
 }
 
 static void on_received(void *owner, const char *data, size_t len)
@@ -365,6 +369,8 @@ static void on_resume(struct deferred *work)
         }
         if (hc->in.len > 0)
                 process(hc, NULL, 0);
+        else if (hc->peer_ended)
+                finish_after_end(hc);
 }
 
 /* ---- answers ---- */
@@ -372,7 +378,7 @@ static void on_resume(struct deferred *work)
 /* The connection takes no more requests and all are answered. */
 static bool is_finished(const struct http_conn *hc)
 {
-        return list_empty(&hc->requests) && (hc->deaf || (hc->peer_ended && hc->in.len == 0));
+        return list_empty(&hc->requests) && hc->deaf;
 }
 
 void http_conn_answered(struct http_conn *hc, bool keep_alive)
@@ -413,6 +419,18 @@ void http_conn_answered(struct http_conn *hc, bool keep_alive)
                 net_loop_defer(conn_net(hc->conn), &hc->resume);
 }
 
+/* The client will send no more: a request that is not complete never will be. What waits in `in` while paused may be. */
+static void finish_after_end(struct http_conn *hc)
+{
+        if (hc->paused || hc->held)
+                return;
+        if (hc->reading != NULL)
+                http_exchange_free(hc->reading);
+        stop_taking(hc);
+        if (is_finished(hc))
+                conn_close(hc->conn);
+}
+
 /* ---- events ---- */
 
 static void on_ended(void *owner)
@@ -425,14 +443,7 @@ static void on_ended(void *owner)
                 conn_abort(hc->conn);
                 return;
         }
-        if (hc->reading != NULL || hc->started) {
-                /* A request that will never be complete. */
-                if (hc->reading != NULL)
-                        http_exchange_free(hc->reading);
-                stop_taking(hc);
-        }
-        if (is_finished(hc))
-                conn_close(hc->conn);
+        finish_after_end(hc);
 }
 
 static void on_drained(void *owner)
