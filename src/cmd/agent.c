@@ -26,7 +26,8 @@ struct agent_values {
 
 #define FIELD(name) offsetof(struct agent_values, name)
 static const struct option_row agent_option_rows[] = {
-        {"data-dir", OPTION_STRING, FIELD(data_dir), "DIR", DEFAULT_DATA_DIR "/agent", "where the node keeps images, tasks and its identity"},
+        {"data-dir", OPTION_STRING, FIELD(data_dir), "DIR", DEFAULT_DATA_DIR "/agent",
+         "where the node keeps images, tasks and its identity"},
         {"server", OPTION_STRING, FIELD(server), "URL", NULL, "the server: http://HOST:4327 (or --server-data-dir)"},
         {"server-data-dir", OPTION_STRING, FIELD(server_dir), "DIR", NULL,
          "data directory of a server on this machine: URL, region and join key are read from it"},
@@ -44,12 +45,15 @@ static const struct option_row agent_option_rows[] = {
         {"memory", OPTION_INT, FIELD(total_memory), "MIB", "0", "memory offered; 0: all"},
         {"reserved-cpu", OPTION_INT, FIELD(reserved_cpu), "UNITS", "0", "CPU units kept for the system"},
         {"reserved-memory", OPTION_INT, FIELD(reserved_memory), "MIB", "0", "memory kept for the system"},
-        {"reserved-ports", OPTION_STRING, FIELD(reserved_ports), "LIST", NULL, "TCP ports never given to tasks; default 22,2375,2376,51678,51679"},
+        {"reserved-ports", OPTION_STRING, FIELD(reserved_ports), "LIST", NULL,
+         "TCP ports never given to tasks; default 22,2375,2376,51678,51679"},
         {"reserved-ports-udp", OPTION_STRING, FIELD(reserved_ports_udp), "LIST", NULL, "UDP ports never given to tasks"},
         {"pull", OPTION_STRING, FIELD(pull), "WORD", "default", "image pulls: default, always, once or prefer-cached"},
-        {"stop-timeout", OPTION_INT, FIELD(stop_timeout), "SECONDS", "30", "from SIGTERM to SIGKILL where the task definition says nothing"},
+        {"stop-timeout", OPTION_INT, FIELD(stop_timeout), "SECONDS", "30",
+         "from SIGTERM to SIGKILL where the task definition says nothing"},
         {"cleanup-wait", OPTION_INT, FIELD(cleanup_wait), "SECONDS", "10800", "how long a stopped task's files stay"},
-        {"disk-pressure", OPTION_INT, FIELD(disk_pressure), "PERCENT", "85", "disk use above which unused images and stopped tasks go at once"},
+        {"disk-pressure", OPTION_INT, FIELD(disk_pressure), "PERCENT", "85",
+         "disk use above which unused images and stopped tasks go at once"},
         {"no-metrics", OPTION_BOOL, FIELD(no_metrics), NULL, NULL, "send no metrics and no health"},
         {"no-network", OPTION_BOOL, FIELD(no_network), NULL, NULL, "leave the host's network alone: only host and none mode run"},
         {"metadata-port", OPTION_INT, FIELD(metadata_port), "PORT", "51679", "task metadata on loopback; -1: any free port"},
@@ -104,7 +108,8 @@ static struct agent_pair *split_pairs(struct arena *arena, const struct string_l
         for (uint32_t i = 0; i < words->n; i++) {
                 const char *equals = strchr(words->items[i], '=');
 
-                pairs[i].name = equals != NULL ? arena_strndup(arena, words->items[i], (size_t)(equals - words->items[i])) : words->items[i];
+                pairs[i].name =
+                        equals != NULL ? arena_strndup(arena, words->items[i], (size_t)(equals - words->items[i])) : words->items[i];
                 pairs[i].value = equals != NULL ? equals + 1 : NULL;
         }
         return pairs;
@@ -118,9 +123,10 @@ static int fill_options(const struct agent_values *v, struct arena *arena, struc
         if (v->server_dir != NULL && credentials_read(v->server_dir, CREDENTIALS_AGENT, arena, &c, error) < 0)
                 return -EINVAL;
         if (c.endpoint == NULL || c.key_id == NULL || c.secret == NULL)
-                return error_set(error, EINVAL,
-                                 "where is the server? Give --server URL, --access-key and --secret-key (made by: gantry keys create --agent), "
-                                 "or --server-data-dir DIR for a server on this machine");
+                return error_set(
+                        error, EINVAL,
+                        "where is the server? Give --server URL, --access-key and --secret-key (made by: gantry keys create --agent), "
+                        "or --server-data-dir DIR for a server on this machine");
         if (pull < 0)
                 return error_set(error, EINVAL, "--pull: '%s' is not default, always, once or prefer-cached", v->pull);
         o->data_dir = v->data_dir;

@@ -25,7 +25,8 @@ static void on_done(struct http_call *call, const struct http_result *result, vo
 
         (void)call;
         if (result->status < 0) {
-                x->result = error_set(x->error, -result->status, "no answer from %s: %s. Is the server running?", x->endpoint, result->message);
+                x->result =
+                        error_set(x->error, -result->status, "no answer from %s: %s. Is the server running?", x->endpoint, result->message);
                 return;
         }
         if (result->status == 200) {
@@ -63,7 +64,8 @@ int client_call(const struct client_request *request, struct arena *arena, const
 
         sigv4_sign(&to_sign, &keys, c->region, request->service, timestamp, arena, &authorization);
 
-        struct http_header headers[] = {{"Content-Type", signed_headers[0].value}, {"X-Amz-Date", timestamp}, {"Authorization", authorization}};
+        struct http_header headers[] = {
+                {"Content-Type", signed_headers[0].value}, {"X-Amz-Date", timestamp}, {"Authorization", authorization}};
         struct http_call_options options = {.method = "POST",
                                             .url = arena_printf(arena, "%s/", c->endpoint),
                                             .headers = headers,

@@ -20,8 +20,7 @@ static int create_key(const struct verb *verb, const struct keys_values *v, cons
         struct error error = {0};
         const char *xml, *id, *secret, *cursor;
         struct client_request request = {c, "iam",
-                                         arena_printf(&arena, IAM_FORM("CreateAccessKey") "&UserName=%s",
-                                                      v->agent ? "agent" : v->user)};
+                                         arena_printf(&arena, IAM_FORM("CreateAccessKey") "&UserName=%s", v->agent ? "agent" : v->user)};
 
         (void)argument;
         if (client_call(&request, &arena, &xml, &error) < 0)
@@ -32,8 +31,8 @@ static int create_key(const struct verb *verb, const struct keys_values *v, cons
         secret = client_xml_text(&cursor, "SecretAccessKey", &arena);
         printf("access-key = %s\nsecret-key = %s\n", id, secret);
         if (v->agent)
-                fprintf(stderr, "\nOn the new node, as root:\n    GANTRY_ACCESS_KEY=%s GANTRY_SECRET_KEY=%s gantry agent --server %s\n", id, secret,
-                        c->endpoint);
+                fprintf(stderr, "\nOn the new node, as root:\n    GANTRY_ACCESS_KEY=%s GANTRY_SECRET_KEY=%s gantry agent --server %s\n", id,
+                        secret, c->endpoint);
         return 0;
 }
 

@@ -14,7 +14,8 @@ static int print_verbs(void)
         printf("gantry " GANTRY_VERSION ": an Amazon ECS that you run yourself\n\n");
         for (size_t i = 0; verbs[i] != NULL; i++)
                 printf("  gantry %-12s %s\n", verbs[i]->name, verbs[i]->summary);
-        printf("\nEach has --help. To start: sudo gantry up; then, in another shell: eval \"$(sudo gantry env)\" and aws ecs list-clusters.\n");
+        printf("\nEach has --help. To start: sudo gantry up; then, in another shell: eval \"$(sudo gantry env)\" and aws ecs "
+               "list-clusters.\n");
         return 0;
 }
 

@@ -136,8 +136,11 @@ static int read_flags(struct parse *p, char **argv, char **args, const char **re
                         return error_set(p->error, EINVAL, "unknown option %.*s: see gantry %s --help", (int)len, word, p->verb->name);
                 if (equals == NULL && row->type != OPTION_BOOL && *++argv == NULL)
                         return error_set(p->error, EINVAL, "--%s needs a %s", row->name, row->metavar);
-                r = set_value(p, row, equals != NULL ? equals + 1 : row->type == OPTION_BOOL ? "yes" : *argv, SOURCE_FLAG,
-                              arena_printf(p->arena, "--%s", row->name));
+                r = set_value(p, row,
+                              equals != NULL             ? equals + 1
+                              : row->type == OPTION_BOOL ? "yes"
+                                                         : *argv,
+                              SOURCE_FLAG, arena_printf(p->arena, "--%s", row->name));
                 if (r < 0)
                         return r;
         }

@@ -21,30 +21,34 @@ enum option_type {
 };
 
 struct option_row {
-        const char *name;    /* "data-dir"; NULL ends the table */
+        const char *name; /* "data-dir"; NULL ends the table */
         enum option_type type;
-        size_t offset;       /* of the value in the verb's structure */
-        const char *metavar; /* "DIR"; NULL for booleans */
+        size_t offset;        /* of the value in the verb's structure */
+        const char *metavar;  /* "DIR"; NULL for booleans */
         const char *fallback; /* default as text, or NULL */
         const char *help;
 };
 
-#define OPTION_END {.name = NULL}
+#define OPTION_END           \
+        {                    \
+                .name = NULL \
+        }
 
 struct verb {
         const char *name;
-        const char *summary;           /* one line, for the list of verbs */
-        const char *usage;             /* what follows the name: "[OPTIONS]" */
-        const char *description;       /* paragraphs of --help */
+        const char *summary;              /* one line, for the list of verbs */
+        const char *usage;                /* what follows the name: "[OPTIONS]" */
+        const char *description;          /* paragraphs of --help */
         const struct option_row *options; /* NULL: none */
-        size_t size;                   /* of the structure that the options fill */
+        size_t size;                      /* of the structure that the options fill */
         /* Exit status. `args` are the words that are not options, NULL-terminated. */
         int (*run)(const struct verb *verb, void *values, char **args);
 };
 
 /* Fills `values` (verb->size zeroed bytes) from flags, environment and file. `ret_args` gets the other words (arena). Returns 0,
  * 1 when --help was printed, or -EINVAL with the message to show. */
-int options_parse(const struct verb *verb, char **argv, struct arena *arena, void *values, char ***ret_args, struct error *error) MUST_CHECK;
+int options_parse(const struct verb *verb, char **argv, struct arena *arena, void *values, char ***ret_args,
+                  struct error *error) MUST_CHECK;
 void options_help(const struct verb *verb);
 
 /* Prints "gantry VERB: MESSAGE" on standard error; returns 1 for `return`. */

@@ -31,7 +31,8 @@ static const struct option_row up_options[] = {
         {"listen", OPTION_STRING, FIELD(listen), "ADDR:PORT", "127.0.0.1:4327", "where the API answers"},
         {"account-id", OPTION_STRING, FIELD(account), "DIGITS", "123456789012", "account in ARNs"},
         {"region", OPTION_STRING, FIELD(region), "NAME", "us-east-1", "region in ARNs and signatures"},
-        {"zone", OPTION_STRING, FIELD(zone), "NAME", NULL, "availability zone of this node; default: the region's first, for example us-east-1a"},
+        {"zone", OPTION_STRING, FIELD(zone), "NAME", NULL,
+         "availability zone of this node; default: the region's first, for example us-east-1a"},
         {"attribute", OPTION_LIST, FIELD(attributes), "NAME=VALUE", NULL, "own attribute of this node; may be repeated"},
         {"reserved-cpu", OPTION_INT, FIELD(reserved_cpu), "UNITS", "0", "CPU units kept for the system"},
         {"reserved-memory", OPTION_INT, FIELD(reserved_memory), "MIB", "256", "memory kept for the system"},
@@ -185,7 +186,8 @@ static void child_start(struct child *child)
         uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                          {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&child->output},
                                          {.flags = UV_INHERIT_FD, .data.fd = 2}};
-        uv_process_options_t options = {.exit_cb = on_child_exit, .file = "/proc/self/exe", .args = child->argv, .stdio_count = 3, .stdio = stdio};
+        uv_process_options_t options = {
+                .exit_cb = on_child_exit, .file = "/proc/self/exe", .args = child->argv, .stdio_count = 3, .stdio = stdio};
         int r;
 
         uv_pipe_init(&up->process.loop, &child->output, 0);
@@ -294,8 +296,9 @@ static int run_up(const struct verb *verb, void *values, char **args)
         if (process_log_setup(up.values->log_level, up.values->log_format, &error) < 0)
                 return verb_fail(verb, &error);
         if (geteuid() != 0)
-                return verb_fail_text(verb, "the node on this machine starts containers and needs root: sudo gantry up. (Without root, gantry server "
-                                            "runs the control plane alone.)");
+                return verb_fail_text(
+                        verb, "the node on this machine starts containers and needs root: sudo gantry up. (Without root, gantry server "
+                              "runs the control plane alone.)");
         snprintf(pid, sizeof(pid), "%d", (int)getpid());
         setenv("GANTRY_SUPERVISOR", pid, 1);
         process_start(&up.process, on_stop);
@@ -315,8 +318,9 @@ const struct verb verb_up = {
         .name = "up",
         .summary = "everything on this machine: server, node, cluster \"default\"",
         .usage = "[OPTIONS]",
-        .description = "Starts a server and a node on this machine, watches over both, creates the cluster \"default\" and prints one line\n"
-                       "\"ready: URL\" when tasks can be run. SIGTERM or Ctrl-C ends both; containers keep running and are adopted next time.\n",
+        .description =
+                "Starts a server and a node on this machine, watches over both, creates the cluster \"default\" and prints one line\n"
+                "\"ready: URL\" when tasks can be run. SIGTERM or Ctrl-C ends both; containers keep running and are adopted next time.\n",
         .options = up_options,
         .size = sizeof(struct up_values),
         .run = run_up,

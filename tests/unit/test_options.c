@@ -24,7 +24,8 @@ static const struct option_row rows[] = {
         {"word", OPTION_LIST, offsetof(struct values, words), "WORD", "a,b", "a list"},
         OPTION_END,
 };
-static const struct verb verb = {.name = "test", .usage = "", .summary = "", .description = "", .options = rows, .size = sizeof(struct values)};
+static const struct verb verb = {
+        .name = "test", .usage = "", .summary = "", .description = "", .options = rows, .size = sizeof(struct values)};
 
 struct fixture {
         struct arena arena;
@@ -76,7 +77,8 @@ static void test_defaults_and_flags(void **state)
         assert_int_equal(f->values.count, 3);
         assert_false(f->values.loud);
         assert_int_equal(f->values.words.n, 2);
-        assert_int_equal(PARSE(f, "create", "--name", "x", "--test-count=7", "--loud", "--word", "one,two", "--word=three", "--", "--name"), 0);
+        assert_int_equal(PARSE(f, "create", "--name", "x", "--test-count=7", "--loud", "--word", "one,two", "--word=three", "--", "--name"),
+                         0);
         assert_string_equal(f->values.name, "x");
         assert_int_equal(f->values.count, 7);
         assert_true(f->values.loud);

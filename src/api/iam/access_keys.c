@@ -37,7 +37,8 @@ static size_t count_keys(struct model *model)
 {
         size_t n = 0;
 
-        tree_for_each(node, model_objects(model, OBJECT_ACCESS_KEY)) n += is_lasting(MODEL_OBJECT(node, access_key)->state);
+        tree_for_each (node, model_objects(model, OBJECT_ACCESS_KEY))
+                n += is_lasting(MODEL_OBJECT(node, access_key)->state);
         return n;
 }
 
@@ -88,7 +89,8 @@ static int list_access_keys(struct api_call *call, const void *input, void *outp
         uint32_t most = SHAPE_HAS(in, iam_list_access_keys_request, max_items) ? (uint32_t)in->max_items : MAX_KEYS;
 
         SHAPE_SET(out, iam_list_access_keys_response, is_truncated, false);
-        for (struct tree_node *node = tree_after(model_objects(call->model, OBJECT_ACCESS_KEY), in->marker); node != NULL; node = tree_next(node)) {
+        for (struct tree_node *node = tree_after(model_objects(call->model, OBJECT_ACCESS_KEY), in->marker); node != NULL;
+             node = tree_next(node)) {
                 const struct state_access_key *key = MODEL_OBJECT(node, access_key)->state;
                 struct iam_access_key_metadata *item;
 
@@ -113,8 +115,7 @@ static const struct state_access_key *first_key(struct model *model, const char 
 {
         const struct state_access_key *first = NULL;
 
-        tree_for_each(node, model_objects(model, OBJECT_ACCESS_KEY))
-        {
+        tree_for_each (node, model_objects(model, OBJECT_ACCESS_KEY)) {
                 const struct state_access_key *key = MODEL_OBJECT(node, access_key)->state;
 
                 if (is_lasting(key) && str_eq(user_of(key), user) && (first == NULL || key->created_at < first->created_at))

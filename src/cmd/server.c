@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gantry server: the control plane. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "api/agent/agents.h"
+#include "api/keys.h"
+#include "api/server.h"
+#include "base/log.h"
+#include "base/strutil.h"
+#include "cmd/credentials.h"
+#include "cmd/process.h"
+#include "cmd/verbs.h"
+#include "control/retention.h"
+#include "logs/log_store.h"
+#include "net/http_server.h"
+#include "sched/sched.h"
+#include "store/store.h"
+
+/* How often what is over is looked for, and how soon again when there was more than one batch of it. */
+#define RETENTION_MS 1000
+#define CLOSE_GRACE_MS 3000
+
+struct server_values {
+        const char *data_dir, *account, *region, *public_url, *tls_cert, *tls_key, *log_level, *log_format;
+        struct string_list listen;
+        int64_t ping_ms, silent_ms, dead_ms, stopped_task_hours, max_stopped_tasks;
+        bool create_default_cluster;
+};
+
+#define FIELD(name) offsetof(struct server_values, name)
+static const struct option_row server_options[] = {
+        {"data-dir", OPTION_STRING, FIELD(data_dir), "DIR", DEFAULT_DATA_DIR, "everything that the server keeps"},
+        {"listen", OPTION_LIST, FIELD(listen), "ADDR:PORT", "127.0.0.1:4327",
+         "where the API answers; may be repeated; unix:/path is possible"},
+        {"account-id", OPTION_STRING, FIELD(account), "DIGITS", "123456789012", "account in ARNs; cannot be changed later"},
+        {"region", OPTION_STRING, FIELD(region), "NAME", "us-east-1", "region in ARNs and signatures; cannot be changed later"},
+        {"public-url", OPTION_STRING, FIELD(public_url), "URL", NULL,
+         "what nodes reach this server by; default: the first --listen address"},
+        {"tls-cert", OPTION_STRING, FIELD(tls_cert), "FILE", NULL, "certificate chain (PEM) for HTTPS"},
+        {"tls-key", OPTION_STRING, FIELD(tls_key), "FILE", NULL, "its key (PEM)"},
+        {"ping", OPTION_INT, FIELD(ping_ms), "MS", "1000", "a quiet node is pinged after so long"},
+        {"silent", OPTION_INT, FIELD(silent_ms), "MS", "5000", "a silent node gets no new tasks after so long"},
+        {"dead", OPTION_INT, FIELD(dead_ms), "MS", "10000", "and its connection is given up after so long"},
+        {"keep-stopped-hours", OPTION_INT, FIELD(stopped_task_hours), "HOURS", "24", "how long stopped tasks stay visible"},
+        {"keep-stopped-tasks", OPTION_INT, FIELD(max_stopped_tasks), "N", "100000", "and how many at most"},
+        {"create-default-cluster", OPTION_BOOL, FIELD(create_default_cluster), NULL, NULL,
+         "make the cluster \"default\" at the first start"},
+        {"log-level", OPTION_STRING, FIELD(log_level), "LEVEL", "info", "debug, info, warn or error"},
+        {"log-format", OPTION_STRING, FIELD(log_format), "FORMAT", "text", "text or json"},
+        OPTION_END,
+};
+
+struct server {
+        struct process process;
+        const struct server_values *values;
+        struct store *store;
+        struct model *model;
+        struct sched *sched;
+        struct log_store *logs;
+        struct agents *agents;
+        struct retention *retention;
+        struct api *api;
+        struct http_server *http;
+        uv_timer_t retention_timer;
+        struct commit_waiter keys_durable;
+        const struct access_key *admin_key, *agent_key;
+        char url[300];
+        int status;
+};
+
+static void on_retention(uv_timer_t *timer)
+{
+        struct server *s = timer->data;
+
+        while (retention_run(s->retention, env_now_ms(env_system())) >= 500)
+                ;
+}
+
+static void on_logs_closed(void *data)
+{
+        (void)data;
+}
+
+static void on_http_closed(void *data)
+{
+        struct server *s = data;
+
+        log_store_close(s->logs, on_logs_closed, s);
+        uv_close((uv_handle_t *)&s->retention_timer, NULL);
+        process_end(&s->process);
+}
+
+static void on_stop(struct process *process)
+{
+        struct server *s = CONTAINER_OF(process, struct server, process);
+
+        agents_close(s->agents);
+        http_server_close(s->http, CLOSE_GRACE_MS, on_http_closed, s);
+}
+
+/* The first moment at which somebody may be told the keys: they are on disk. */
+static void on_keys_durable(struct commit_waiter *waiter)
+{
+        struct server *s = CONTAINER_OF(waiter, struct server, keys_durable);
+        struct credentials admin = {s->url, s->values->region, s->admin_key->state->id, s->admin_key->state->secret};
+        struct credentials agent = {s->url, s->values->region, s->agent_key->state->id, s->agent_key->state->secret};
+        struct error error = {0};
+
+        if (credentials_write(s->values->data_dir, CREDENTIALS_ADMIN, &admin, &error) < 0 ||
+            credentials_write(s->values->data_dir, CREDENTIALS_AGENT, &agent, &error) < 0) {
+                log_error("cannot write the credentials", LOG_S("error", error.message));
+                s->status = 1;
+                process_end(&s->process);
+                uv_stop(&s->process.loop);
+                return;
+        }
+        printf("ready: %s\n", s->url);
+        fflush(stdout);
+}
+
+/* The URL that clients get: the public one, or that of the first listening address with its real port. */
+static void make_url(struct server *s)
+{
+        const struct server_values *v = s->values;
+        const char *scheme = v->tls_cert != NULL ? "https" : "http", *first = v->listen.items[0], *colon = strrchr(first, ':');
+
+        if (v->public_url != NULL)
+                snprintf(s->url, sizeof(s->url), "%s", v->public_url);
+        else if (str_starts_with(first, "0.0.0.0:") || str_starts_with(first, "[::]:") || str_starts_with(first, "unix:"))
+                snprintf(s->url, sizeof(s->url), "%s://127.0.0.1:%d", scheme, http_server_port(s->http));
+        else
+                snprintf(s->url, sizeof(s->url), "%s://%.*s:%d", scheme, (int)(colon - first), first, http_server_port(s->http));
+}
+
+static int open_state(struct server *s, struct error *error)
+{
+        const struct server_values *v = s->values;
+        CLEANUP_ARENA struct arena arena = {0};
+        int r;
+
+        if (mkdir(v->data_dir, 0700) < 0 && errno != EEXIST)
+                return error_set(error, errno, "cannot make the data directory %s: %s", v->data_dir, strerror(errno));
+        r = store_sqlite_open(v->data_dir, &s->store, error);
+        if (r < 0)
+                return r;
+        r = model_open(s->store, env_system(), &s->process.loop, v->account, v->region, &s->model, error);
+        if (r < 0)
+                return r;
+        s->sched = sched_new(s->model);
+        s->retention = retention_new(s->model, &(struct retention_options){.stopped_task_ms = v->stopped_task_hours * 3600 * 1000,
+                                                                           .max_stopped_tasks = (size_t)v->max_stopped_tasks});
+        return log_store_open(&(struct log_store_options){.dir = arena_printf(&arena, "%s/logs", v->data_dir), .loop = &s->process.loop},
+                              &s->logs, error);
+}
+
+/* A listening address needs a TLS certificate unless only this machine can reach it. */
+static int check_listen(const struct server_values *v, struct error *error)
+{
+        if (v->listen.n == 0)
+                return error_set(error, EINVAL, "--listen: say at least one address");
+        if ((v->tls_cert == NULL) != (v->tls_key == NULL))
+                return error_set(error, EINVAL, "--tls-cert and --tls-key go together");
+        for (uint32_t i = 0; i < v->listen.n && v->tls_cert == NULL; i++)
+                if (!str_starts_with(v->listen.items[i], "127.") && !str_starts_with(v->listen.items[i], "[::1]:") &&
+                    !str_starts_with(v->listen.items[i], "unix:"))
+                        log_warn("listening without TLS on an address that others can reach: requests are signed but can be read; "
+                                 "give --tls-cert and --tls-key",
+                                 LOG_S("listen", v->listen.items[i]));
+        return 0;
+}
+
+static int start_http(struct server *s, struct error *error)
+{
+        const struct server_values *v = s->values;
+        struct http_server_options options = {.loop = &s->process.loop,
+                                              .handler = api_handle,
+                                              .reject = api_reject,
+                                              .data = s->api,
+                                              .tls_cert = v->tls_cert,
+                                              .tls_key = v->tls_key};
+        int r = http_server_new(&options, &s->http, error);
+
+        for (uint32_t i = 0; r >= 0 && i < v->listen.n; i++)
+                r = http_server_listen(s->http, v->listen.items[i], error);
+        return r;
+}
+
+static int start(struct server *s, struct error *error)
+{
+        struct api_options options = {.loop = &s->process.loop, .version = GANTRY_VERSION, .public_url = ""};
+        int r = check_listen(s->values, error);
+
+        if (r < 0 || (r = open_state(s, error)) < 0)
+                return r;
+        options.model = s->model;
+        options.sched = s->sched;
+        options.logs = s->logs;
+        s->api = api_new(&options);
+        r = start_http(s, error);
+        if (r < 0)
+                return r;
+        make_url(s);
+        api_set_public_url(s->api, s->url);
+        s->api->http = s->http;
+        s->agents = agents_new(&(struct agents_options){.model = s->model,
+                                                        .loop = &s->process.loop,
+                                                        .logs_endpoint = s->url,
+                                                        .ping_ms = (uint32_t)s->values->ping_ms,
+                                                        .silent_ms = (uint32_t)s->values->silent_ms,
+                                                        .dead_ms = (uint32_t)s->values->dead_ms});
+        agents_serve(s->agents, s->api);
+        uv_timer_init(&s->process.loop, &s->retention_timer);
+        s->retention_timer.data = s;
+        uv_timer_start(&s->retention_timer, on_retention, RETENTION_MS, RETENTION_MS);
+        r = api_bootstrap_keys(s->model, &s->admin_key, &s->agent_key, error);
+        if (r < 0)
+                return r;
+        if (s->values->create_default_cluster && model_cluster(s->model, "default") == NULL) {
+                CLEANUP_BUF struct buf answer = {0};
+
+                api_run(s->api, "ecs", "CreateCluster", NULL, "{}", &answer);
+        }
+        s->keys_durable.durable = on_keys_durable;
+        model_when_durable(s->model, model_sequence(s->model), &s->keys_durable);
+        return 0;
+}
+
+static void finish(struct server *s)
+{
+        s->agents = agents_free(s->agents);
+        s->api = api_free(s->api);
+        s->retention = retention_free(s->retention);
+        s->sched = sched_free(s->sched);
+        s->model = model_close(s->model); /* after those who watch it */
+        s->store = store_close(s->store);
+}
+
+static int run_server(const struct verb *verb, void *values, char **args)
+{
+        struct server server = {.values = values};
+        struct error error = {0};
+
+        (void)args;
+        if (process_log_setup(server.values->log_level, server.values->log_format, &error) < 0)
+                return verb_fail(verb, &error);
+        process_start(&server.process, on_stop);
+        if (start(&server, &error) < 0)
+                return verb_fail(verb, &error);
+        process_run(&server.process);
+        finish(&server);
+        return server.status;
+}
+
+const struct verb verb_server = {
+        .name = "server",
+        .summary = "the control plane alone",
+        .usage = "[OPTIONS]",
+        .description = "Answers the AWS APIs and directs the nodes that join. Needs no root. Prints \"ready: URL\" once it answers; gantry "
+                       "env then\n"
+                       "says how to reach it. SIGTERM ends it in an orderly way; tasks keep running on their nodes.\n",
+        .options = server_options,
+        .size = sizeof(struct server_values),
+        .run = run_server,
+};
