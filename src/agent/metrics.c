@@ -35,7 +35,7 @@ static void sample_network(struct container_metrics *m, double seconds)
         metric_add(&m->tx_rate, grown(now->tx_bytes, before->tx_bytes) / seconds);
 }
 
-void metrics_sample(struct container_metrics *m, const struct runtime_stats *stats)
+void container_metrics_sample(struct container_metrics *m, const struct runtime_stats *stats)
 {
         if (stats->read_ms == 0 || stats->read_ms == m->last.read_ms)
                 return;
@@ -112,7 +112,7 @@ static struct tcs_network_stats_set *take_network(struct container_metrics *m, s
         return set;
 }
 
-bool metrics_take(struct container_metrics *m, struct arena *arena, struct tcs_container_metric *ret)
+bool container_metrics_take(struct container_metrics *m, struct arena *arena, struct tcs_container_metric *ret)
 {
         if (m->memory.n == 0)
                 return false;

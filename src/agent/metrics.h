@@ -23,9 +23,9 @@ struct container_metrics {
 
 void metric_add(struct metric *metric, double value);
 /* A sample; one with read_ms 0 (not running) is ignored. A counter that went back (a restart) counts from zero. */
-void metrics_sample(struct container_metrics *metrics, const struct runtime_stats *stats);
+void container_metrics_sample(struct container_metrics *metrics, const struct runtime_stats *stats);
 /* Writes the interval's figures and begins the next. False when there was no sample. */
-bool metrics_take(struct container_metrics *metrics, struct arena *arena, struct tcs_container_metric *ret);
+bool container_metrics_take(struct container_metrics *metrics, struct arena *arena, struct tcs_container_metric *ret);
 /* Bytes a second between the last two samples. */
 double metrics_rx_rate(const struct container_metrics *metrics);
 double metrics_tx_rate(const struct container_metrics *metrics);

@@ -40,7 +40,7 @@ static void take_samples(const struct runtime_stats *stats, uint32_t n, void *da
 
                         if (c->metrics == NULL)
                                 c->metrics = xalloc(sizeof(struct container_metrics));
-                        metrics_sample(c->metrics, &stats[i]);
+                        container_metrics_sample(c->metrics, &stats[i]);
                 }
                 free(s->items[i].task_arn);
         }

@@ -29,7 +29,7 @@ static void put_task(struct engine_task *t, struct arena *arena, struct tcs_task
                 struct engine_container *c = &t->containers[i];
                 struct tcs_container_metric metric = {.container_arn = c->definition->container_arn, .container_name = c->definition->name};
 
-                if (c->metrics == NULL || !metrics_take(c->metrics, arena, &metric))
+                if (c->metrics == NULL || !container_metrics_take(c->metrics, arena, &metric))
                         continue;
                 if (c->definition->restart_policy != NULL) {
                         metric.restart_stats_set = ARENA_NEW(arena, struct tcs_restart_stats_set);
