@@ -116,7 +116,10 @@ static int parse_test(struct filter_text *text, struct filter_regex **list, stru
         static const struct {
                 const char *first, *second;
                 enum test test;
-        } words[] = {{"IS", "NULL", TEST_NULL}, {"IS", "TRUE", TEST_TRUE}, {"IS", "FALSE", TEST_FALSE}, {"NOT", "EXISTS", TEST_NOT_EXISTS},
+        } words[] = {{"IS", "NULL", TEST_NULL},
+                     {"IS", "TRUE", TEST_TRUE},
+                     {"IS", "FALSE", TEST_FALSE},
+                     {"NOT", "EXISTS", TEST_NOT_EXISTS},
                      {"EXISTS", "", TEST_EXISTS}};
         int r = parse_selector(text, node, error);
 
@@ -216,7 +219,7 @@ static bool compare_string(const struct filter_condition *condition, const struc
 
         if (value->len > sizeof copy || memchr(value->start, '\\', value->len) == NULL)
                 return filter_condition_test(condition, value->start + 1, value->len - 2, true);
-        return filter_condition_test(condition, copy, json_unescape(value, copy), true);
+        return filter_condition_test(condition, copy, json_value_unescape(value, copy), true);
 }
 
 static bool test_value(const struct json_value *value, void *data)

@@ -192,7 +192,7 @@ static uint32_t hex4(const char *p)
         return value;
 }
 
-size_t json_unescape(const struct json_value *value, char *ret)
+size_t json_value_unescape(const struct json_value *value, char *ret)
 {
         static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
         const char *p = value->start + 1, *end = value->start + value->len - 1;
@@ -213,7 +213,8 @@ size_t json_unescape(const struct json_value *value, char *ret)
                 c = hex4(p + 2);
                 p += 6;
                 /* Two halves of one character. */
-                if (c >= 0xd800 && c < 0xdc00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u' && hex4(p + 2) >= 0xdc00 && hex4(p + 2) < 0xe000) {
+                if (c >= 0xd800 && c < 0xdc00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u' && hex4(p + 2) >= 0xdc00 &&
+                    hex4(p + 2) < 0xe000) {
                         c = 0x10000 + ((c - 0xd800) << 10) + (hex4(p + 2) - 0xdc00);
                         p += 6;
                 }
@@ -229,7 +230,7 @@ static bool key_is(const struct json_value *key, const char *name)
 
         if (memchr(key->start, '\\', key->len) == NULL)
                 return key->len == len + 2 && memcmp(key->start + 1, name, len) == 0;
-        return key->len <= sizeof copy && json_unescape(key, copy) == len && memcmp(copy, name, len) == 0;
+        return key->len <= sizeof copy && json_value_unescape(key, copy) == len && memcmp(copy, name, len) == 0;
 }
 
 /* ---- paths ---- */
@@ -259,8 +260,8 @@ static bool next_element(struct scan *s, bool keys, struct json_value *ret_key, 
         return true;
 }
 
-static bool follow(const struct json_value *value, const struct json_step *steps, size_t n, bool (*each)(const struct json_value *value, void *data),
-                   void *data)
+static bool follow(const struct json_value *value, const struct json_step *steps, size_t n,
+                   bool (*each)(const struct json_value *value, void *data), void *data)
 {
         bool keys = n > 0 && steps->key != NULL;
         struct scan s = {value->start, value->start + value->len};

@@ -26,4 +26,4 @@ bool json_is_valid(const char *text, size_t len);
 bool json_find(const char *text, size_t len, const struct json_step *steps, size_t n_steps,
                bool (*each)(const struct json_value *value, void *data), void *data);
 /* The characters of a JSON string value, escapes resolved, into `ret` (value->len bytes suffice); returns their number. */
-size_t json_unescape(const struct json_value *value, char *ret);
+size_t json_value_unescape(const struct json_value *value, char *ret);
