@@ -54,12 +54,12 @@ void stats_record(struct operation_stats *stats, const char *code, uint64_t us)
 
 /* ---- Writing ---- */
 
-void metrics_family(struct buf *out, const char *name, const char *type, const char *help)
+void prom_family(struct buf *out, const char *name, const char *type, const char *help)
 {
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-void metrics_sample(struct buf *out, const char *name, const char *labels, double value)
+void prom_sample(struct buf *out, const char *name, const char *labels, double value)
 {
         if (labels != NULL)
                 buf_printf(out, "%s{%s} %.17g\n", name, labels, value);
@@ -67,15 +67,15 @@ void metrics_sample(struct buf *out, const char *name, const char *labels, doubl
                 buf_printf(out, "%s %.17g\n", name, value);
 }
 
-void metrics_gauge(struct buf *out, const char *name, const char *help, double value)
+void prom_gauge(struct buf *out, const char *name, const char *help, double value)
 {
-        metrics_family(out, name, "gauge", help);
-        metrics_sample(out, name, NULL, value);
+        prom_family(out, name, "gauge", help);
+        prom_sample(out, name, NULL, value);
 }
 
-void metrics_counter(struct buf *out, const char *name, const char *help, uint64_t value)
+void prom_counter(struct buf *out, const char *name, const char *help, uint64_t value)
 {
-        metrics_family(out, name, "counter", help);
+        prom_family(out, name, "counter", help);
         buf_printf(out, "%s %llu\n", name, (unsigned long long)value);
 }
 
@@ -132,13 +132,13 @@ static void write_model(struct api *api, struct buf *out)
         };
         uint64_t sequence = model_sequence(api->model), durable = model_durable(api->model);
 
-        metrics_family(out, "gantry_objects", "gauge", "Objects in memory by kind.");
+        prom_family(out, "gantry_objects", "gauge", "Objects in memory by kind.");
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
                 if (kinds[i] != NULL)
                         buf_printf(out, "gantry_objects{kind=\"%s\"} %zu\n", kinds[i],
                                    model_objects(api->model, (enum object_kind)i)->count);
-        metrics_counter(out, "gantry_commits_total", "Transactions since the server started.", sequence);
-        metrics_gauge(out, "gantry_commits_waiting", "Transactions that are not on disk yet.", (double)(sequence - durable));
+        prom_counter(out, "gantry_commits_total", "Transactions since the server started.", sequence);
+        prom_gauge(out, "gantry_commits_waiting", "Transactions that are not on disk yet.", (double)(sequence - durable));
 }
 
 static size_t resident_bytes(void)
@@ -155,14 +155,14 @@ static void write_process(struct api *api, struct buf *out)
 {
         struct rusage usage;
 
-        metrics_gauge(out, "process_resident_memory_bytes", "Resident memory.", (double)resident_bytes());
+        prom_gauge(out, "process_resident_memory_bytes", "Resident memory.", (double)resident_bytes());
         if (getrusage(RUSAGE_SELF, &usage) == 0) {
-                metrics_family(out, "process_cpu_seconds_total", "counter", "CPU time used, user and system.");
+                prom_family(out, "process_cpu_seconds_total", "counter", "CPU time used, user and system.");
                 buf_printf(out, "process_cpu_seconds_total %.6f\n",
                            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                                    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
         }
-        metrics_family(out, "process_start_time_seconds", "gauge", "When the server started, since 1970.");
+        prom_family(out, "process_start_time_seconds", "gauge", "When the server started, since 1970.");
         buf_printf(out, "process_start_time_seconds %.3f\n", (double)api->state->started_ms / 1000);
 }
 
@@ -177,21 +177,21 @@ static size_t connected_agents(const struct model *model)
 
 void metrics_write(struct api *api, struct buf *out)
 {
-        metrics_family(out, "gantry_api_requests_total", "counter", "Answers by operation and code: 200 or the error's name.");
+        prom_family(out, "gantry_api_requests_total", "counter", "Answers by operation and code: 200 or the error's name.");
         each_stats(api, out, write_codes);
-        metrics_family(out, "gantry_api_request_seconds", "histogram", "From the first byte of a request to its answer.");
+        prom_family(out, "gantry_api_request_seconds", "histogram", "From the first byte of a request to its answer.");
         each_stats(api, out, write_histogram);
-        metrics_gauge(out, "gantry_api_in_flight", "Requests without an answer yet.", api->state->in_flight);
-        metrics_counter(out, "gantry_api_throttled_total", "Requests refused by a rate or concurrency limit.", api->state->throttled);
+        prom_gauge(out, "gantry_api_in_flight", "Requests without an answer yet.", api->state->in_flight);
+        prom_counter(out, "gantry_api_throttled_total", "Requests refused by a rate or concurrency limit.", api->state->throttled);
         if (api->http != NULL) {
                 struct http_server_stats stats = http_server_get_stats(api->http);
 
-                metrics_gauge(out, "gantry_http_connections_open", "Open connections.", stats.open);
-                metrics_counter(out, "gantry_http_connections_total", "Connections accepted.", stats.connections);
-                metrics_counter(out, "gantry_http_requests_total", "Requests read.", stats.requests);
-                metrics_counter(out, "gantry_http_rejected_total", "Requests refused before they were understood.", stats.rejected);
+                prom_gauge(out, "gantry_http_connections_open", "Open connections.", stats.open);
+                prom_counter(out, "gantry_http_connections_total", "Connections accepted.", stats.connections);
+                prom_counter(out, "gantry_http_requests_total", "Requests read.", stats.requests);
+                prom_counter(out, "gantry_http_rejected_total", "Requests refused before they were understood.", stats.rejected);
         }
-        metrics_gauge(out, "gantry_agents_connected", "Container instances with an open session.", (double)connected_agents(api->model));
+        prom_gauge(out, "gantry_agents_connected", "Container instances with an open session.", (double)connected_agents(api->model));
         write_model(api, out);
         write_process(api, out);
         list_for_each (report, &api->state->reports, struct report_entry, link)

@@ -7,9 +7,9 @@
 #include "base/buf.h"
 
 /* HELP and TYPE lines; `type` is "counter", "gauge" or "histogram". Once per family, before its samples. */
-void metrics_family(struct buf *out, const char *name, const char *type, const char *help);
+void prom_family(struct buf *out, const char *name, const char *type, const char *help);
 /* `labels` is what stands between the braces, e.g. "kind=\"task\""; NULL: none. */
-void metrics_sample(struct buf *out, const char *name, const char *labels, double value);
+void prom_sample(struct buf *out, const char *name, const char *labels, double value);
 /* A family with one sample. */
-void metrics_gauge(struct buf *out, const char *name, const char *help, double value);
-void metrics_counter(struct buf *out, const char *name, const char *help, uint64_t value);
+void prom_gauge(struct buf *out, const char *name, const char *help, double value);
+void prom_counter(struct buf *out, const char *name, const char *help, uint64_t value);

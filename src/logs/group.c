@@ -62,12 +62,12 @@ void group_update(struct log_group *group, const struct log_group_info *info)
         tags_copy(&group->info.tags, &info->tags);
 }
 
-void group_ref(struct log_group *group)
+void log_group_ref(struct log_group *group)
 {
         group->refs++;
 }
 
-void group_unref(struct log_group *group)
+void log_group_unref(struct log_group *group)
 {
         if (--group->refs > 0)
                 return;
@@ -89,7 +89,7 @@ void group_detach(struct log_group *group)
         tree_remove(&group->store->groups, &group->node);
         map_remove(&group->store->groups_by_id, &group->id_node);
         group->deleted = true;
-        group_unref(group);
+        log_group_unref(group);
 }
 
 int log_group_create(struct log_store *store, const struct log_group_info *info, struct log_group **ret)

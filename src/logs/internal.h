@@ -107,8 +107,8 @@ struct log_store {
 /* group.c */
 /* With one reference. Not in the catalog yet. */
 struct log_group *group_new(struct log_store *store, const struct log_group_info *info, uint32_t id);
-void group_ref(struct log_group *group);
-void group_unref(struct log_group *group);
+void log_group_ref(struct log_group *group);
+void log_group_unref(struct log_group *group);
 /* Takes it out of memory without a word to the catalog. */
 void group_detach(struct log_group *group);
 struct log_group *group_by_id(const struct log_store *store, uint32_t id);

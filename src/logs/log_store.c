@@ -241,7 +241,7 @@ int log_stream_append(struct log_stream *stream, const struct log_event *events,
         write = xalloc(sizeof *write);
         write->op = op;
         write->group = stream->group;
-        group_ref(write->group);
+        log_group_ref(write->group);
         frame_encode(&write->frame, stream->id, events, n, now_ms, &write->entry);
         store->pending += write->frame.len;
         list_push(&store->writes, &write->link);

@@ -449,7 +449,7 @@ static void read_free(struct log_read *read)
                 close_part(read, &read->parts[i]);
                 free(read->parts[i].frames);
         }
-        group_unref(read->group);
+        log_group_unref(read->group);
         buf_done(&read->frame);
         free(read->wanted);
         free(read->parts);
@@ -510,7 +510,7 @@ void log_query_start(struct log_store *store, struct log_query *query)
         read->store = store;
         read->query = query;
         read->group = query->group;
-        group_ref(read->group);
+        log_group_ref(read->group);
         query->read_ = read;
         plan(read);
         list_push(&store->reads, &read->link);

@@ -76,7 +76,7 @@ static struct batch_file *file_new(struct log_batch *batch, struct log_group *gr
         struct batch_file *file = xalloc(sizeof *file);
 
         list_init(&file->writes);
-        group_ref(group);
+        log_group_ref(group);
         file->group = group;
         if (last != NULL && !last->sealed && segment_is_full(batch->store, last)) {
                 file->sealing = last;
@@ -379,7 +379,7 @@ static void tell_writes(struct log_store *store, struct list *writes)
                 list_remove(&write->link);
                 store->pending -= write->frame.len;
                 write->op->done(write->op, write->status);
-                group_unref(write->group);
+                log_group_unref(write->group);
                 buf_done(&write->frame);
                 free(write);
         }
@@ -415,7 +415,7 @@ static void tell(struct log_batch *batch)
 static void batch_free(struct log_batch *batch)
 {
         list_for_each(file, &batch->files, struct batch_file, link) {
-                group_unref(file->group);
+                log_group_unref(file->group);
                 buf_done(&file->index);
                 free(file->path);
                 free(file->sealing_path);

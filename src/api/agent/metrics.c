@@ -199,7 +199,7 @@ static const struct series {
 /* Keys are "cluster/id", names are letters, digits, '-' and '_': nothing to escape. */
 static void write_family(const struct agent_metrics *metrics, const struct series *family, struct buf *out)
 {
-        metrics_family(out, family->name, "gauge", family->help);
+        prom_family(out, family->name, "gauge", family->help);
         map_for_each(node, &metrics->tasks) {
                 const struct task_entry *entry = CONTAINER_OF(node, struct task_entry, node);
                 const char *slash = strchr(entry->key, '/');
@@ -212,7 +212,7 @@ static void write_family(const struct agent_metrics *metrics, const struct serie
                                 continue;
                         (void)snprintf(labels, sizeof(labels), "cluster=\"%.*s\",task=\"%s\",container=\"%s\"",
                                        slash ? (int)(slash - entry->key) : 0, entry->key, slash ? slash + 1 : entry->key, container->name);
-                        metrics_sample(out, family->name, labels, value);
+                        prom_sample(out, family->name, labels, value);
                 }
         }
 }
@@ -221,7 +221,7 @@ void agent_metrics_write(const struct agent_metrics *metrics, struct buf *out)
 {
         for (size_t i = 0; i < ARRAY_SIZE(families); i++)
                 write_family(metrics, &families[i], out);
-        metrics_family(out, "gantry_instance_root_filesystem_percent", "gauge", "How full the root filesystem of an instance is.");
+        prom_family(out, "gantry_instance_root_filesystem_percent", "gauge", "How full the root filesystem of an instance is.");
         map_for_each(node, &metrics->instances) {
                 const struct instance_entry *entry = CONTAINER_OF(node, struct instance_entry, node);
                 const char *slash = strchr(entry->key, '/');
@@ -231,6 +231,6 @@ void agent_metrics_write(const struct agent_metrics *metrics, struct buf *out)
                         continue;
                 (void)snprintf(labels, sizeof(labels), "cluster=\"%.*s\",instance=\"%s\"", slash ? (int)(slash - entry->key) : 0, entry->key,
                                slash ? slash + 1 : entry->key);
-                metrics_sample(out, "gantry_instance_root_filesystem_percent", labels, entry->sample.root_filesystem_percent);
+                prom_sample(out, "gantry_instance_root_filesystem_percent", labels, entry->sample.root_filesystem_percent);
         }
 }
