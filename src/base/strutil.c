@@ -107,7 +107,9 @@ void str_iso8601(int64_t ms, bool with_millis, char ret[32])
         ret[0] = '\0';
         if (gmtime_r(&seconds, &tm) == NULL)
                 return;
-        size_t len = strftime(ret, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+        /* Not %Y: that writes the year 23 with two digits. */
+        size_t len = (size_t)snprintf(ret, 32, "%04d", tm.tm_year + 1900);
+        len += strftime(ret + len, 32 - len, "-%m-%dT%H:%M:%S", &tm);
         if (with_millis)
                 (void)snprintf(ret + len, 32 - len, ".%03dZ", (int)millis);
         else

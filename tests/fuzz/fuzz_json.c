@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as JSON for several shapes. What is accepted must survive writing, reading again, copying and packing. */
+/*
+ * Any bytes as JSON for several shapes. What is accepted must survive writing, reading again, copying and packing; and jansson must
+ * agree on what is JSON.
+ */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +15,28 @@
 #include "codec/shape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define DEPTH 1000
+
+static void check_against_jansson(const char *text, size_t size)
+{
+        struct json json;
+        json_error_t error;
+        json_t *tree;
+        bool ours;
+
+        if (memchr(text, '\0', size) != NULL) /* jansson takes it for the end */
+                return;
+        json_init(&json, text, size);
+        ours = json_skip(&json, DEPTH) == 0 && json_peek(&json) == 0 && json.p == json.end;
+        tree = json_loadb(text, size, JSON_DECODE_ANY, &error);
+        /* We only look at the form of numbers that nobody wants, jansson converts them all. */
+        if (ours && tree == NULL && json_error_code(&error) != json_error_numeric_overflow)
+                abort();
+        if (!ours && tree != NULL && strcmp(json.problem != NULL ? json.problem : "", "nested too deeply") != 0)
+                abort();
+        json_decref(tree);
+}
 
 static void check_object(const struct shape *shape, const void *obj, struct arena *arena)
 {
@@ -51,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                      &kinds_always_shape};
         const struct shape_limits limits = {.max_bytes = 16 * 1024 * 1024, .skip_validation = size % 2 == 0};
 
+        check_against_jansson((const char *)data, size);
         for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
                 struct arena arena = {0};
                 struct error error = {0};
