@@ -27,7 +27,7 @@ struct rule {
 
 struct entry {
         struct object *object;
-        int64_t ended;   /* as when it was queued: an object that came back to life has another */
+        int64_t ended; /* as when it was queued: an object that came back to life has another */
         int64_t not_before;
 };
 
@@ -162,8 +162,7 @@ static const void *state_of(const struct object *object)
 
 static void queue_load(struct queue *queue, const struct rule *rule, struct model *model)
 {
-        tree_for_each(node, model_objects(model, rule->kind))
-        {
+        tree_for_each (node, model_objects(model, rule->kind)) {
                 struct object *object = CONTAINER_OF(node, struct object, node);
                 int64_t ended = rule->ended(state_of(object));
 

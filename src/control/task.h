@@ -24,8 +24,8 @@
 
 /* What a task needs of its instance: see task_size_of. */
 struct task_size {
-        int32_t cpu;    /* units, 1024 a core */
-        int32_t memory; /* MiB */
+        int32_t cpu;                      /* units, 1024 a core */
+        int32_t memory;                   /* MiB */
         struct int_list ports, ports_udp; /* fixed host ports */
 };
 
@@ -40,10 +40,10 @@ void task_size_of(const struct ecs_task_definition *definition, const struct ecs
 struct task_request {
         const struct cluster *cluster;
         const struct task_definition *definition;
-        const struct ecs_task_override *overrides;           /* NULL: none */
-        const struct ecs_network_configuration *network;     /* NULL: none */
-        const char *group, *started_by, *reference_id;       /* group never NULL */
-        const char *service_name, *capacity_provider;        /* NULL: none */
+        const struct ecs_task_override *overrides;       /* NULL: none */
+        const struct ecs_network_configuration *network; /* NULL: none */
+        const char *group, *started_by, *reference_id;   /* group never NULL */
+        const char *service_name, *capacity_provider;    /* NULL: none */
         enum ecs_launch_type launch_type;
         struct ecs_tag_list tags;
 };

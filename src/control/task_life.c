@@ -73,8 +73,7 @@ static bool apply_container(struct state_task *state, const struct task_containe
                 container->status = report->status;
                 changed = true;
         }
-        if (report->has_exit_code &&
-            (!SHAPE_HAS(container, state_container, exit_code) || container->exit_code != report->exit_code)) {
+        if (report->has_exit_code && (!SHAPE_HAS(container, state_container, exit_code) || container->exit_code != report->exit_code)) {
                 SHAPE_SET(container, state_container, exit_code, report->exit_code);
                 changed = true;
         }

@@ -30,7 +30,7 @@
 #include "store/store.h"
 
 #define CLIENTS 4
-#define WINDOW 16 /* requests on the way on one connection of a client */
+#define WINDOW 64 /* requests on the way on one connection of a client */
 
 /* ---- The server, in the child ---- */
 
@@ -101,8 +101,8 @@ static void run_server(const char *dir, int fd)
         s->api = api_new(&options);
         s->agents = agents_new(&(struct agents_options){.model = s->model, .loop = &s->loop});
         agents_serve(s->agents, s->api);
-        if (http_server_new(&(struct http_server_options){.loop = &s->loop, .handler = api_handle, .reject = api_reject, .data = s->api}, &s->http,
-                            &error) < 0 ||
+        if (http_server_new(&(struct http_server_options){.loop = &s->loop, .handler = api_handle, .reject = api_reject, .data = s->api},
+                            &s->http, &error) < 0 ||
             http_server_listen(s->http, "127.0.0.1:0", &error) < 0)
                 die("listen", &error);
         uv_signal_init(&s->loop, &s->signal);
@@ -443,7 +443,8 @@ static void join(struct bench *b)
                 agent->bench = b;
                 conn_open(b, &agent->conn);
                 conn_call(&agent->conn, "RegisterContainerInstance",
-                          "{\"cluster\":\"lab\",\"attributes\":[{\"name\":\"com.amazonaws.ecs.capability.docker-remote-api.1.18\"}],\"totalResources\":["
+                          "{\"cluster\":\"lab\",\"attributes\":[{\"name\":\"com.amazonaws.ecs.capability.docker-remote-api.1.18\"}],"
+                          "\"totalResources\":["
                           "{\"name\":\"CPU\",\"type\":\"INTEGER\",\"integerValue\":10000000},"
                           "{\"name\":\"MEMORY\",\"type\":\"INTEGER\",\"integerValue\":10000000}]}",
                           on_registered, agent);
@@ -505,7 +506,8 @@ static long server_memory_kib(struct bench *b)
 static void next_step(struct bench *b)
 {
         if (b->phase == PHASE_JOIN) {
-                printf("%d agents joined in %.1f ms, server at %ld KiB\n", b->n_agents, (double)(now_us() - b->started_us) / 1000, server_memory_kib(b));
+                printf("%d agents joined in %.1f ms, server at %ld KiB\n", b->n_agents, (double)(now_us() - b->started_us) / 1000,
+                       server_memory_kib(b));
                 b->phase = PHASE_LONE;
         }
         if (b->phase == PHASE_LONE && b->n_done < b->n_lone) {
@@ -526,9 +528,9 @@ static void next_step(struct bench *b)
                         ask_more(b, &b->clients[i]);
                 return;
         }
-        printf("%d tasks on %d agents: all asked for after %.1f ms, all RUNNING after %.1f ms (%.0f/s), server at %ld KiB\n", b->n_tasks, b->n_agents,
-               (double)b->asked_us / 1000, (double)(now_us() - b->started_us) / 1000, b->n_tasks * 1e6 / (double)(now_us() - b->started_us),
-               server_memory_kib(b));
+        printf("%d tasks on %d agents: all asked for after %.1f ms, all RUNNING after %.1f ms (%.0f/s), server at %ld KiB\n", b->n_tasks,
+               b->n_agents, (double)b->asked_us / 1000, (double)(now_us() - b->started_us) / 1000,
+               b->n_tasks * 1e6 / (double)(now_us() - b->started_us), server_memory_kib(b));
         uv_stop(&b->loop);
 }
 
@@ -555,7 +557,8 @@ static void run_clients(struct bench *b)
                 conn_open(b, &b->clients[i]);
         conn_call(&b->clients[0], "CreateCluster", "{\"clusterName\":\"lab\"}", on_nothing, NULL);
         conn_call(&b->clients[0], "RegisterTaskDefinition",
-                  "{\"family\":\"web\",\"containerDefinitions\":[{\"name\":\"web\",\"image\":\"busybox\",\"cpu\":10,\"memory\":16,\"command\":[\"sleep\",\"1000\"]}]}",
+                  "{\"family\":\"web\",\"containerDefinitions\":[{\"name\":\"web\",\"image\":\"busybox\",\"cpu\":10,\"memory\":16,"
+                  "\"command\":[\"sleep\",\"1000\"]}]}",
                   on_ready, NULL);
         uv_run(&b->loop, UV_RUN_DEFAULT);
 }
@@ -563,7 +566,9 @@ static void run_clients(struct bench *b)
 int main(int argc, char **argv)
 {
         char dir[] = "/tmp/bench-agents-XXXXXX", command[64];
-        struct bench bench = {.n_agents = argc > 1 ? atoi(argv[1]) : 50, .n_tasks = argc > 2 ? atoi(argv[2]) : 5000, .n_lone = argc > 3 ? atoi(argv[3]) : 200};
+        struct bench bench = {.n_agents = argc > 1 ? atoi(argv[1]) : 50,
+                              .n_tasks = argc > 2 ? atoi(argv[2]) : 5000,
+                              .n_lone = argc > 3 ? atoi(argv[3]) : 200};
         struct rusage usage;
         int fds[2];
 

@@ -81,9 +81,12 @@ static void world_disconnect(struct agent_world *w)
 static void world_insert(struct agent_world *w)
 {
         struct ecs_container_definition container = {.name = "web", .image = "i"};
-        struct ecs_task_definition definition = {
-                .family = "web", .task_role_arn = "role", .container_definitions = {&container, 1}, .status = ECS_TASK_DEFINITION_STATUS_ACTIVE};
-        struct state_container web = {.name = "web", .id = "00000000-0000-4000-8000-000000000000", .status = STATE_CONTAINER_STATUS_PENDING};
+        struct ecs_task_definition definition = {.family = "web",
+                                                 .task_role_arn = "role",
+                                                 .container_definitions = {&container, 1},
+                                                 .status = ECS_TASK_DEFINITION_STATUS_ACTIVE};
+        struct state_container web = {
+                .name = "web", .id = "00000000-0000-4000-8000-000000000000", .status = STATE_CONTAINER_STATUS_PENDING};
         struct state_container_instance instance = {
                 .cluster = "lab", .id = "0123456789abcdef0123456789abcdef", .status = STATE_INSTANCE_STATUS_ACTIVE};
         struct state_family family = {.name = "web"};
@@ -96,8 +99,13 @@ static void world_insert(struct agent_world *w)
         tx_insert(tx, OBJECT_TASK_DEFINITION, &(struct state_task_definition){.definition = &definition});
         w->instance = CONTAINER_OF(tx_insert(tx, OBJECT_INSTANCE, &instance), struct instance, object);
         for (int i = 0; i < 2; i++) {
-                struct state_task task = {.cluster = "lab", .id = i ? "b" : "a", .family = "web", .group = "g", .instance = instance.id,
-                                          .last_status = STATE_TASK_STATUS_PENDING, .desired_status = STATE_TASK_STATUS_RUNNING,
+                struct state_task task = {.cluster = "lab",
+                                          .id = i ? "b" : "a",
+                                          .family = "web",
+                                          .group = "g",
+                                          .instance = instance.id,
+                                          .last_status = STATE_TASK_STATUS_PENDING,
+                                          .desired_status = STATE_TASK_STATUS_RUNNING,
                                           .containers = {&web, 1}};
 
                 SHAPE_SET(&task, state_task, revision, 1);

@@ -63,17 +63,20 @@ void cluster_wait(struct cluster_harness *c, int64_t ms)
 void cluster_register(struct cluster_harness *c, int cpu, int memory, const char *attributes, char ret[33])
 {
         /* What every agent has: the task definitions of the tests ask for no more. */
-        static const char common[] = "{'name':'com.amazonaws.ecs.capability.docker-remote-api.1.18'},"
-                                     "{'name':'com.amazonaws.ecs.capability.docker-remote-api.1.24'},{'name':'com.amazonaws.ecs.capability.docker-remote-api.1.29'},"
-                                     "{'name':'com.amazonaws.ecs.capability.logging-driver.json-file'},"
-                                     "{'name':'com.amazonaws.ecs.capability.task-iam-role'},{'name':'ecs.capability.container-health-check'},"
-                                     "{'name':'ecs.capability.execution-role-ecr-pull'},{'name':'ecs.cpu-architecture','value':'x86_64'}";
+        static const char common[] =
+                "{'name':'com.amazonaws.ecs.capability.docker-remote-api.1.18'},"
+                "{'name':'com.amazonaws.ecs.capability.docker-remote-api.1.24'},{'name':'com.amazonaws.ecs.capability.docker-remote-api.1."
+                "29'},"
+                "{'name':'com.amazonaws.ecs.capability.logging-driver.json-file'},"
+                "{'name':'com.amazonaws.ecs.capability.task-iam-role'},{'name':'ecs.capability.container-health-check'},"
+                "{'name':'ecs.capability.execution-role-ecr-pull'},{'name':'ecs.cpu-architecture','value':'x86_64'}";
 
-        harness_ok(&c->h, "RegisterContainerInstance",
-                   "{'cluster':'lab','attributes':[%s%s%s],'totalResources':["
-                   "{'name':'CPU','type':'INTEGER','integerValue':%d},{'name':'MEMORY','type':'INTEGER','integerValue':%d},"
-                   "{'name':'PORTS','type':'STRINGSET','stringSetValue':['22']},{'name':'PORTS_UDP','type':'STRINGSET','stringSetValue':[]}]}",
-                   common, attributes[0] ? "," : "", attributes, cpu, memory);
+        harness_ok(
+                &c->h, "RegisterContainerInstance",
+                "{'cluster':'lab','attributes':[%s%s%s],'totalResources':["
+                "{'name':'CPU','type':'INTEGER','integerValue':%d},{'name':'MEMORY','type':'INTEGER','integerValue':%d},"
+                "{'name':'PORTS','type':'STRINGSET','stringSetValue':['22']},{'name':'PORTS_UDP','type':'STRINGSET','stringSetValue':[]}]}",
+                common, attributes[0] ? "," : "", attributes, cpu, memory);
         snprintf(ret, 33, "%s", strrchr(harness_text(&c->h, "containerInstance.containerInstanceArn"), '/') + 1);
 }
 
@@ -132,8 +135,10 @@ void fake_alive(struct fake_agent *fake)
 
 void fake_connect(struct cluster_harness *c, struct fake_agent *fake, const char *instance, bool send_credentials)
 {
-        struct agent_hello hello = {
-                .agent_version = "1.105.0", .agent_hash = "abc", .docker_version = "DockerVersion: 20.10", .send_credentials = send_credentials};
+        struct agent_hello hello = {.agent_version = "1.105.0",
+                                    .agent_hash = "abc",
+                                    .docker_version = "DockerVersion: 20.10",
+                                    .send_credentials = send_credentials};
         struct instance *found = prepare(c, fake, instance);
 
         assert_non_null(found);

@@ -39,7 +39,8 @@ static void run_one(struct cluster_harness *c, char arn[160])
 static void running(struct cluster_harness *c, const char *task)
 {
         harness_ok(&c->h, "SubmitTaskStateChange",
-                   "{'cluster':'lab','task':'%s','status':'RUNNING','reason':'','containers':[{'containerName':'web','status':'RUNNING'}]}", task);
+                   "{'cluster':'lab','task':'%s','status':'RUNNING','reason':'','containers':[{'containerName':'web','status':'RUNNING'}]}",
+                   task);
 }
 
 static struct task *task_of(struct cluster_harness *c, const char *arn)
@@ -273,7 +274,8 @@ static void test_manifest_and_stop_verification(void **state)
         expect(&c, "stopTasks[0].taskArn", stopped);
         expect(&c, "stopTasks[0].desiredStatus", "STOPPED");
         /* of another manifest: no answer */
-        fake_say(&fake, "{'type':'TaskStopVerificationMessage','message':{'messageId':'old','stopCandidates':[{'taskArn':'%s'}]}}", stopped);
+        fake_say(&fake, "{'type':'TaskStopVerificationMessage','message':{'messageId':'old','stopCandidates':[{'taskArn':'%s'}]}}",
+                 stopped);
         fake_nothing(&fake);
         fake_done(&fake);
         cluster_end(&c);
@@ -347,7 +349,8 @@ static void test_silence(void **state)
 
 static void test_bad_frames(void **state)
 {
-        static const char *const frames[] = {"", "x", "{}", "[]", "{'type':1}", "{'type':'AckRequest','message':[]}", "{'type':'AckRequest','message':{'messageId':7}}"};
+        static const char *const frames[] = {
+                "", "x", "{}", "[]", "{'type':1}", "{'type':'AckRequest','message':[]}", "{'type':'AckRequest','message':{'messageId':7}}"};
         struct cluster_harness c;
         struct fake_agent fake;
 
@@ -373,7 +376,8 @@ static void test_bad_frames(void **state)
 static void run_with_role(struct cluster_harness *c, char arn[160])
 {
         harness_ok(&c->h, "RegisterTaskDefinition",
-                   "{'family':'role','taskRoleArn':'arn:aws:iam::123456789012:role/app','executionRoleArn':'arn:aws:iam::123456789012:role/exec',"
+                   "{'family':'role','taskRoleArn':'arn:aws:iam::123456789012:role/app','executionRoleArn':'arn:aws:iam::123456789012:role/"
+                   "exec',"
                    "'containerDefinitions':[{'name':'web','image':'i','memory':6}]}");
         harness_ok(&c->h, "RunTask", "{'cluster':'lab','taskDefinition':'role'}");
         assert_int_equal(harness_count(&c->h, "tasks"), 1);
@@ -402,7 +406,8 @@ static void test_credentials_travel_with_the_payload(void **state)
         assert_string_equal(key->state->session_token, harness_text(&c.h, "tasks[0].roleCredentials.sessionToken"));
         assert_true(str_starts_with(key->state->principal_arn, "arn:aws:sts::123456789012:assumed-role/app/"));
         /* the acknowledgement of the credentials is not that of the payload */
-        fake_say(&fake, "{'type':'IAMRoleCredentialsAckRequest','message':{'messageId':'%s','credentialsId':'x'}}", harness_text(&c.h, "messageId"));
+        fake_say(&fake, "{'type':'IAMRoleCredentialsAckRequest','message':{'messageId':'%s','credentialsId':'x'}}",
+                 harness_text(&c.h, "messageId"));
         assert_non_null(deliver_find(c.agents, task_of(&c, task)));
         fake_nothing(&fake);
         /* and with the task its keys end */
@@ -499,13 +504,16 @@ static void test_telemetry(void **state)
         fake_connect_telemetry(&c, &tcs, fake.instance);
         run_one(&c, task);
         running(&c, task);
-        fake_say(&tcs,
-                 "%s{'type':'PublishMetricsRequest','message':{'metadata':{'messageId':'m','idle':false,'fin':true},"
-                 "'instanceMetrics':{'storage':{'rootFilesystem':41.5}},'taskMetrics':[{'taskArn':'%s','containerMetrics':[{'containerName':'web',"
-                 "'cpuStatsSet':{'min':1,'max':3,'sampleCount':20,'sum':40},'memoryStatsSet':{'min':10,'max':10,'sampleCount':20,'sum':200},"
-                 "'networkStatsSet':{'rxBytesPerSecond':{'sampleCount':2,'sum':10}},'restartStatsSet':{'restartCount':2}}]},{'taskArn':'other/1'}],"
-                 "'timestamp':1767225600.5}}",
-                 head, task);
+        fake_say(
+                &tcs,
+                "%s{'type':'PublishMetricsRequest','message':{'metadata':{'messageId':'m','idle':false,'fin':true},"
+                "'instanceMetrics':{'storage':{'rootFilesystem':41.5}},'taskMetrics':[{'taskArn':'%s','containerMetrics':[{'containerName':"
+                "'web',"
+                "'cpuStatsSet':{'min':1,'max':3,'sampleCount':20,'sum':40},'memoryStatsSet':{'min':10,'max':10,'sampleCount':20,'sum':200},"
+                "'networkStatsSet':{'rxBytesPerSecond':{'sampleCount':2,'sum':10}},'restartStatsSet':{'restartCount':2}}]},{'taskArn':'"
+                "other/1'}],"
+                "'timestamp':1767225600.5}}",
+                head, task);
         fake_next(&tcs, "AckPublishMetric");
         sample = agent_metrics_task(agents_metrics(c.agents), task_of(&c, task)->object.key);
         assert_non_null(sample);
@@ -539,7 +547,8 @@ static void test_health_of_containers(void **state)
 
         cluster_begin(&c, NULL);
         harness_ok(&c.h, "RegisterTaskDefinition",
-                   "{'family':'web','containerDefinitions':[{'name':'web','image':'i','memory':64,'healthCheck':{'command':['CMD','true']}}]}");
+                   "{'family':'web','containerDefinitions':[{'name':'web','image':'i','memory':64,'healthCheck':{'command':['CMD','true']}}"
+                   "]}");
         fake_join(&c, &fake, 2048, 1000);
         fake_connect_telemetry(&c, &tcs, fake.instance);
         run_one(&c, task);
@@ -577,7 +586,8 @@ static void test_health_of_the_instance(void **state)
                  "{'type':'PublishInstanceStatusRequest','message':{'metadata':{'requestId':'r'},'statuses':[{'type':'ContainerRuntime',"
                  "'status':'IMPAIRED','lastUpdated':1767225600,'lastStatusChange':1767225600},{'type':'New','status':'OK'}]}}");
         fake_next(&tcs, "AckPublishInstanceStatus");
-        harness_ok(&c.h, "DescribeContainerInstances", "{'cluster':'lab','containerInstances':['%s'],'include':['CONTAINER_INSTANCE_HEALTH']}", id);
+        harness_ok(&c.h, "DescribeContainerInstances",
+                   "{'cluster':'lab','containerInstances':['%s'],'include':['CONTAINER_INSTANCE_HEALTH']}", id);
         expect(&c, "containerInstances[0].healthStatus.overallStatus", "IMPAIRED");
         expect(&c, "containerInstances[0].healthStatus.details[0].type", "CONTAINER_RUNTIME");
         /* the agent wants something at least once a minute */

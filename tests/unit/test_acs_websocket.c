@@ -121,16 +121,19 @@ static void begin(struct world *w, const struct agents_options *given)
         options.loop = &w->loop;
         w->agents = agents_new(&options);
         agents_serve(w->agents, w->api);
-        assert_int_equal(http_server_new(&(struct http_server_options){.loop = &w->loop, .handler = api_handle, .reject = api_reject, .data = w->api},
-                                         &w->http, &error),
-                         0);
+        assert_int_equal(
+                http_server_new(
+                        &(struct http_server_options){.loop = &w->loop, .handler = api_handle, .reject = api_reject, .data = w->api},
+                        &w->http, &error),
+                0);
         assert_int_equal(http_server_listen(w->http, "127.0.0.1:0", &error), 0);
         snprintf(w->host, sizeof(w->host), "127.0.0.1:%d", http_server_port(w->http));
         w->admin = key(w, STATE_KEY_KIND_USER);
         w->agent = key(w, STATE_KEY_KIND_AGENT);
         w->other = key(w, STATE_KEY_KIND_AGENT);
         add_instance(w);
-        api(w, "RegisterTaskDefinition", "{\"family\":\"web\",\"containerDefinitions\":[{\"name\":\"web\",\"image\":\"i\",\"memory\":16}]}");
+        api(w, "RegisterTaskDefinition",
+            "{\"family\":\"web\",\"containerDefinitions\":[{\"name\":\"web\",\"image\":\"i\",\"memory\":16}]}");
 }
 
 static void end(struct world *w)
@@ -219,7 +222,9 @@ static void client_done(struct client *client)
         buf_done(&client->frames);
 }
 
-#define ACS(id) "agentHash=x&agentVersion=1.0.0&clusterArn=lab&containerInstanceArn=" id "&dockerVersion=DockerVersion%3A%2020.10&protocolVersion=2&sendCredentials=true&seqNum=1"
+#define ACS(id)                                                                  \
+        "agentHash=x&agentVersion=1.0.0&clusterArn=lab&containerInstanceArn=" id \
+        "&dockerVersion=DockerVersion%3A%2020.10&protocolVersion=2&sendCredentials=true&seqNum=1"
 #define ARN "arn%3Aaws%3Aecs%3Aus-east-1%3A123456789012%3Acontainer-instance%2Flab%2F0123456789abcdef0123456789abcdef"
 
 static void test_upgrade_and_payload(void **state)
@@ -262,8 +267,8 @@ static void test_refusals(void **state)
         begin(&w, &(struct agents_options){0});
         client_connect(&w, &client, w.agent, "/acs/ws", ACS("0000000000000000000000000000ffff"));
         assert_int_equal(client.status, 400);
-        assert_string_equal(client.body,
-                            "{\"type\":\"InvalidInstanceException\",\"message\":{\"message\":\"The container instance is not registered in this cluster\"}}");
+        assert_string_equal(client.body, "{\"type\":\"InvalidInstanceException\",\"message\":{\"message\":\"The container instance is not "
+                                         "registered in this cluster\"}}");
         client_connect(&w, &client, w.agent, "/acs/ws", "clusterArn=none&containerInstanceArn=" ARN);
         assert_non_null(strstr(client.body, "InvalidClusterException"));
         client_connect(&w, &client, w.agent, "/acs/ws", "clusterArn=lab");

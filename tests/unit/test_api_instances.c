@@ -55,7 +55,9 @@ static void test_registering_again(void **state)
         harness_ok(&c.h, "RegisterContainerInstance",
                    "{'cluster':'lab','containerInstanceArn':'arn:aws:ecs:us-east-1:123456789012:container-instance/lab/%s',"
                    "'attributes':[{'name':'ecs.capability.new'},{'name':'ecs.availability-zone','value':'z1'}],"
-                   "'totalResources':[{'name':'CPU','type':'INTEGER','integerValue':4096},{'name':'MEMORY','type':'INTEGER','integerValue':500}]}", id);
+                   "'totalResources':[{'name':'CPU','type':'INTEGER','integerValue':4096},{'name':'MEMORY','type':'INTEGER','integerValue':"
+                   "500}]}",
+                   id);
         assert_true(str_ends_with(harness_text(&c.h, "containerInstance.containerInstanceArn"), id));
         /* What users put and what the node's configuration said at first stays; the agent's own is replaced. */
         assert_string_equal(attribute(&c, ATTRIBUTES, "stack"), "prod");
@@ -66,8 +68,8 @@ static void test_registering_again(void **state)
         assert_int_equal(harness_int(&c.h, "containerInstance.registeredResources[0].integerValue"), 4096);
         assert_int_equal(harness_int(&c.h, "containerInstance.version"), 3);
 
-        harness_fails(&c.h, "RegisterContainerInstance", "{'cluster':'lab','containerInstanceArn':'0123456789abcdef0123456789abcdef'}", "ClientException",
-                      "not known");
+        harness_fails(&c.h, "RegisterContainerInstance", "{'cluster':'lab','containerInstanceArn':'0123456789abcdef0123456789abcdef'}",
+                      "ClientException", "not known");
         cluster_end(&c);
 }
 
@@ -95,10 +97,13 @@ static void test_refused_registrations(void **state)
         harness_fails(&c.h, "RegisterContainerInstance", "{}", "ClientException", "Cluster not found.");
         assert_string_equal(harness_text(&c.h, "message"), "Cluster not found.");
         harness_fails(&c.h, "RegisterContainerInstance",
-                      "{'cluster':'lab','totalResources':[{'name':'CPU','type':'INTEGER','integerValue':-1}]}", "InvalidParameterException", "CPU");
+                      "{'cluster':'lab','totalResources':[{'name':'CPU','type':'INTEGER','integerValue':-1}]}", "InvalidParameterException",
+                      "CPU");
         harness_fails(&c.h, "RegisterContainerInstance",
-                      "{'cluster':'lab','totalResources':[{'name':'PORTS','type':'STRINGSET','stringSetValue':['x']}]}", "InvalidParameterException", "port");
-        harness_fails(&c.h, "RegisterContainerInstance", "{'cluster':'lab','tags':[{'key':'aws:x','value':'1'}]}", "InvalidParameterException", "aws:");
+                      "{'cluster':'lab','totalResources':[{'name':'PORTS','type':'STRINGSET','stringSetValue':['x']}]}",
+                      "InvalidParameterException", "port");
+        harness_fails(&c.h, "RegisterContainerInstance", "{'cluster':'lab','tags':[{'key':'aws:x','value':'1'}]}",
+                      "InvalidParameterException", "aws:");
         cluster_end(&c);
 }
 
@@ -107,9 +112,10 @@ static void test_identity_document(void **state)
         struct cluster_harness c;
 
         cluster_begin(&c, NULL);
-        harness_ok(&c.h, "RegisterContainerInstance",
-                   "{'cluster':'lab','instanceIdentityDocument':'{\\'instanceId\\':\\'i-1\\',\\'instanceType\\':\\'t3.micro\\',"
-                   "\\'availabilityZone\\':\\'us-east-1c\\',\\'imageId\\':\\'ami-1\\',\\'new\\':1}','instanceIdentityDocumentSignature':'x'}");
+        harness_ok(
+                &c.h, "RegisterContainerInstance",
+                "{'cluster':'lab','instanceIdentityDocument':'{\\'instanceId\\':\\'i-1\\',\\'instanceType\\':\\'t3.micro\\',"
+                "\\'availabilityZone\\':\\'us-east-1c\\',\\'imageId\\':\\'ami-1\\',\\'new\\':1}','instanceIdentityDocumentSignature':'x'}");
         assert_string_equal(harness_text(&c.h, "containerInstance.ec2InstanceId"), "i-1");
         assert_string_equal(attribute(&c, ATTRIBUTES, "ecs.instance-type"), "t3.micro");
         assert_string_equal(attribute(&c, ATTRIBUTES, "ecs.availability-zone"), "us-east-1c");
@@ -137,8 +143,10 @@ static void test_describe_and_resources(void **state)
         assert_string_equal(harness_text(&c.h, "containerInstances[0].remainingResources[2].stringSetValue[0]"), "22");
         assert_int_equal(harness_count(&c.h, "containerInstances[0].registeredResources[3].stringSetValue"), 0);
         assert_string_equal(harness_text(&c.h, "failures[0].reason"), "MISSING");
-        harness_fails(&c.h, "DescribeContainerInstances", "{'cluster':'lab','containerInstances':[]}", "InvalidParameterException", "empty");
-        harness_fails(&c.h, "DescribeContainerInstances", "{'cluster':'none','containerInstances':['x']}", "ClusterNotFoundException", NULL);
+        harness_fails(&c.h, "DescribeContainerInstances", "{'cluster':'lab','containerInstances':[]}", "InvalidParameterException",
+                      "empty");
+        harness_fails(&c.h, "DescribeContainerInstances", "{'cluster':'none','containerInstances':['x']}", "ClusterNotFoundException",
+                      NULL);
         fake_done(&fake);
         cluster_end(&c);
 }
@@ -177,7 +185,8 @@ static void test_drain(void **state)
 
         cluster_begin(&c, NULL);
         fake_join(&c, &fake, 2048, 1000);
-        harness_ok(&c.h, "UpdateContainerInstancesState", "{'cluster':'lab','containerInstances':['%s','nobody'],'status':'DRAINING'}", fake.instance);
+        harness_ok(&c.h, "UpdateContainerInstancesState", "{'cluster':'lab','containerInstances':['%s','nobody'],'status':'DRAINING'}",
+                   fake.instance);
         assert_string_equal(harness_text(&c.h, "containerInstances[0].status"), "DRAINING");
         assert_string_equal(harness_text(&c.h, "failures[0].reason"), "MISSING");
         harness_call(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web'}");
@@ -201,7 +210,8 @@ static void test_deregister(void **state)
         fake_join(&c, &fake, 2048, 1000);
         harness_ok(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web'}");
         snprintf(task, sizeof(task), "%s", harness_text(&c.h, "tasks[0].taskArn"));
-        assert_int_equal(harness_call(&c.h, "DeregisterContainerInstance", "{'cluster':'lab','containerInstance':'%s'}", fake.instance), 400);
+        assert_int_equal(harness_call(&c.h, "DeregisterContainerInstance", "{'cluster':'lab','containerInstance':'%s'}", fake.instance),
+                         400);
         assert_string_equal(harness_text(&c.h, "message"), "Found running tasks on the instance.");
         fake_next(&fake, "PayloadMessage");
         harness_ok(&c.h, "DeregisterContainerInstance", "{'cluster':'lab','containerInstance':'%s','force':true}", fake.instance);
@@ -217,9 +227,11 @@ static void test_deregister(void **state)
         assert_string_equal(harness_text(&c.h, "containerInstances[0].status"), "INACTIVE");
         harness_ok(&c.h, "ListContainerInstances", "{'cluster':'lab'}");
         assert_int_equal(harness_count(&c.h, "containerInstanceArns"), 0);
-        assert_int_equal(harness_call(&c.h, "RegisterContainerInstance", "{'cluster':'lab','containerInstanceArn':'%s'}", fake.instance), 400);
+        assert_int_equal(harness_call(&c.h, "RegisterContainerInstance", "{'cluster':'lab','containerInstanceArn':'%s'}", fake.instance),
+                         400);
         assert_string_equal(harness_text(&c.h, "__type"), "ClientException");
-        harness_fails(&c.h, "DeregisterContainerInstance", "{'cluster':'lab','containerInstance':'x'}", "InvalidParameterException", "not found");
+        harness_fails(&c.h, "DeregisterContainerInstance", "{'cluster':'lab','containerInstance':'x'}", "InvalidParameterException",
+                      "not found");
         fake_done(&fake);
         cluster_end(&c);
 }

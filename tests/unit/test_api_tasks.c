@@ -79,13 +79,15 @@ static void test_default_group_and_tags_of_the_definition(void **state)
         cluster_begin(&c, NULL);
         fake_join(&c, &fake, 2048, 1000);
         harness_ok(&c.h, "RegisterTaskDefinition",
-                   "{'family':'tagged','tags':[{'key':'a','value':'td'},{'key':'b','value':'td'}],'containerDefinitions':[{'name':'c','image':'i','memory':6}]}");
+                   "{'family':'tagged','tags':[{'key':'a','value':'td'},{'key':'b','value':'td'}],'containerDefinitions':[{'name':'c','"
+                   "image':'i','memory':6}]}");
         harness_ok(&c.h, "RunTask",
                    "{'cluster':'lab','taskDefinition':'tagged','propagateTags':'TASK_DEFINITION','tags':[{'key':'b','value':'run'}]}");
         expect(&c, "tasks[0].group", "family:tagged");
         expect(&c, "tasks[0].tags[0].value", "td");
         expect(&c, "tasks[0].tags[1].value", "run");
-        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'tagged','propagateTags':'SERVICE'}", "InvalidParameterException", NULL);
+        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'tagged','propagateTags':'SERVICE'}", "InvalidParameterException",
+                      NULL);
         fake_done(&fake);
         cluster_end(&c);
 }
@@ -126,7 +128,8 @@ static void test_missing_attributes_are_named(void **state)
         cluster_begin(&c, NULL);
         fake_join(&c, &fake, 2048, 1000);
         harness_ok(&c.h, "RegisterTaskDefinition",
-                   "{'family':'secret','executionRoleArn':'arn:aws:iam::123456789012:role/x','containerDefinitions':[{'name':'c','image':'i','memory':6,"
+                   "{'family':'secret','executionRoleArn':'arn:aws:iam::123456789012:role/"
+                   "x','containerDefinitions':[{'name':'c','image':'i','memory':6,"
                    "'secrets':[{'name':'S','valueFrom':'arn:aws:ssm:us-east-1:123456789012:parameter/p'}]}]}");
         harness_ok(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'secret'}");
         expect(&c, "failures[0].reason", "ATTRIBUTE");
@@ -158,7 +161,8 @@ static void test_client_token(void **state)
         c.h.env.now_ms += INT64_C(25) * 3600000;
         harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web:1','clientToken':'t1'}", "ClientException", "inactive");
         harness_fails(&c.h, "RunTask",
-                      "{'cluster':'lab','taskDefinition':'two','clientToken':'0123456789012345678901234567890123456789012345678901234567890123456789'}",
+                      "{'cluster':'lab','taskDefinition':'two','clientToken':'"
+                      "0123456789012345678901234567890123456789012345678901234567890123456789'}",
                       "InvalidParameterException", "clientToken");
         cluster_end(&c);
 }
@@ -174,21 +178,26 @@ static void test_placement(void **state)
         fake_join(&c, &b, 2048, 1000);
         harness_ok(&c.h, "PutAttributes", "{'cluster':'lab','attributes':[{'name':'stack','value':'prod','targetId':'%s'}]}", b.instance);
         harness_ok(&c.h, "RunTask",
-                   "{'cluster':'lab','taskDefinition':'web','count':3,'placementConstraints':[{'type':'memberOf','expression':'attribute:stack == prod'}]}");
+                   "{'cluster':'lab','taskDefinition':'web','count':3,'placementConstraints':[{'type':'memberOf','expression':'attribute:"
+                   "stack == prod'}]}");
         for (int i = 0; i < 3; i++) {
                 char path[64];
 
                 snprintf(path, sizeof(path), "tasks[%d].containerInstanceArn", i);
                 assert_true(str_ends_with(harness_text(&c.h, path), b.instance));
         }
-        harness_ok(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web','count':3,'group':'one','placementConstraints':[{'type':'distinctInstance'}]}");
+        harness_ok(&c.h, "RunTask",
+                   "{'cluster':'lab','taskDefinition':'web','count':3,'group':'one','placementConstraints':[{'type':'distinctInstance'}]}");
         assert_int_equal(harness_count(&c.h, "tasks"), 2);
-        harness_ok(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web','count':2,'group':'two','placementStrategy':[{'type':'spread','field':'instanceId'}]}");
+        harness_ok(&c.h, "RunTask",
+                   "{'cluster':'lab','taskDefinition':'web','count':2,'group':'two','placementStrategy':[{'type':'spread','field':'"
+                   "instanceId'}]}");
         first = keep(&c, "tasks[0].containerInstanceArn");
         assert_string_not_equal(harness_text(&c.h, "tasks[1].containerInstanceArn"), first);
-        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web','placementConstraints':[{'type':'memberOf'}]}", "InvalidParameterException",
-                      NULL);
-        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web','placementConstraints':[{'type':'memberOf','expression':'(('}]}",
+        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web','placementConstraints':[{'type':'memberOf'}]}",
+                      "InvalidParameterException", NULL);
+        harness_fails(&c.h, "RunTask",
+                      "{'cluster':'lab','taskDefinition':'web','placementConstraints':[{'type':'memberOf','expression':'(('}]}",
                       "InvalidParameterException", NULL);
         fake_done(&a);
         fake_done(&b);
@@ -202,10 +211,12 @@ static void test_refused_requests(void **state)
         } rows[] = {
                 {"'launchType':'FARGATE'", "InvalidParameterException", "Task definition does not support launch_type FARGATE."},
                 {"'launchType':'MANAGED_INSTANCES'", NULL, NULL},
-                {"'launchType':'EC2','capacityProviderStrategy':[{'capacityProvider':'x'}]", "InvalidParameterException", "both a launch type"},
+                {"'launchType':'EC2','capacityProviderStrategy':[{'capacityProvider':'x'}]", "InvalidParameterException",
+                 "both a launch type"},
                 {"'capacityProviderStrategy':[{'capacityProvider':'x'}]", "InvalidParameterException", "not found"},
                 {"'capacityProviderStrategy':[{'capacityProvider':'FARGATE'}]", "UnsupportedFeatureException", "FARGATE"},
-                {"'capacityProviderStrategy':[{'capacityProvider':'a','base':1},{'capacityProvider':'b','base':1}]", "InvalidParameterException", "base"},
+                {"'capacityProviderStrategy':[{'capacityProvider':'a','base':1},{'capacityProvider':'b','base':1}]",
+                 "InvalidParameterException", "base"},
                 {"'capacityProviderStrategy':[{'capacityProvider':'a'},{'capacityProvider':'b'}]", "InvalidParameterException", "weight"},
                 {"'platformVersion':'1.4.0'", "InvalidParameterException", "platform version"},
                 {"'networkConfiguration':{'awsvpcConfiguration':{'subnets':['s']}}", "InvalidParameterException", "Network Configuration"},
@@ -213,11 +224,13 @@ static void test_refused_requests(void **state)
                 {"'group':'service:x'", "InvalidParameterException", "group"},
                 {"'startedBy':'two words'", "InvalidParameterException", "startedBy"},
                 {"'tags':[{'key':'aws:x','value':'y'}]", "InvalidParameterException", "aws:"},
-                {"'overrides':{'containerOverrides':[{'name':'nobody'}]}", "InvalidParameterException", "is not a container in the TaskDefinition"},
+                {"'overrides':{'containerOverrides':[{'name':'nobody'}]}", "InvalidParameterException",
+                 "is not a container in the TaskDefinition"},
                 {"'overrides':{'containerOverrides':[{'command':['x']}]}", "InvalidParameterException", "name"},
                 {"'overrides':{'containerOverrides':[{'name':'web'},{'name':'web'}]}", "InvalidParameterException", "twice"},
                 {"'overrides':{'containerOverrides':[{'name':'web','memory':2}]}", "InvalidParameterException", "memory"},
-                {"'overrides':{'containerOverrides':[{'name':'web','memoryReservation':128}]}", "InvalidParameterException", "memoryReservation"},
+                {"'overrides':{'containerOverrides':[{'name':'web','memoryReservation':128}]}", "InvalidParameterException",
+                 "memoryReservation"},
                 {"'overrides':{'cpu':'lots'}", "InvalidParameterException", "overrides.cpu"},
                 {"'volumeConfigurations':[{'name':'v'}]", "UnsupportedFeatureException", "EBS"},
         };
@@ -240,17 +253,20 @@ static void test_refused_requests(void **state)
         harness_fails(&c.h, "RunTask", "{'cluster':'lab'}", "InvalidParameterException", "taskDefinition");
         harness_ok(&c.h, "RegisterTaskDefinition",
                    "{'family':'vpc','networkMode':'awsvpc','containerDefinitions':[{'name':'c','image':'i','memory':6}]}");
-        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'vpc'}", "InvalidParameterException", "Network Configuration must be provided");
-        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'vpc','networkConfiguration':{'awsvpcConfiguration':{'subnets':['s']}}}",
+        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'vpc'}", "InvalidParameterException",
+                      "Network Configuration must be provided");
+        harness_fails(&c.h, "RunTask",
+                      "{'cluster':'lab','taskDefinition':'vpc','networkConfiguration':{'awsvpcConfiguration':{'subnets':['s']}}}",
                       "UnsupportedFeatureException", "awsvpc");
         harness_ok(&c.h, "RegisterTaskDefinition",
                    "{'family':'far','networkMode':'awsvpc','requiresCompatibilities':['FARGATE'],'cpu':'256','memory':'512',"
                    "'containerDefinitions':[{'name':'c','image':'i'}]}");
         harness_fails(&c.h, "RunTask",
-                      "{'cluster':'lab','taskDefinition':'far','launchType':'FARGATE','networkConfiguration':{'awsvpcConfiguration':{'subnets':['s']}}}",
+                      "{'cluster':'lab','taskDefinition':'far','launchType':'FARGATE','networkConfiguration':{'awsvpcConfiguration':{'"
+                      "subnets':['s']}}}",
                       "UnsupportedFeatureException", "FARGATE");
-        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'far','launchType':'FARGATE','platformVersion':'9.9'}", "PlatformUnknownException",
-                      NULL);
+        harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'far','launchType':'FARGATE','platformVersion':'9.9'}",
+                      "PlatformUnknownException", NULL);
         fake_nothing(&fake);
         fake_done(&fake);
         cluster_end(&c);
@@ -264,9 +280,12 @@ static void test_long_overrides(void **state)
         cluster_begin(&c, NULL);
         memset(value, 'x', sizeof(value) - 1);
         value[sizeof(value) - 1] = 0;
-        assert_int_equal(harness_call(&c.h, "RunTask",
-                                      "{'cluster':'lab','taskDefinition':'web','overrides':{'containerOverrides':[{'name':'web','command':['%s']}]}}", value),
-                         400);
+        assert_int_equal(
+                harness_call(
+                        &c.h, "RunTask",
+                        "{'cluster':'lab','taskDefinition':'web','overrides':{'containerOverrides':[{'name':'web','command':['%s']}]}}",
+                        value),
+                400);
         assert_non_null(strstr(harness_text(&c.h, "message"), "8192"));
         cluster_end(&c);
 }
@@ -321,8 +340,8 @@ static void test_start_task(void **state)
         cluster_begin(&c, NULL);
         fake_join(&c, &a, 2048, 1000);
         fake_join(&c, &b, 2048, 10);
-        harness_ok(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'web','startedBy':'s','containerInstances':['%s','%s','nobody']}", a.instance,
-                   b.instance);
+        harness_ok(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'web','startedBy':'s','containerInstances':['%s','%s','nobody']}",
+                   a.instance, b.instance);
         assert_int_equal(harness_count(&c.h, "tasks"), 1);
         expect(&c, "tasks[0].startedBy", "s");
         expect(&c, "failures[0].reason", "RESOURCE:MEMORY");
@@ -331,8 +350,10 @@ static void test_start_task(void **state)
         fake_disconnect(&b);
         harness_ok(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'web','containerInstances':['%s']}", b.instance);
         expect(&c, "failures[0].reason", "AGENT");
-        harness_fails(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'web','containerInstances':[]}", "InvalidParameterException", "empty");
-        harness_fails(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'web','containerInstances':['1','2','3','4','5','6','7','8','9','10','11']}",
+        harness_fails(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'web','containerInstances':[]}", "InvalidParameterException",
+                      "empty");
+        harness_fails(&c.h, "StartTask",
+                      "{'cluster':'lab','taskDefinition':'web','containerInstances':['1','2','3','4','5','6','7','8','9','10','11']}",
                       "InvalidParameterException", "11");
         harness_fails(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'web','containerInstances':['1'],'enableExecuteCommand':true}",
                       "UnsupportedFeatureException", NULL);
@@ -345,7 +366,8 @@ static void test_describe(void **state)
         struct cluster_harness c;
 
         cluster_begin(&c, NULL);
-        harness_ok(&c.h, "DescribeTasks", "{'cluster':'lab','tasks':['0123456789abcdef0123456789abcdef','arn:aws:ecs:us-east-1:123456789012:task/lab/1']}");
+        harness_ok(&c.h, "DescribeTasks",
+                   "{'cluster':'lab','tasks':['0123456789abcdef0123456789abcdef','arn:aws:ecs:us-east-1:123456789012:task/lab/1']}");
         expect(&c, "failures[0].reason", "MISSING");
         expect(&c, "failures[0].arn", "arn:aws:ecs:us-east-1:123456789012:task/lab/0123456789abcdef0123456789abcdef");
         assert_int_equal(harness_count(&c.h, "tasks"), 0);
@@ -371,8 +393,10 @@ static void test_reports(void **state)
         harness_ok(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web'}");
         task = keep(&c, "tasks[0].taskArn");
         report(&c, task,
-               "'status':'RUNNING','reason':'','pullStartedAt':1767225601.5,'pullStoppedAt':1767225602,'containers':[{'containerName':'web','runtimeId':'r1',"
-               "'imageDigest':'sha256:1','status':'RUNNING','networkBindings':[{'bindIP':'0.0.0.0','containerPort':80,'hostPort':32768,'protocol':'tcp'}]}]");
+               "'status':'RUNNING','reason':'','pullStartedAt':1767225601.5,'pullStoppedAt':1767225602,'containers':[{'containerName':'web'"
+               ",'runtimeId':'r1',"
+               "'imageDigest':'sha256:1','status':'RUNNING','networkBindings':[{'bindIP':'0.0.0.0','containerPort':80,'hostPort':32768,'"
+               "protocol':'tcp'}]}]");
         describe(&c, task);
         expect(&c, "tasks[0].lastStatus", "RUNNING");
         expect(&c, "tasks[0].connectivity", "CONNECTED");
@@ -381,7 +405,8 @@ static void test_reports(void **state)
         assert_int_equal(harness_int(&c.h, "tasks[0].containers[0].networkBindings[0].hostPort"), 32768);
         assert_true(harness_has(&c.h, "tasks[0].startedAt"));
         report(&c, task,
-               "'status':'STOPPED','reason':'','executionStoppedAt':1767225610.917,'containers':[{'containerName':'web','exitCode':3,'status':'STOPPED'}]");
+               "'status':'STOPPED','reason':'','executionStoppedAt':1767225610.917,'containers':[{'containerName':'web','exitCode':3,'"
+               "status':'STOPPED'}]");
         /* late, and twice */
         report(&c, task, "'status':'RUNNING','reason':''");
         report(&c, task, "'status':'STOPPED','reason':'x'");
@@ -397,7 +422,8 @@ static void test_reports(void **state)
         harness_fails(&c.h, "SubmitTaskStateChange", "{'cluster':'lab','task':'0123456789abcdef0123456789abcdef','status':'RUNNING'}",
                       "InvalidParameterException", "not found");
         assert_int_equal(harness_call(&c.h, "SubmitTaskStateChange", "{'cluster':'lab','task':'%s','status':'FLYING'}", task), 400);
-        harness_ok(&c.h, "SubmitContainerStateChange", "{'cluster':'lab','task':'%s','containerName':'web','status':'STOPPED','exitCode':3}", task);
+        harness_ok(&c.h, "SubmitContainerStateChange",
+                   "{'cluster':'lab','task':'%s','containerName':'web','status':'STOPPED','exitCode':3}", task);
         harness_ok(&c.h, "SubmitAttachmentStateChanges", "{'cluster':'lab','attachments':[{'attachmentArn':'arn:x','status':'ATTACHED'}]}");
         fake_done(&fake);
         cluster_end(&c);
@@ -414,7 +440,8 @@ static void test_failed_start(void **state)
         harness_ok(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web'}");
         task = keep(&c, "tasks[0].taskArn");
         report(&c, task,
-               "'status':'STOPPED','reason':'','containers':[{'containerName':'web','status':'STOPPED','reason':'CannotPullContainerError: no such image'}]");
+               "'status':'STOPPED','reason':'','containers':[{'containerName':'web','status':'STOPPED','reason':'CannotPullContainerError: "
+               "no such image'}]");
         describe(&c, task);
         expect(&c, "tasks[0].stopCode", "TaskFailedToStart");
         expect(&c, "tasks[0].stoppedReason", "CannotPullContainerError: no such image");
@@ -434,7 +461,8 @@ static void test_host_mode_shows_its_ports(void **state)
         cluster_begin(&c, NULL);
         fake_join(&c, &fake, 2048, 1000);
         harness_ok(&c.h, "RegisterTaskDefinition",
-                   "{'family':'host','networkMode':'host','containerDefinitions':[{'name':'c','image':'i','memory':6,'portMappings':[{'containerPort':8080}]}]}");
+                   "{'family':'host','networkMode':'host','containerDefinitions':[{'name':'c','image':'i','memory':6,'portMappings':[{'"
+                   "containerPort':8080}]}]}");
         harness_ok(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'host'}");
         task = keep(&c, "tasks[0].taskArn");
         harness_ok(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'host'}");
@@ -541,7 +569,8 @@ static void test_list(void **state)
         cluster_begin(&c, NULL);
         fake_join(&c, &a, 2048, 4000);
         fake_join(&c, &b, 2048, 4000);
-        harness_ok(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'web','startedBy':'x','containerInstances':['%s','%s']}", a.instance, b.instance);
+        harness_ok(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'web','startedBy':'x','containerInstances':['%s','%s']}",
+                   a.instance, b.instance);
         harness_ok(&c.h, "StartTask", "{'cluster':'lab','taskDefinition':'two','containerInstances':['%s']}", a.instance);
         task = keep(&c, "tasks[0].taskArn");
         assert_int_equal(listed(&c, ""), 3);

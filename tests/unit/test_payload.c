@@ -119,7 +119,8 @@ static json_t *result(struct world *w, json_t *in, const struct task *task)
         SHAPE_WRITE(acs_task, &out, &text);
         json = json_loads(text.data, JSON_REJECT_DUPLICATES, NULL);
         assert_non_null(json);
-        json_array_foreach(json_object_get(json, "containers"), i, container) {
+        json_array_foreach(json_object_get(json, "containers"), i, container)
+        {
                 json_t *docker = json_object_get(container, "dockerConfig");
                 static const char *const members[] = {"config", "hostConfig"};
 

@@ -113,7 +113,8 @@ static void test_instances_and_clusters(void **state)
 {
         struct world w;
         int64_t now;
-        struct state_container_instance instance = {.cluster = "lab", .id = "0123456789abcdef0123456789abcdef", .status = STATE_INSTANCE_STATUS_ACTIVE};
+        struct state_container_instance instance = {
+                .cluster = "lab", .id = "0123456789abcdef0123456789abcdef", .status = STATE_INSTANCE_STATUS_ACTIVE};
         struct object *object;
         struct tx *tx;
 

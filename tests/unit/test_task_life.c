@@ -44,15 +44,15 @@ static void end(struct world *w)
         arena_done(&w->arena);
 }
 
-static bool report(struct world *w, enum state_task_status status, const char *container, enum state_container_status container_status, int exit_code,
-                   const char *reason, int64_t at)
+static bool report(struct world *w, enum state_task_status status, const char *container, enum state_container_status container_status,
+                   int exit_code, const char *reason, int64_t at)
 {
         struct task_container_report c = {
                 .name = container, .status = container_status, .has_exit_code = exit_code >= 0, .exit_code = exit_code, .reason = reason};
 
         return task_apply_report(&w->task, w->state,
-                                 &(struct task_report){.status = status, .reason = "", .containers = &c, .n_containers = container ? 1 : 0}, &w->arena,
-                                 T0 + at);
+                                 &(struct task_report){.status = status, .reason = "", .containers = &c, .n_containers = container ? 1 : 0},
+                                 &w->arena, T0 + at);
 }
 
 #define RUNNING STATE_TASK_STATUS_RUNNING
@@ -208,7 +208,8 @@ static void test_details_of_containers(void **state)
         static struct ecs_network_binding binding = {.bind_ip = "0.0.0.0"};
         struct ecs_network_binding_list bindings = {&binding, 1}, none = {0};
         struct task_container_report c = {.name = "web", .runtime_id = "abc", .image_digest = "sha256:1", .bindings = &bindings};
-        struct task_report r = {.status = PENDING, .containers = &c, .n_containers = 1, .pull_started_at = T0 + 1, .pull_stopped_at = T0 + 2};
+        struct task_report r = {
+                .status = PENDING, .containers = &c, .n_containers = 1, .pull_started_at = T0 + 1, .pull_stopped_at = T0 + 2};
         struct world w;
 
         begin(&w);
@@ -254,17 +255,22 @@ static void test_size(void **state)
                 int cpu, memory;
                 int ports, ports_udp;
         } rows[] = {
-                {"{\"containerDefinitions\":[{\"cpu\":10,\"memory\":64},{\"cpu\":20,\"memory\":128,\"memoryReservation\":32}]}", NULL, 30, 96, 0, 0},
+                {"{\"containerDefinitions\":[{\"cpu\":10,\"memory\":64},{\"cpu\":20,\"memory\":128,\"memoryReservation\":32}]}", NULL, 30,
+                 96, 0, 0},
                 {"{\"cpu\":\"512\",\"memory\":\"1024\",\"containerDefinitions\":[{\"cpu\":10,\"memory\":64}]}", NULL, 512, 1024, 0, 0},
                 {"{\"cpu\":\"512\",\"containerDefinitions\":[{\"cpu\":10,\"memory\":64}]}", NULL, 512, 64, 0, 0},
                 {"{\"cpu\":\"512\",\"containerDefinitions\":[{\"name\":\"a\",\"cpu\":10,\"memory\":64}]}",
                  "{\"cpu\":\"1024\",\"containerOverrides\":[{\"name\":\"a\",\"memory\":100}]}", 1024, 100, 0, 0},
-                {"{\"containerDefinitions\":[{\"memory\":6,\"portMappings\":[{\"containerPort\":80,\"hostPort\":8080},{\"containerPort\":81},"
-                 "{\"containerPort\":53,\"hostPort\":53,\"protocol\":\"udp\"},{\"containerPort\":82,\"hostPort\":8080}]}]}", NULL, 0, 6, 1, 1},
+                {"{\"containerDefinitions\":[{\"memory\":6,\"portMappings\":[{\"containerPort\":80,\"hostPort\":8080},{\"containerPort\":"
+                 "81},"
+                 "{\"containerPort\":53,\"hostPort\":53,\"protocol\":\"udp\"},{\"containerPort\":82,\"hostPort\":8080}]}]}",
+                 NULL, 0, 6, 1, 1},
                 {"{\"networkMode\":\"host\",\"containerDefinitions\":[{\"memory\":6,\"portMappings\":[{\"containerPort\":80},"
-                 "{\"containerPortRange\":\"100-104\",\"protocol\":\"udp\"}]}]}", NULL, 0, 6, 1, 5},
-                {"{\"networkMode\":\"none\",\"containerDefinitions\":[{\"memory\":6,\"portMappings\":[{\"containerPort\":80,\"hostPort\":80}]}]}", NULL, 0, 6,
-                 0, 0},
+                 "{\"containerPortRange\":\"100-104\",\"protocol\":\"udp\"}]}]}",
+                 NULL, 0, 6, 1, 5},
+                {"{\"networkMode\":\"none\",\"containerDefinitions\":[{\"memory\":6,\"portMappings\":[{\"containerPort\":80,\"hostPort\":"
+                 "80}]}]}",
+                 NULL, 0, 6, 0, 0},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -274,9 +280,12 @@ static void test_size(void **state)
                 struct error error = {0};
                 struct task_size size;
 
-                assert_int_equal(SHAPE_PARSE(ecs_task_definition, &arena, rows[i].definition, strlen(rows[i].definition), NULL, &definition, &error), 0);
+                assert_int_equal(
+                        SHAPE_PARSE(ecs_task_definition, &arena, rows[i].definition, strlen(rows[i].definition), NULL, &definition, &error),
+                        0);
                 if (rows[i].overrides)
-                        assert_int_equal(SHAPE_PARSE(ecs_task_override, &arena, rows[i].overrides, strlen(rows[i].overrides), NULL, &overrides, &error),
+                        assert_int_equal(SHAPE_PARSE(ecs_task_override, &arena, rows[i].overrides, strlen(rows[i].overrides), NULL,
+                                                     &overrides, &error),
                                          0);
                 task_size_of(definition, overrides, &arena, &size);
                 assert_int_equal(size.cpu, rows[i].cpu);

@@ -57,7 +57,7 @@ static void agent_free(struct agent *agent)
         deliver_reset(agent);
         while (!list_empty(&agent->waiting))
                 deliver_drop(list_first(&agent->waiting, struct delivery, link));
-        list_for_each(role, &agent->roles, struct role, in_agent)
+        list_for_each (role, &agent->roles, struct role, in_agent)
                 list_remove(&role->in_agent);
         list_remove(&agent->dirty);
         list_remove(&agent->link);
@@ -97,7 +97,7 @@ void agents_flush(struct agents *agents)
 {
         uint64_t now = model_durable(agents->model), next = 0;
 
-        list_for_each(agent, &agents->dirty, struct agent, dirty) {
+        list_for_each (agent, &agents->dirty, struct agent, dirty) {
                 uint64_t rest = deliver_flush(agent, now);
 
                 if (rest == 0)
@@ -254,7 +254,7 @@ void agents_sweep(struct agents *agents)
 
         late_us = agents->options.loop && agents->swept_us != 0 ? MAX(late_us, 0) : 0;
         agents->swept_us = now_us;
-        list_for_each(agent, &agents->all, struct agent, link) {
+        list_for_each (agent, &agents->all, struct agent, link) {
                 if (agent->control)
                         sweep_control(agent, now_us, late_us);
                 if (agent->telemetry)
@@ -330,7 +330,7 @@ void agents_close(struct agents *agents)
         agents->closed = true;
         if (agents->timer)
                 uv_close((uv_handle_t *)agents->timer, timer_closed);
-        list_for_each(agent, &agents->all, struct agent, link)
+        list_for_each (agent, &agents->all, struct agent, link)
                 drop_channels(agent, 1001, "The server is stopping: connect again");
 }
 
@@ -340,7 +340,7 @@ struct agents *agents_free(struct agents *agents)
                 return NULL;
         agents_close(agents);
         model_unobserve(agents->model, &agents->observer);
-        list_for_each(agent, &agents->all, struct agent, link)
+        list_for_each (agent, &agents->all, struct agent, link)
                 agent_free(agent);
         agents->credentials = credentials_free(agents->credentials);
         agents->metrics = agent_metrics_free(agents->metrics);
@@ -439,11 +439,11 @@ static void write_metrics(struct api *api, struct buf *out, void *data)
 
         for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
                 prom_counter(out, counters[i].name, counters[i].help, counters[i].value);
-        list_for_each(agent, &agents->all, struct agent, link)
+        list_for_each (agent, &agents->all, struct agent, link)
                 connected += agent->control != NULL;
         prom_gauge(out, "gantry_agents_connected", "Agents with an open control connection.", (double)connected);
         prom_gauge(out, "gantry_agent_deliveries_waiting", "Tasks that an agent still has to acknowledge.",
-                      (double)agents->deliveries.count);
+                   (double)agents->deliveries.count);
         agent_metrics_write(agents->metrics, out);
 }
 

@@ -148,8 +148,7 @@ static void load(struct credentials *credentials)
         struct access_key **keys = xcalloc(all->count + 1, sizeof(*keys));
         size_t n = 0;
 
-        tree_for_each(node, all)
-        {
+        tree_for_each (node, all) {
                 struct access_key *key = MODEL_OBJECT(node, access_key);
 
                 if (is_task_key(key->state))
@@ -166,8 +165,8 @@ static void load(struct credentials *credentials)
         free(keys);
 }
 
-struct credentials *credentials_new(struct model *model, int64_t lifetime_ms, void (*renewed)(struct role *role, uint64_t sequence, void *data),
-                                    void *data)
+struct credentials *credentials_new(struct model *model, int64_t lifetime_ms,
+                                    void (*renewed)(struct role *role, uint64_t sequence, void *data), void *data)
 {
         struct credentials *credentials = xalloc(sizeof(*credentials));
 
@@ -190,10 +189,10 @@ struct credentials *credentials_free(struct credentials *credentials)
         if (!credentials)
                 return NULL;
         model_unobserve(credentials->model, &credentials->observer);
-        map_for_each(node, &credentials->roles)
+        map_for_each (node, &credentials->roles)
                 free(CONTAINER_OF(node, struct role, node));
         map_done(&credentials->roles);
-        list_for_each(ended, &credentials->ended, struct ended, link)
+        list_for_each (ended, &credentials->ended, struct ended, link)
                 free(ended);
         free(credentials);
         return NULL;
@@ -222,7 +221,8 @@ static const char *role_name(const char *arn)
         return slash ? slash + 1 : arn;
 }
 
-static void insert_key(struct credentials *credentials, struct tx *tx, const struct task *task, const char *type, const char *credentials_id)
+static void insert_key(struct credentials *credentials, struct tx *tx, const struct task *task, const char *type,
+                       const char *credentials_id)
 {
         const char *arn = credentials_role_arn(task, type);
         struct arena *arena = tx_arena(tx);
@@ -307,7 +307,7 @@ static void renew_keys(struct credentials *credentials, int64_t now_ms, struct t
 {
         size_t n = 0;
 
-        list_for_each(role, &credentials->renewal, struct role, in_renewal) {
+        list_for_each (role, &credentials->renewal, struct role, in_renewal) {
                 const struct state_access_key *key = role->key->state;
                 struct task *task;
 

@@ -26,8 +26,8 @@ struct role {
 struct credentials;
 
 /* `renewed` is told when a role got a newer key, within the model's announcement of it. `lifetime_ms` of a key. */
-struct credentials *credentials_new(struct model *model, int64_t lifetime_ms, void (*renewed)(struct role *role, uint64_t sequence, void *data),
-                                    void *data);
+struct credentials *credentials_new(struct model *model, int64_t lifetime_ms,
+                                    void (*renewed)(struct role *role, uint64_t sequence, void *data), void *data);
 struct credentials *credentials_free(struct credentials *credentials);
 
 /* The ARN of the task's role of this type (override before definition), or NULL. */

@@ -116,7 +116,7 @@ void deliver_task(struct agents *agents, struct task *task, uint64_t sequence, b
 
 void deliver_all(struct agent *agent, uint64_t sequence)
 {
-        list_for_each(task, &agent->instance->tasks, struct task, in_instance) {
+        list_for_each (task, &agent->instance->tasks, struct task, in_instance) {
                 enum delivery_want want;
 
                 if (!deliver_find(agent->agents, task) && wanted(task, &want))
@@ -248,7 +248,7 @@ static void send_payload(struct agent *agent, uint64_t durable)
 
         buf_clear(out);
         write_head(agent, message, &arena, out);
-        list_for_each(delivery, &agent->waiting, struct delivery, link) {
+        list_for_each (delivery, &agent->waiting, struct delivery, link) {
                 if (n >= MAX_TASKS || out->len > MAX_BYTES || alone || !fits(delivery, n, durable))
                         break;
                 alone = delivery->tries > 0;
@@ -384,7 +384,7 @@ static void timed_out(struct agent *agent, struct message *message)
 
         agent->agents->stats.resends++;
         log_timeout(agent, message);
-        list_for_each(delivery, &message->deliveries, struct delivery, link)
+        list_for_each (delivery, &message->deliveries, struct delivery, link)
                 delivery->tries++;
         if (kind == MESSAGE_CREDENTIALS && tries < CREDENTIALS_TRIES) {
                 message->deadline_us = agents_now_us(agent->agents) + (int64_t)agent->agents->options.ack_ms * 1000;
@@ -400,7 +400,7 @@ void deliver_timeouts(struct agent *agent, int64_t now_us)
 {
         bool any = false;
 
-        list_for_each(message, &agent->messages, struct message, link) {
+        list_for_each (message, &agent->messages, struct message, link) {
                 if (message->deadline_us > now_us)
                         continue;
                 timed_out(agent, message);

@@ -19,7 +19,7 @@ static void manifest_tasks(struct agent *agent, struct arena *arena, struct acs_
         struct agents *agents = agent->agents;
         const char *cluster = model_cluster_arn(agents->model, arena, agent->instance->state->cluster);
 
-        list_for_each(task, &agent->instance->tasks, struct task, in_instance) {
+        list_for_each (task, &agent->instance->tasks, struct task, in_instance) {
                 struct acs_task_identifier *id = SHAPE_PUSH(arena, out);
 
                 id->task_arn = model_task_arn(agents->model, arena, task->state->cluster, task->state->id);

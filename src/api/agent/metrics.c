@@ -38,7 +38,7 @@ struct agent_metrics *agent_metrics_new(void)
 
 static void clear_containers(struct task_sample *sample)
 {
-        list_for_each(container, &sample->containers, struct container_sample, link) {
+        list_for_each (container, &sample->containers, struct container_sample, link) {
                 list_remove(&container->link);
                 free(container->name);
                 free(container);
@@ -62,9 +62,9 @@ struct agent_metrics *agent_metrics_free(struct agent_metrics *metrics)
 {
         if (!metrics)
                 return NULL;
-        map_for_each(node, &metrics->tasks)
+        map_for_each (node, &metrics->tasks)
                 task_free(metrics, CONTAINER_OF(node, struct task_entry, node));
-        map_for_each(node, &metrics->instances)
+        map_for_each (node, &metrics->instances)
                 instance_free(metrics, CONTAINER_OF(node, struct instance_entry, node));
         map_done(&metrics->tasks);
         map_done(&metrics->instances);
@@ -200,11 +200,11 @@ static const struct series {
 static void write_family(const struct agent_metrics *metrics, const struct series *family, struct buf *out)
 {
         prom_family(out, family->name, "gauge", family->help);
-        map_for_each(node, &metrics->tasks) {
+        map_for_each (node, &metrics->tasks) {
                 const struct task_entry *entry = CONTAINER_OF(node, struct task_entry, node);
                 const char *slash = strchr(entry->key, '/');
 
-                list_for_each(container, &entry->sample.containers, struct container_sample, link) {
+                list_for_each (container, &entry->sample.containers, struct container_sample, link) {
                         double value = *(const double *)(const void *)((const char *)container + family->offset);
                         char labels[768];
 
@@ -222,15 +222,15 @@ void agent_metrics_write(const struct agent_metrics *metrics, struct buf *out)
         for (size_t i = 0; i < ARRAY_SIZE(families); i++)
                 write_family(metrics, &families[i], out);
         prom_family(out, "gantry_instance_root_filesystem_percent", "gauge", "How full the root filesystem of an instance is.");
-        map_for_each(node, &metrics->instances) {
+        map_for_each (node, &metrics->instances) {
                 const struct instance_entry *entry = CONTAINER_OF(node, struct instance_entry, node);
                 const char *slash = strchr(entry->key, '/');
                 char labels[512];
 
                 if (entry->sample.root_filesystem_percent < 0)
                         continue;
-                (void)snprintf(labels, sizeof(labels), "cluster=\"%.*s\",instance=\"%s\"", slash ? (int)(slash - entry->key) : 0, entry->key,
-                               slash ? slash + 1 : entry->key);
+                (void)snprintf(labels, sizeof(labels), "cluster=\"%.*s\",instance=\"%s\"", slash ? (int)(slash - entry->key) : 0,
+                               entry->key, slash ? slash + 1 : entry->key);
                 prom_sample(out, "gantry_instance_root_filesystem_percent", labels, entry->sample.root_filesystem_percent);
         }
 }

@@ -17,7 +17,7 @@
 struct container_sample {
         struct list link;
         char *name;
-        double cpu_percent;     /* of the whole host: all cores are 100 */
+        double cpu_percent; /* of the whole host: all cores are 100 */
         double memory_mib;
         double rx_bytes_per_s, tx_bytes_per_s;
         double read_bytes, write_bytes; /* in the interval */

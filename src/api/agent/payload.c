@@ -122,10 +122,10 @@ static void containers(const struct payload_container_source *common, struct are
         for (uint32_t i = 0; i < list->n; i++) {
                 source.container = &list->items[i];
                 source.over = payload_override(state->overrides, source.container->name);
-                payload_container(&source,
-                                  model_container_arn(source.model, arena, state->cluster, state->id,
-                                                      container_id(state, source.container->name)),
-                                  arena, &out->containers.items[i]);
+                payload_container(
+                        &source,
+                        model_container_arn(source.model, arena, state->cluster, state->id, container_id(state, source.container->name)),
+                        arena, &out->containers.items[i]);
         }
 }
 
@@ -134,8 +134,7 @@ void payload_run(const struct model *model, const struct task *task, const struc
 {
         const struct ecs_task_definition *definition = task->definition->state->definition;
         const struct state_task *state = task->state;
-        struct payload_container_source source = {
-                .model = model, .task = task, .definition = definition, .extras = extras};
+        struct payload_container_source source = {.model = model, .task = task, .definition = definition, .extras = extras};
 
         identity(model, task, arena, ret);
         ret->desired_status = "RUNNING";

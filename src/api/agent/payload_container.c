@@ -42,8 +42,8 @@ static void ports(const struct payload_container_source *source, struct arena *a
 {
         const struct ecs_port_mapping_list *in = &source->container->port_mappings;
         /* In these modes a container's port is the host's (or the task interface's) port of the same number. */
-        bool same = source->definition->network_mode == ECS_NETWORK_MODE_HOST ||
-                    source->definition->network_mode == ECS_NETWORK_MODE_AWSVPC;
+        bool same =
+                source->definition->network_mode == ECS_NETWORK_MODE_HOST || source->definition->network_mode == ECS_NETWORK_MODE_AWSVPC;
 
         for (uint32_t i = 0; i < in->n; i++) {
                 const struct ecs_port_mapping *port = &in->items[i];

@@ -180,8 +180,8 @@ static const char *host_config(const struct payload_container_source *source, st
         const struct ecs_container_override *over = source->over;
         enum ecs_network_mode mode = source->definition->network_mode;
         int64_t memory = over && SHAPE_HAS(over, ecs_container_override, memory) ? over->memory : in->memory;
-        int64_t reservation = over && SHAPE_HAS(over, ecs_container_override, memory_reservation) ? over->memory_reservation
-                                                                                                   : in->memory_reservation;
+        int64_t reservation =
+                over && SHAPE_HAS(over, ecs_container_override, memory_reservation) ? over->memory_reservation : in->memory_reservation;
         struct docker_host_config out = {0};
 
         /* With awsvpc the agent joins the containers to the task's interface itself. */

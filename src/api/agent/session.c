@@ -89,7 +89,7 @@ static void queue_roles(struct agent *agent)
 {
         static const char *const types[] = {ROLE_APPLICATION, ROLE_EXECUTION};
 
-        list_for_each(task, &agent->instance->tasks, struct task, in_instance)
+        list_for_each (task, &agent->instance->tasks, struct task, in_instance)
                 for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
                         struct role *role = credentials_find(agent->agents->credentials, task, types[i]);
 
@@ -156,8 +156,7 @@ static void on_nack(struct agent *agent, const void *message)
 static void on_credentials_ack(struct agent *agent, const void *data)
 {
         const struct acs_iam_role_credentials_ack_request *in = data;
-        struct message *message =
-                in->message_id ? map_get(&agent->agents->messages, in->message_id, struct message, by_id) : NULL;
+        struct message *message = in->message_id ? map_get(&agent->agents->messages, in->message_id, struct message, by_id) : NULL;
 
         if (message && message->agent == agent && message->kind == MESSAGE_CREDENTIALS)
                 deliver_acknowledged(agent, in->message_id);

@@ -24,7 +24,7 @@ struct agent_channel_ops {
 };
 struct agent_channel {
         const struct agent_channel_ops *ops;
-        struct agent *agent; /* NULL: not in use any more (replaced, or the instance is gone) */
+        struct agent *agent;             /* NULL: not in use any more (replaced, or the instance is gone) */
         int64_t pinged_us, heartbeat_us; /* monotonic: the last ones sent */
         uint32_t bad_frames;
 };
@@ -67,21 +67,21 @@ struct instance_status {
 
 struct agent {
         struct agents *agents;
-        struct list link;   /* agents->all */
-        struct list dirty;  /* agents->dirty; detached when there is nothing to do */
+        struct list link;  /* agents->all */
+        struct list dirty; /* agents->dirty; detached when there is nothing to do */
         struct instance *instance;
         struct agent_channel *control, *telemetry; /* NULL: not connected */
-        bool ready;            /* greeted: credentials, payloads and manifest may flow */
-        bool send_credentials; /* the agent asked for all of them */
+        bool ready;                                /* greeted: credentials, payloads and manifest may flow */
+        bool send_credentials;                     /* the agent asked for all of them */
         bool silent;
-        bool closing;          /* the instance is INACTIVE: end the sessions when that is durable */
+        bool closing; /* the instance is INACTIVE: end the sessions when that is durable */
         uint64_t ready_sequence, closing_sequence;
         int64_t sequence, sequence_end; /* payload and manifest numbers: the last one given, and the last one reserved */
-        struct list waiting;    /* of struct delivery */
-        struct list messages;   /* of struct message */
-        struct list roles;      /* of struct role, whose keys the agent has to be sent */
-        char manifest_id[37];   /* the last manifest: only its verification counts */
-        struct buf verification; /* TaskStopVerificationAck that waits to be durable */
+        struct list waiting;            /* of struct delivery */
+        struct list messages;           /* of struct message */
+        struct list roles;              /* of struct role, whose keys the agent has to be sent */
+        char manifest_id[37];           /* the last manifest: only its verification counts */
+        struct buf verification;        /* TaskStopVerificationAck that waits to be durable */
         uint64_t verification_sequence;
         int64_t connected_us;
         struct instance_status statuses[ECS_INSTANCE_HEALTH_CHECK_TYPE_MAX];

@@ -89,9 +89,9 @@ static void health_of_task(struct agent *agent, struct task *task, const struct 
         state = tx_edit(*tx, &task->object);
         differs = false;
         for (uint32_t i = 0; i < in->containers.n; i++)
-                differs |= task_set_health(task, state, in->containers.items[i].container_name,
-                                           (enum ecs_health_status)shape_enum_value(&ecs_health_status_enum,
-                                                                                    in->containers.items[i].health_status));
+                differs |= task_set_health(
+                        task, state, in->containers.items[i].container_name,
+                        (enum ecs_health_status)shape_enum_value(&ecs_health_status_enum, in->containers.items[i].health_status));
         if (differs)
                 tx_put(*tx, &task->object, state);
 }

@@ -156,8 +156,8 @@ static void on_control(struct api *api, struct http_request *req, const struct a
                 .docker_version = http_request_query(req, "dockerVersion"),
                 .send_credentials = str_eq(http_request_query(req, "sendCredentials"), "true"),
         };
-        struct instance *instance = find_instance(agents, req, who, http_request_query(req, "clusterArn"),
-                                                  http_request_query(req, "containerInstanceArn"));
+        struct instance *instance =
+                find_instance(agents, req, who, http_request_query(req, "clusterArn"), http_request_query(req, "containerInstanceArn"));
         struct socket_channel *socket;
 
         if (!instance)
@@ -177,8 +177,8 @@ static void on_control(struct api *api, struct http_request *req, const struct a
 static void on_telemetry(struct api *api, struct http_request *req, const struct api_principal *who, void *data)
 {
         struct agents *agents = data;
-        struct instance *instance = find_instance(agents, req, who, http_request_query(req, "cluster"),
-                                                  http_request_query(req, "containerInstance"));
+        struct instance *instance =
+                find_instance(agents, req, who, http_request_query(req, "cluster"), http_request_query(req, "containerInstance"));
         struct socket_channel *socket;
 
         if (!instance)

@@ -21,8 +21,8 @@ static int check_count(struct api_call *call, uint32_t n, uint32_t max)
         if (n == 0)
                 return api_fail(call, "InvalidParameterException", "Container instances cannot be empty.");
         if (n > max)
-                return api_fail(call, "InvalidParameterException", "containerInstances: %u container instances; at most %u can be named in one call.", n,
-                                max);
+                return api_fail(call, "InvalidParameterException",
+                                "containerInstances: %u container instances; at most %u can be named in one call.", n, max);
         return 0;
 }
 
@@ -90,15 +90,16 @@ static void list_matching(struct api_call *call, const struct ecs_list_container
 static int list_container_instances(struct api_call *call, const void *input, void *output)
 {
         const struct ecs_list_container_instances_request *in = input;
-        const char *binding = arena_printf(call->arena, "%s|%s|%d", in->cluster ? in->cluster : "", in->filter ? in->filter : "", in->status);
+        const char *binding =
+                arena_printf(call->arena, "%s|%s|%d", in->cluster ? in->cluster : "", in->filter ? in->filter : "", in->status);
         struct query *filter = NULL;
         struct cluster *cluster;
         struct api_page page;
         int r = ecs_find_cluster(call, in->cluster, &cluster);
 
         if (r == 0)
-                r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_container_instances_request, max_results), in->max_results, 100, 100,
-                                   binding, &page);
+                r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_container_instances_request, max_results), in->max_results,
+                                   100, 100, binding, &page);
         if (r == 0 && !str_empty(in->filter))
                 r = query_parse(in->filter, call->arena, &filter, &call->error);
         if (r < 0)
@@ -153,7 +154,8 @@ static int update_container_instances_state(struct api_call *call, const void *i
                         missing(call, cluster, in->container_instances.items[i], &out->failures);
                 } else if (instance->state->status == STATE_INSTANCE_STATUS_INACTIVE) {
                         ecs_fail_item(call, &out->failures,
-                                      model_instance_arn(call->model, call->arena, instance->state->cluster, instance->state->id), "INACTIVE", NULL);
+                                      model_instance_arn(call->model, call->arena, instance->state->cluster, instance->state->id),
+                                      "INACTIVE", NULL);
                 } else {
                         set_status(call, instance, status);
                         ecs_view_instance(call, instance, &(struct int_list){0}, SHAPE_PUSH(call->arena, &out->container_instances));
@@ -176,7 +178,8 @@ static int update_container_agent(struct api_call *call, const void *input, void
                 return r;
         if (str_empty(instance->state->agent_version))
                 return api_fail(call, "MissingVersionException",
-                                "The agent of container instance %s has not said its version yet: wait until it is connected.", instance->state->id);
+                                "The agent of container instance %s has not said its version yet: wait until it is connected.",
+                                instance->state->id);
         return api_fail(call, "NoUpdateAvailableException",
                         "There is no update available for your container agent. Version %s is updated with the packages of its machine.",
                         instance->state->agent_version);
@@ -186,7 +189,7 @@ static int update_container_agent(struct api_call *call, const void *input, void
 
 static void finish_tasks(struct api_call *call, struct tx *tx, struct instance *instance)
 {
-        list_for_each(task, &instance->tasks, struct task, in_instance) {
+        list_for_each (task, &instance->tasks, struct task, in_instance) {
                 struct state_task *state = tx_edit(tx, &task->object);
 
                 if (task_finish(state, ECS_TASK_STOP_CODE_USERINITIATED, TASK_REASON_DEREGISTERED, call->now_ms))

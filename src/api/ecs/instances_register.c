@@ -29,8 +29,8 @@ static int read_ports(struct api_call *call, const struct ecs_resource *resource
         const struct string_list *set = &resource->string_set_value;
 
         if (set->n > MAX_PORTS)
-                return api_fail(call, "InvalidParameterException", "totalResources: %s reserves %u ports; at most %d can be reserved.", resource->name,
-                                set->n, MAX_PORTS);
+                return api_fail(call, "InvalidParameterException", "totalResources: %s reserves %u ports; at most %d can be reserved.",
+                                resource->name, set->n, MAX_PORTS);
         out->items = arena_calloc(call->arena, set->n, sizeof(*out->items));
         out->n = 0;
         for (uint32_t i = 0; i < set->n; i++) {
@@ -92,13 +92,15 @@ static void set_attribute(struct api_call *call, struct ecs_attribute_list *list
 }
 
 /* What a machine in EC2 says about itself. The signature cannot be checked here, and nothing is decided by it. */
-static void read_identity(struct api_call *call, const char *document, struct state_container_instance *state, struct ecs_attribute_list *list)
+static void read_identity(struct api_call *call, const char *document, struct state_container_instance *state,
+                          struct ecs_attribute_list *list)
 {
         static const struct shape_limits limits = {.max_bytes = 64 << 10};
         struct acs_instance_identity_document *in;
         struct error error = {0};
 
-        if (str_empty(document) || SHAPE_PARSE(acs_instance_identity_document, call->arena, document, strlen(document), &limits, &in, &error) < 0)
+        if (str_empty(document) ||
+            SHAPE_PARSE(acs_instance_identity_document, call->arena, document, strlen(document), &limits, &in, &error) < 0)
                 return;
         if (!str_empty(in->instance_id))
                 state->ec2_instance_id = in->instance_id;
@@ -114,7 +116,8 @@ static void read_identity(struct api_call *call, const char *document, struct st
  * What users put stays, what the agent says now replaces what it said before, and every attribute of the request is in the result
  * with its value: an agent that misses one ends itself for good.
  */
-static int read_attributes(struct api_call *call, const struct ecs_register_container_instance_request *in, struct state_container_instance *state)
+static int read_attributes(struct api_call *call, const struct ecs_register_container_instance_request *in,
+                           struct state_container_instance *state)
 {
         struct ecs_attribute_list merged = {0};
 
@@ -134,7 +137,8 @@ static int read_attributes(struct api_call *call, const struct ecs_register_cont
         return 0;
 }
 
-static int read_request(struct api_call *call, const struct ecs_register_container_instance_request *in, struct state_container_instance *state)
+static int read_request(struct api_call *call, const struct ecs_register_container_instance_request *in,
+                        struct state_container_instance *state)
 {
         int r = read_resources(call, &in->total_resources, state);
 
@@ -213,7 +217,8 @@ static int come_back(struct api_call *call, const struct ecs_register_container_
 
         if (instance->state->status == STATE_INSTANCE_STATUS_INACTIVE)
                 return api_fail(call, "ClientException",
-                                "The container instance %s was deregistered. Remove the agent's saved state (its data directory) so that it registers anew.",
+                                "The container instance %s was deregistered. Remove the agent's saved state (its data directory) so that "
+                                "it registers anew.",
                                 instance->state->id);
         r = ecs_own_instance(call, instance);
         if (r < 0)
@@ -238,9 +243,11 @@ static int find_registered(struct api_call *call, struct cluster *cluster, const
         *ret = ecs_find_instance(call, cluster, arn);
         if (*ret)
                 return 0;
-        return api_fail(call, "ClientException",
-                        "The container instance %.200s is not known in cluster %s. Remove the agent's saved state (its data directory) so that it "
-                        "registers anew.", arn, cluster->state->name);
+        return api_fail(
+                call, "ClientException",
+                "The container instance %.200s is not known in cluster %s. Remove the agent's saved state (its data directory) so that it "
+                "registers anew.",
+                arn, cluster->state->name);
 }
 
 static int register_container_instance(struct api_call *call, const void *input, void *output)

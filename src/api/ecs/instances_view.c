@@ -110,8 +110,8 @@ int ecs_need_instance(struct api_call *call, struct cluster *cluster, const char
         struct instance *instance = ecs_find_instance(call, cluster, text);
 
         if (!instance)
-                return api_fail(call, "InvalidParameterException", "The referenced container instance %.200s was not found in cluster %s.", text,
-                                cluster->state->name);
+                return api_fail(call, "InvalidParameterException", "The referenced container instance %.200s was not found in cluster %s.",
+                                text, cluster->state->name);
         *ret = instance;
         return 0;
 }
@@ -121,7 +121,8 @@ int ecs_own_instance(struct api_call *call, const struct instance *instance)
         if (call->key_kind != STATE_KEY_KIND_AGENT || str_empty(instance->state->key_id) || str_eq(instance->state->key_id, call->key_id))
                 return 0;
         return api_fail(call, "AccessDeniedException",
-                        "User: %s is not authorized to perform: ecs:%s on resource: container-instance/%s/%s because another access key registered it.",
+                        "User: %s is not authorized to perform: ecs:%s on resource: container-instance/%s/%s because another access key "
+                        "registered it.",
                         call->principal_arn, call->operation->name, instance->state->cluster, instance->state->id);
 }
 

@@ -31,7 +31,8 @@ static int describe_tasks(struct api_call *call, const void *input, void *output
         if (in->tasks.n == 0)
                 return api_fail(call, "InvalidParameterException", "Tasks cannot be empty.");
         if (in->tasks.n > MAX_DESCRIBE)
-                return api_fail(call, "InvalidParameterException", "tasks: %u tasks; at most %d can be described in one call.", in->tasks.n, MAX_DESCRIBE);
+                return api_fail(call, "InvalidParameterException", "tasks: %u tasks; at most %d can be described in one call.", in->tasks.n,
+                                MAX_DESCRIBE);
         for (uint32_t i = 0; i < in->tasks.n; i++) {
                 const char *text = in->tasks.items[i];
                 struct task *task = ecs_find_task(call, cluster, text);
@@ -40,7 +41,8 @@ static int describe_tasks(struct api_call *call, const void *input, void *output
                         ecs_view_task(call, task, &in->include, SHAPE_PUSH(call->arena, &out->tasks));
                 else
                         ecs_fail_item(call, &out->failures,
-                                      str_starts_with(text, "arn:") ? text : model_task_arn(call->model, call->arena, cluster->state->name, text),
+                                      str_starts_with(text, "arn:") ? text
+                                                                    : model_task_arn(call->model, call->arena, cluster->state->name, text),
                                       "MISSING", NULL);
         }
         return 0;
@@ -111,7 +113,7 @@ static void list_collected(struct api_call *call, const struct task_filter *filt
                 collect(call, &filter->instance->tasks, true, &items, &n, &cap);
                 collect(call, &filter->instance->stopped, true, &items, &n, &cap);
         } else {
-                list_for_each(definition, &family->revisions, struct task_definition, in_family)
+                list_for_each (definition, &family->revisions, struct task_definition, in_family)
                         collect(call, &definition->tasks, false, &items, &n, &cap);
         }
         if (n > 0)
@@ -166,8 +168,9 @@ static int read_filter(struct api_call *call, const struct ecs_list_tasks_reques
 static int list_tasks(struct api_call *call, const void *input, void *output)
 {
         const struct ecs_list_tasks_request *in = input;
-        const char *binding = arena_printf(call->arena, "%s|%s|%s|%s|%d|%d", in->cluster ? in->cluster : "", in->container_instance ? in->container_instance : "",
-                                           in->family ? in->family : "", in->started_by ? in->started_by : "", in->desired_status, in->launch_type);
+        const char *binding = arena_printf(call->arena, "%s|%s|%s|%s|%d|%d", in->cluster ? in->cluster : "",
+                                           in->container_instance ? in->container_instance : "", in->family ? in->family : "",
+                                           in->started_by ? in->started_by : "", in->desired_status, in->launch_type);
         struct task_filter filter = {0};
         struct family *family;
         struct cluster *cluster;
@@ -175,7 +178,8 @@ static int list_tasks(struct api_call *call, const void *input, void *output)
         int r = ecs_find_cluster(call, in->cluster, &cluster);
 
         if (r == 0)
-                r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_tasks_request, max_results), in->max_results, 100, 100, binding, &page);
+                r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_tasks_request, max_results), in->max_results, 100, 100,
+                                   binding, &page);
         if (r == 0)
                 r = read_filter(call, in, cluster, &filter);
         if (r < 0)

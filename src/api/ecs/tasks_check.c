@@ -27,8 +27,8 @@ static int normalize_size(struct api_call *call, const char *name, const char *u
         if (!*member)
                 return 0;
         if (parse(*member, &units) < 0 || units <= 0 || units > INT32_MAX)
-                return api_fail(call, INVALID, "overrides.%s: \"%.50s\" is not a size; write a whole number, or a number followed by %s.", name, *member,
-                                unit);
+                return api_fail(call, INVALID, "overrides.%s: \"%.50s\" is not a size; write a whole number, or a number followed by %s.",
+                                name, *member, unit);
         *member = arena_printf(call->arena, "%lld", (long long)units);
         return 0;
 }
@@ -44,28 +44,31 @@ static const struct ecs_container_definition *find_container(const struct ecs_ta
 static int check_memory(struct api_call *call, const struct ecs_container_definition *container, const struct ecs_container_override *over)
 {
         int32_t memory = SHAPE_HAS(over, ecs_container_override, memory) ? over->memory : container->memory;
-        int32_t reservation = SHAPE_HAS(over, ecs_container_override, memory_reservation) ? over->memory_reservation : container->memory_reservation;
+        int32_t reservation =
+                SHAPE_HAS(over, ecs_container_override, memory_reservation) ? over->memory_reservation : container->memory_reservation;
 
         if (SHAPE_HAS(over, ecs_container_override, cpu) && over->cpu < 0)
                 return api_fail(call, INVALID, "Override for container %s: cpu must not be negative.", over->name);
         if (SHAPE_HAS(over, ecs_container_override, memory) && memory < MIN_MEMORY)
                 return api_fail(call, INVALID, "Override for container %s: memory must be at least %d MiB.", over->name, MIN_MEMORY);
         if (SHAPE_HAS(over, ecs_container_override, memory_reservation) && reservation < MIN_MEMORY)
-                return api_fail(call, INVALID, "Override for container %s: memoryReservation must be at least %d MiB.", over->name, MIN_MEMORY);
+                return api_fail(call, INVALID, "Override for container %s: memoryReservation must be at least %d MiB.", over->name,
+                                MIN_MEMORY);
         if (memory > 0 && reservation > memory)
-                return api_fail(call, INVALID, "Override for container %s: memoryReservation (%d) must not be more than memory (%d).", over->name,
-                                reservation, memory);
+                return api_fail(call, INVALID, "Override for container %s: memoryReservation (%d) must not be more than memory (%d).",
+                                over->name, reservation, memory);
         return 0;
 }
 
-static int check_container_override(struct api_call *call, const struct ecs_task_definition *definition, const struct ecs_task_override *overrides,
-                                    uint32_t i)
+static int check_container_override(struct api_call *call, const struct ecs_task_definition *definition,
+                                    const struct ecs_task_override *overrides, uint32_t i)
 {
         const struct ecs_container_override *over = &overrides->container_overrides.items[i];
         const struct ecs_container_definition *container;
 
         if (str_empty(over->name))
-                return api_fail(call, INVALID, "overrides.containerOverrides[%u].name: say which container of the task definition is meant.", i);
+                return api_fail(call, INVALID,
+                                "overrides.containerOverrides[%u].name: say which container of the task definition is meant.", i);
         container = find_container(definition, over->name);
         if (!container)
                 return api_fail(call, INVALID, "Override for container named %.255s is not a container in the TaskDefinition.", over->name);
@@ -115,7 +118,8 @@ static int check_texts(struct api_call *call, const struct task_input *in)
         if (in->group && strlen(in->group) > MAX_GROUP)
                 return api_fail(call, INVALID, "group: at most %d characters are allowed.", MAX_GROUP);
         if (str_starts_with(in->group, "service:"))
-                return api_fail(call, INVALID, "group: names that start with \"service:\" are for the tasks of services; choose another one.");
+                return api_fail(call, INVALID,
+                                "group: names that start with \"service:\" are for the tasks of services; choose another one.");
         if (in->reference_id && strlen(in->reference_id) > MAX_REFERENCE)
                 return api_fail(call, INVALID, "referenceId: at most %d characters are allowed.", MAX_REFERENCE);
         return 0;
@@ -127,7 +131,8 @@ static int check_network(struct api_call *call, const struct ecs_task_definition
 {
         if (definition->network_mode != ECS_NETWORK_MODE_AWSVPC) {
                 if (in->network)
-                        return api_fail(call, INVALID, "Network Configuration is not valid for the given networkMode of this task definition.");
+                        return api_fail(call, INVALID,
+                                        "Network Configuration is not valid for the given networkMode of this task definition.");
                 return 0;
         }
         if (!in->network || !in->network->awsvpc_configuration)
@@ -139,15 +144,18 @@ static int check_network(struct api_call *call, const struct ecs_task_definition
 static int check_volumes(struct api_call *call, const struct ecs_task_definition *definition, const struct task_input *in)
 {
         if (in->volumes->n > 0)
-                return api_fail(call, "UnsupportedFeatureException", "Volumes that are configured at launch (EBS) are not available on this server yet.");
+                return api_fail(call, "UnsupportedFeatureException",
+                                "Volumes that are configured at launch (EBS) are not available on this server yet.");
         for (uint32_t i = 0; i < definition->volumes.n; i++) {
                 const struct ecs_volume *volume = &definition->volumes.items[i];
 
                 if (volume->configured_at_launch)
-                        return api_fail(call, INVALID, "Volume %s is to be configured at launch, but volumeConfigurations does not name it.", volume->name);
-                if (volume->s3files_volume_configuration || volume->fsx_windows_file_server_volume_configuration)
-                        return api_fail(call, "UnsupportedFeatureException", "Volume %s: this kind of volume is not available on this server.",
+                        return api_fail(call, INVALID,
+                                        "Volume %s is to be configured at launch, but volumeConfigurations does not name it.",
                                         volume->name);
+                if (volume->s3files_volume_configuration || volume->fsx_windows_file_server_volume_configuration)
+                        return api_fail(call, "UnsupportedFeatureException",
+                                        "Volume %s: this kind of volume is not available on this server.", volume->name);
         }
         return 0;
 }

@@ -141,8 +141,8 @@ static const char *missing_attributes(struct api_call *call, const struct instan
 
         for (uint32_t i = 0; i < definition->requires_attributes.n; i++)
                 if (!has_attribute(instance, &definition->requires_attributes.items[i]))
-                        buf_printf(&text, "%s%s", text.len > 0 ? ", " : "The container instance lacks: ",
-                                   definition->requires_attributes.items[i].name);
+                        buf_printf(&text, "%s%s",
+                                   text.len > 0 ? ", " : "The container instance lacks: ", definition->requires_attributes.items[i].name);
         return text.len > 0 ? arena_strndup(call->arena, text.data, text.len) : NULL;
 }
 
@@ -152,12 +152,13 @@ static void fail_on(struct api_call *call, const struct instance *instance, cons
         const struct ecs_task_definition *definition = request->definition->state->definition;
         const char *detail = str_eq(reason, "ATTRIBUTE") ? missing_attributes(call, instance, definition) : NULL;
 
-        ecs_fail_item(call, failures, model_instance_arn(call->model, call->arena, instance->state->cluster, instance->state->id), reason, detail);
+        ecs_fail_item(call, failures, model_instance_arn(call->model, call->arena, instance->state->cluster, instance->state->id), reason,
+                      detail);
 }
 
 static int no_gpu(struct api_call *call, const struct task_request *request, struct ecs_failure_list *failures)
 {
-        list_for_each(instance, &request->cluster->instances, struct instance, in_cluster)
+        list_for_each (instance, &request->cluster->instances, struct instance, in_cluster)
                 if (failures->n < MAX_FAILURES)
                         fail_on(call, instance, request, "RESOURCE:GPU", failures);
         return 0;
@@ -256,8 +257,8 @@ static int explain(struct api_call *call, struct placement_request *placement, c
 }
 
 /* Places as many of the tasks as there is room for: all in one transaction, one commit. */
-static int run(struct api_call *call, const struct ecs_run_task_request *in, struct task_request *request, struct placement_request *placement,
-               const char *asked, struct ecs_run_task_response *out)
+static int run(struct api_call *call, const struct ecs_run_task_request *in, struct task_request *request,
+               struct placement_request *placement, const char *asked, struct ecs_run_task_response *out)
 {
         struct string_list ids = {0};
         struct task *tasks[MAX_COUNT];
@@ -291,9 +292,17 @@ static int prepare_run(struct api_call *call, const struct ecs_run_task_request 
                        struct placement_rules *rules)
 {
         struct task_input input = {
-                .task_definition = in->task_definition, .group = in->group, .started_by = in->started_by, .reference_id = in->reference_id,
-                .overrides = in->overrides, .network = in->network_configuration, .tags = &in->tags, .volumes = &in->volume_configurations,
-                .propagate_tags = in->propagate_tags, .managed_tags = in->enable_ecs_managed_tags, .execute_command = in->enable_execute_command,
+                .task_definition = in->task_definition,
+                .group = in->group,
+                .started_by = in->started_by,
+                .reference_id = in->reference_id,
+                .overrides = in->overrides,
+                .network = in->network_configuration,
+                .tags = &in->tags,
+                .volumes = &in->volume_configurations,
+                .propagate_tags = in->propagate_tags,
+                .managed_tags = in->enable_ecs_managed_tags,
+                .execute_command = in->enable_execute_command,
         };
         int r;
 
@@ -307,8 +316,8 @@ static int prepare_run(struct api_call *call, const struct ecs_run_task_request 
         if (r == 0)
                 r = ecs_prepare_task(call, cluster, &input, request);
         if (r == 0)
-                r = placement_rules_read(&in->placement_constraints, &found->state->definition->placement_constraints, &in->placement_strategy, rules,
-                                         &call->error);
+                r = placement_rules_read(&in->placement_constraints, &found->state->definition->placement_constraints,
+                                         &in->placement_strategy, rules, &call->error);
         if (r == 0)
                 r = sched_check_rules(call->api->sched, rules, &call->error);
         return r;
@@ -357,8 +366,9 @@ static struct task *start_on(struct api_call *call, struct tx *tx, struct task_r
         const char *reason;
 
         if (!instance) {
-                const char *arn = str_starts_with(text, "arn:") ? text
-                                                                : model_instance_arn(call->model, call->arena, request->cluster->state->name, text);
+                const char *arn = str_starts_with(text, "arn:")
+                                          ? text
+                                          : model_instance_arn(call->model, call->arena, request->cluster->state->name, text);
 
                 ecs_fail_item(call, failures, arn, "MISSING", NULL);
                 return NULL;
@@ -400,9 +410,17 @@ static int start_task(struct api_call *call, const void *input, void *output)
 {
         const struct ecs_start_task_request *in = input;
         struct task_input common = {
-                .task_definition = in->task_definition, .group = in->group, .started_by = in->started_by, .reference_id = in->reference_id,
-                .overrides = in->overrides, .network = in->network_configuration, .tags = &in->tags, .volumes = &in->volume_configurations,
-                .propagate_tags = in->propagate_tags, .managed_tags = in->enable_ecs_managed_tags, .execute_command = in->enable_execute_command,
+                .task_definition = in->task_definition,
+                .group = in->group,
+                .started_by = in->started_by,
+                .reference_id = in->reference_id,
+                .overrides = in->overrides,
+                .network = in->network_configuration,
+                .tags = &in->tags,
+                .volumes = &in->volume_configurations,
+                .propagate_tags = in->propagate_tags,
+                .managed_tags = in->enable_ecs_managed_tags,
+                .execute_command = in->enable_execute_command,
         };
         struct task_request request;
         struct cluster *cluster;

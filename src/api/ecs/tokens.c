@@ -22,7 +22,8 @@ int ecs_token_find(struct api_call *call, const char *cluster, const char *token
                 *ret = NULL;
         if (*ret && !str_eq((*ret)->state->digest, digest))
                 return api_fail(call, "ConflictException",
-                                "The client token %.64s was used in a request with other parameters: use a new token for each new request.", token);
+                                "The client token %.64s was used in a request with other parameters: use a new token for each new request.",
+                                token);
         return 0;
 }
 
