@@ -61,7 +61,8 @@ static void insert_sorted(struct family *family, struct task_definition *definit
 {
         struct list *position = family->revisions.prev;
 
-        while (position != &family->revisions && revision_of(CONTAINER_OF(position, struct task_definition, in_family)) > revision_of(definition))
+        while (position != &family->revisions &&
+               revision_of(CONTAINER_OF(position, struct task_definition, in_family)) > revision_of(definition))
                 position = position->prev;
         list_insert_before(position->next, &definition->in_family);
 }
@@ -69,8 +70,7 @@ static void insert_sorted(struct family *family, struct task_definition *definit
 /* A removal that is being undone: tasks that used the definition find it again. */
 static void readopt(struct model *model, struct task_definition *definition)
 {
-        tree_for_each(node, &model->objects[OBJECT_TASK])
-        {
+        tree_for_each (node, &model->objects[OBJECT_TASK]) {
                 struct task *task = MODEL_OBJECT(node, task);
 
                 if (task->definition == NULL)

@@ -25,7 +25,7 @@ static void leave(struct instance *instance)
 /* A removal that is being undone: the tasks that it had find it again. */
 static void readopt(struct model *model, struct instance *instance)
 {
-        list_for_each(task, &instance->cluster->tasks, struct task, in_cluster)
+        list_for_each (task, &instance->cluster->tasks, struct task, in_cluster)
                 if (task->instance == NULL)
                         task_join_instance(model, task);
 }

@@ -29,7 +29,8 @@ static int load_row(void *data, uint16_t kind, const char *key, const void *byte
 
         if (shape == NULL)
                 return error_set(loading->error, EPROTONOSUPPORT,
-                                 "the store holds an object of kind %u, which this program does not know: install the version of gantry that wrote it, or a newer one",
+                                 "the store holds an object of kind %u, which this program does not know: install the version of gantry "
+                                 "that wrote it, or a newer one",
                                  kind);
         arena_reset(&loading->arena);
         r = stored_decode(shape, stored_upgrades, &loading->arena, bytes, len, &state, loading->error);
@@ -39,8 +40,9 @@ static int load_row(void *data, uint16_t kind, const char *key, const void *byte
         r = object_link(loading->model, object);
         if (r < 0) {
                 object_free(object);
-                return error_set(loading->error, EUCLEAN, "stored %s %s belongs to a cluster or family that is not in the store: restore a backup",
-                                 shape->name, key);
+                return error_set(loading->error, EUCLEAN,
+                                 "stored %s %s belongs to a cluster or family that is not in the store: restore a backup", shape->name,
+                                 key);
         }
         return 0;
 }
@@ -58,7 +60,7 @@ static void sort_stopped(struct model *model)
         CLEANUP_FREE struct task **tasks = xcalloc(model->n_stopped + 1, sizeof(struct task *));
         size_t n = 0;
 
-        list_for_each(task, &model->stopped, struct task, in_stopped)
+        list_for_each (task, &model->stopped, struct task, in_stopped)
                 tasks[n++] = task;
         qsort(tasks, n, sizeof(*tasks), compare_stopped);
         list_init(&model->stopped);
@@ -102,9 +104,10 @@ static int identify(struct model *model, const char *account, const char *region
         stored = model->meta->state;
         if (str_eq(stored->account_id, account) && str_eq(stored->region, region))
                 return 0;
-        return error_set(error, EINVAL,
-                         "the data directory belongs to account %s in region %s: start with --account-id %s --region %s, or with another --data-dir",
-                         stored->account_id, stored->region, stored->account_id, stored->region);
+        return error_set(
+                error, EINVAL,
+                "the data directory belongs to account %s in region %s: start with --account-id %s --region %s, or with another --data-dir",
+                stored->account_id, stored->region, stored->account_id, stored->region);
 }
 
 /* Leaves before roots: nothing looks at the tree any more, so it is not balanced again. */
@@ -129,7 +132,8 @@ static void release(struct model *model)
         free(model);
 }
 
-int model_open(struct store *store, struct env *env, void *loop, const char *account, const char *region, struct model **ret, struct error *error)
+int model_open(struct store *store, struct env *env, void *loop, const char *account, const char *region, struct model **ret,
+               struct error *error)
 {
         struct model *model = xalloc(sizeof(*model));
         int r;
@@ -212,14 +216,15 @@ static struct object *find_pair(struct model *model, enum object_kind kind, cons
                 return NULL;
         memcpy(key, a, a_len);
         key[a_len] = '/';
-        memcpy(key + a_len + 1, b, b_len + 1);
+        memcpy(key + a_len + 1, b, b_len);
+        key[a_len + 1 + b_len] = '\0';
         return find(model, kind, key);
 }
 
-#define FOUND(object_, type)                                                             \
-        ({                                                                               \
-                struct object *found_ = (object_);                                       \
-                found_ != NULL ? CONTAINER_OF(found_, struct type, object) : NULL;       \
+#define FOUND(object_, type)                                                       \
+        ({                                                                         \
+                struct object *found_ = (object_);                                 \
+                found_ != NULL ? CONTAINER_OF(found_, struct type, object) : NULL; \
         })
 
 struct cluster *model_cluster(struct model *model, const char *name)
@@ -288,7 +293,7 @@ void model_set_connected(struct model *model, struct instance *instance, bool co
         if (instance->connected == connected)
                 return;
         instance->connected = connected;
-        list_for_each(observer, &model->observers, struct model_observer, link)
+        list_for_each (observer, &model->observers, struct model_observer, link)
                 if (observer->connected != NULL)
                         observer->connected(observer, instance);
 }

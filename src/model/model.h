@@ -49,9 +49,9 @@ struct object {
 struct cluster {
         struct object object;
         const struct state_cluster *state;
-        struct list instances; /* of struct instance, every status but INACTIVE */
-        struct list tasks;     /* of struct task, all that are remembered */
-        size_t n_instances;    /* registered (not INACTIVE) */
+        struct list instances;       /* of struct instance, every status but INACTIVE */
+        struct list tasks;           /* of struct task, all that are remembered */
+        size_t n_instances;          /* registered (not INACTIVE) */
         size_t n_running, n_pending; /* tasks by lastStatus; PENDING counts everything before RUNNING */
         size_t n_stopped;
         /* The same by launch type; a task that names none counts as EC2. */
@@ -62,7 +62,7 @@ struct cluster {
 struct family {
         struct object object;
         const struct state_family *state;
-        struct list revisions;        /* of struct task_definition, ascending */
+        struct list revisions;          /* of struct task_definition, ascending */
         struct task_definition *latest; /* newest ACTIVE, or NULL */
         size_t n_active;
 };
@@ -81,14 +81,14 @@ struct instance {
         const struct state_container_instance *state;
         struct cluster *cluster;
         struct list in_cluster;
-        struct list tasks;       /* of struct task, not STOPPED */
-        struct list stopped;     /* of struct task, STOPPED here and still remembered */
+        struct list tasks;             /* of struct task, not STOPPED */
+        struct list stopped;           /* of struct task, STOPPED here and still remembered */
         int32_t cpu_used, memory_used; /* reserved by those tasks */
         size_t n_running, n_pending;
         struct port_set *ports_used, *ports_used_udp; /* the instance's own reserved ports and its tasks'; see model/ports.h */
-        bool connected;          /* an ACS session is open: not stored; set with model_set_connected */
-        void *session;           /* the server's session, or NULL; not the model's */
-        void *node;              /* the scheduler's, or NULL; not the model's */
+        bool connected;                               /* an ACS session is open: not stored; set with model_set_connected */
+        void *session;                                /* the server's session, or NULL; not the model's */
+        void *node;                                   /* the scheduler's, or NULL; not the model's */
 };
 
 struct task {
@@ -98,9 +98,9 @@ struct task {
         struct task_definition *definition; /* NULL only after its definition was deleted */
         struct instance *instance;          /* NULL before placement and after the instance is gone */
         struct list in_cluster;
-        struct list in_instance;   /* in instance->tasks, or instance->stopped once STOPPED */
+        struct list in_instance; /* in instance->tasks, or instance->stopped once STOPPED */
         struct list in_definition;
-        struct list in_stopped;    /* in the model's queue of STOPPED tasks */
+        struct list in_stopped; /* in the model's queue of STOPPED tasks */
 };
 
 struct setting {

@@ -77,7 +77,9 @@ const char *arn_resource(const struct arn *arn, const char *type)
 {
         size_t len = strlen(type);
 
-        return strncmp(arn->resource, type, len) == 0 && arn->resource[len] == '/' && arn->resource[len + 1] != '\0' ? arn->resource + len + 1 : NULL;
+        return strncmp(arn->resource, type, len) == 0 && arn->resource[len] == '/' && arn->resource[len + 1] != '\0'
+                       ? arn->resource + len + 1
+                       : NULL;
 }
 
 static bool is_ours(const struct model *model, const struct arn *arn)
@@ -88,18 +90,22 @@ static bool is_ours(const struct model *model, const struct arn *arn)
 static int foreign(const struct model *model, const struct arn *arn, struct error *error)
 {
         if (strcmp(arn->region, model_region(model)) != 0)
-                return error_api(error, INVALID_PARAMETER, "Invalid identifier: the ARN is of region %s, and this is %s.", arn->region, model_region(model));
-        return error_api(error, INVALID_PARAMETER, "Invalid identifier: the ARN is of account %s, and this is %s.", arn->account, model_account(model));
+                return error_api(error, INVALID_PARAMETER, "Invalid identifier: the ARN is of region %s, and this is %s.", arn->region,
+                                 model_region(model));
+        return error_api(error, INVALID_PARAMETER, "Invalid identifier: the ARN is of account %s, and this is %s.", arn->account,
+                         model_account(model));
 }
 
 /* Parses an ECS ARN of `type`; `ret_rest` is what follows "TYPE/". */
 static int parse_ecs_arn(const char *text, const char *type, struct arn *ret, const char **ret_rest, struct error *error)
 {
         if (arn_parse(text, ret) < 0 || strcmp(ret->service, "ecs") != 0)
-                return error_api(error, INVALID_PARAMETER, "Invalid identifier: %s is not an ARN of ECS (arn:aws:ecs:REGION:ACCOUNT:%s/...).", text, type);
+                return error_api(error, INVALID_PARAMETER,
+                                 "Invalid identifier: %s is not an ARN of ECS (arn:aws:ecs:REGION:ACCOUNT:%s/...).", text, type);
         *ret_rest = arn_resource(ret, type);
         if (*ret_rest == NULL)
-                return error_api(error, INVALID_PARAMETER, "Invalid identifier: expected an ARN of type %s, and this names %s.", type, ret->resource);
+                return error_api(error, INVALID_PARAMETER, "Invalid identifier: expected an ARN of type %s, and this names %s.", type,
+                                 ret->resource);
         return 0;
 }
 
@@ -119,9 +125,10 @@ int model_parse_cluster(const struct model *model, const char *text, char ret[25
                         return error_api(error, "ClusterNotFoundException", "Cluster not found.");
         }
         if (!str_is_name(name, "-_", 255))
-                return error_api(error, INVALID_PARAMETER,
-                                 "Identifier was invalid: a cluster is named by 1 to 255 letters, digits, hyphens and underscores, or by its ARN.");
-        strcpy(ret, name);
+                return error_api(
+                        error, INVALID_PARAMETER,
+                        "Identifier was invalid: a cluster is named by 1 to 255 letters, digits, hyphens and underscores, or by its ARN.");
+        memcpy(ret, name, strlen(name) + 1);
         return 0;
 }
 
@@ -158,17 +165,17 @@ int model_find_active_cluster(struct model *model, const char *text, struct clus
 }
 
 /* The id in an id or in an ARN TYPE/CLUSTER/ID or TYPE/ID, which must be of our cluster. `what` names it in messages. */
-static int parse_member(const struct model *model, const struct cluster *cluster, const char *text, const char *type, const char *what, const char **ret_id,
-                        struct error *error)
+static int parse_member(const struct model *model, const struct cluster *cluster, const char *text, const char *type, const char *what,
+                        const char **ret_id, struct error *error)
 {
-        const char *rest = text, *slash;
+        const char *rest = text != NULL ? text : "", *slash;
         const char *name = cluster->object.key;
         struct arn arn;
         size_t len;
         int r;
 
-        if (str_starts_with(text, "arn:")) {
-                r = parse_ecs_arn(text, type, &arn, &rest, error);
+        if (str_starts_with(rest, "arn:")) {
+                r = parse_ecs_arn(rest, type, &arn, &rest, error);
                 if (r < 0)
                         return r;
                 if (!is_ours(model, &arn))
@@ -192,7 +199,7 @@ static int parse_member(const struct model *model, const struct cluster *cluster
 
 int model_find_task(struct model *model, struct cluster *cluster, const char *text, struct task **ret, struct error *error)
 {
-        const char *id;
+        const char *id = NULL;
         struct task *task;
         int r = parse_member(model, cluster, text, "task", "taskId", &id, error);
 
@@ -207,7 +214,7 @@ int model_find_task(struct model *model, struct cluster *cluster, const char *te
 
 int model_find_instance(struct model *model, struct cluster *cluster, const char *text, struct instance **ret, struct error *error)
 {
-        const char *id;
+        const char *id = NULL;
         struct instance *instance;
         int r = parse_member(model, cluster, text, "container-instance", "containerInstanceId", &id, error);
 
@@ -222,13 +229,13 @@ int model_find_instance(struct model *model, struct cluster *cluster, const char
 
 int model_parse_task_definition(const struct model *model, const char *text, struct task_definition_name *ret, struct error *error)
 {
-        const char *rest = text, *colon;
+        const char *rest = text != NULL ? text : "", *colon;
         int64_t revision = 0;
         struct arn arn;
         size_t len;
 
-        if (str_starts_with(text, "arn:")) {
-                int r = parse_ecs_arn(text, "task-definition", &arn, &rest, error);
+        if (str_starts_with(rest, "arn:")) {
+                int r = parse_ecs_arn(rest, "task-definition", &arn, &rest, error);
 
                 if (r < 0)
                         return r;
@@ -245,14 +252,15 @@ int model_parse_task_definition(const struct model *model, const char *text, str
         ret->family[len] = '\0';
         ret->revision = (int)revision;
         if (!str_is_name(ret->family, "-_", 255))
-                return error_api(error, "ClientException", "Invalid family name %s: 1 to 255 letters, digits, hyphens and underscores.", ret->family);
+                return error_api(error, "ClientException", "Invalid family name %s: 1 to 255 letters, digits, hyphens and underscores.",
+                                 ret->family);
         return 0;
 }
 
 int model_find_task_definition(struct model *model, const char *text, struct task_definition **ret, struct error *error)
 {
-        struct task_definition_name name;
-        struct task_definition *definition;
+        struct task_definition_name name = {0};
+        struct task_definition *definition = NULL;
         int r = model_parse_task_definition(model, text, &name, error);
 
         if (r < 0)

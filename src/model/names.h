@@ -27,7 +27,8 @@ struct task_definition_name {
 };
 
 /* "family", "family:revision" or an ARN; -EINVAL with a ClientException. */
-int model_parse_task_definition(const struct model *model, const char *text, struct task_definition_name *ret, struct error *error) MUST_CHECK;
+int model_parse_task_definition(const struct model *model, const char *text, struct task_definition_name *ret,
+                                struct error *error) MUST_CHECK;
 /* The name in a cluster's name or ARN, into `ret` (256 bytes); NULL and "" mean "default". -EINVAL: InvalidParameterException, or
  * ClusterNotFoundException for another account or region. It need not exist. */
 int model_parse_cluster(const struct model *model, const char *text, char ret[256], struct error *error) MUST_CHECK;
@@ -37,7 +38,8 @@ int model_find_cluster(struct model *model, const char *text, struct cluster **r
 /* The same, and an INACTIVE cluster counts as not found. */
 int model_find_active_cluster(struct model *model, const char *text, struct cluster **ret, struct error *error) MUST_CHECK;
 int model_find_task(struct model *model, struct cluster *cluster, const char *text, struct task **ret, struct error *error) MUST_CHECK;
-int model_find_instance(struct model *model, struct cluster *cluster, const char *text, struct instance **ret, struct error *error) MUST_CHECK;
+int model_find_instance(struct model *model, struct cluster *cluster, const char *text, struct instance **ret,
+                        struct error *error) MUST_CHECK;
 /* Without a revision: the latest ACTIVE one; with one: that, whatever its status. */
 int model_find_task_definition(struct model *model, const char *text, struct task_definition **ret, struct error *error) MUST_CHECK;
 /* Whatever the full ARN names: a cluster, task definition, task or container instance (others: -ENOENT). For tags. */

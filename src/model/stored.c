@@ -43,25 +43,29 @@ static const struct stored_upgrade *find_upgrade(const struct stored_upgrade *up
         return NULL;
 }
 
-int stored_decode(const struct shape *shape, const struct stored_upgrade *upgrades, struct arena *arena, const void *bytes, size_t len, void **ret,
-                  struct error *error)
+int stored_decode(const struct shape *shape, const struct stored_upgrade *upgrades, struct arena *arena, const void *bytes, size_t len,
+                  void **ret, struct error *error)
 {
         static const struct shape_limits limits = {.skip_validation = true};
         const char *json = bytes;
         int version = read_version(&json, &len);
 
         if (version < 0)
-                return error_set(error, EINVAL, "stored %s does not start with its version: the database is damaged, restore a backup", shape->name);
+                return error_set(error, EINVAL, "stored %s does not start with its version: the database is damaged, restore a backup",
+                                 shape->name);
         if (version > shape->version)
-                return error_set(error, EPROTONOSUPPORT, "stored %s has version %d and this program knows %u: install the version of gantry that wrote it, or a newer one",
-                                 shape->name, version, shape->version);
+                return error_set(
+                        error, EPROTONOSUPPORT,
+                        "stored %s has version %d and this program knows %u: install the version of gantry that wrote it, or a newer one",
+                        shape->name, version, shape->version);
         for (; version < shape->version; version++) {
                 const struct stored_upgrade *upgrade = find_upgrade(upgrades, shape, version);
                 CLEANUP_BUF struct buf rewritten = {0};
                 int r;
 
                 if (upgrade == NULL)
-                        return error_set(error, EPROTONOSUPPORT, "stored %s has version %d, which this program cannot upgrade: upgrade in smaller steps",
+                        return error_set(error, EPROTONOSUPPORT,
+                                         "stored %s has version %d, which this program cannot upgrade: upgrade in smaller steps",
                                          shape->name, version);
                 r = upgrade->rewrite(arena, json, len, &rewritten, error);
                 if (r < 0)

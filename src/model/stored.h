@@ -20,5 +20,5 @@ extern const struct stored_upgrade stored_upgrades[];
 
 void stored_encode(const struct shape *shape, const void *state, struct buf *out);
 /* The state in `arena`. -EINVAL for damaged bytes, -EPROTONOSUPPORT for those of a newer program. */
-int stored_decode(const struct shape *shape, const struct stored_upgrade *upgrades, struct arena *arena, const void *bytes, size_t len, void **ret,
-                  struct error *error) MUST_CHECK;
+int stored_decode(const struct shape *shape, const struct stored_upgrade *upgrades, struct arena *arena, const void *bytes, size_t len,
+                  void **ret, struct error *error) MUST_CHECK;

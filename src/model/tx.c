@@ -25,7 +25,7 @@ struct arena *tx_arena(struct tx *tx)
 
 static void tell_applied(struct model *model, struct object *object, const void *old_state, const void *new_state)
 {
-        list_for_each(observer, &model->observers, struct model_observer, link)
+        list_for_each (observer, &model->observers, struct model_observer, link)
                 if (observer->applied != NULL)
                         observer->applied(observer, object, old_state, new_state);
 }
@@ -115,8 +115,7 @@ void tx_remove(struct tx *tx, struct object *object)
 
 static void queue_changes(struct tx *tx)
 {
-        list_for_each(change, &tx->changes, struct tx_change, link)
-        {
+        list_for_each (change, &tx->changes, struct tx_change, link) {
                 struct object *object = change->object;
 
                 if (change->removed && change->old_state == NULL)
@@ -130,14 +129,15 @@ static void tell_changed(struct tx *tx, const struct tx_change *change)
 {
         if (change->removed && change->old_state == NULL)
                 return;
-        list_for_each(observer, &tx->model->observers, struct model_observer, link)
+        list_for_each (observer, &tx->model->observers, struct model_observer, link)
                 if (observer->changed != NULL)
-                        observer->changed(observer, change->object, change->old_state, change->removed ? NULL : object_state(change->object));
+                        observer->changed(observer, change->object, change->old_state,
+                                          change->removed ? NULL : object_state(change->object));
 }
 
 static bool has_effect(struct tx *tx)
 {
-        list_for_each(change, &tx->changes, struct tx_change, link)
+        list_for_each (change, &tx->changes, struct tx_change, link)
                 if (!change->removed || change->old_state != NULL)
                         return true;
         return false;
@@ -158,7 +158,7 @@ static void settle(struct tx_change *change, bool committed)
 
 static void finish(struct tx *tx, bool committed)
 {
-        list_for_each(change, &tx->changes, struct tx_change, link)
+        list_for_each (change, &tx->changes, struct tx_change, link)
                 settle(change, committed);
         for (struct tx_garbage *garbage = tx->garbage; garbage != NULL; garbage = garbage->next)
                 free((void *)(uintptr_t)garbage->state);
@@ -177,7 +177,7 @@ uint64_t tx_commit(struct tx *tx)
                 commit_begin(model->queue);
                 queue_changes(tx);
                 commit_end(model->queue);
-                list_for_each(change, &tx->changes, struct tx_change, link)
+                list_for_each (change, &tx->changes, struct tx_change, link)
                         tell_changed(tx, change);
         }
         finish(tx, true);

@@ -23,9 +23,9 @@ struct class_slot {
 };
 
 struct placement_class {
-        struct map_node node;     /* by key, in the scheduler */
-        struct list used;         /* in the scheduler, the latest last */
-        struct list in_cluster;   /* in index_cluster->classes */
+        struct map_node node;   /* by key, in the scheduler */
+        struct list used;       /* in the scheduler, the latest last */
+        struct list in_cluster; /* in index_cluster->classes */
         uint64_t id;
         struct arena arena;
         struct requirement requirement;

@@ -8,7 +8,7 @@ struct counts {
         struct counts_item {
                 uint32_t key;   /* number + 1; 0: empty */
                 uint32_t count; /* never 0 in an item that is not empty */
-        } *items;
+        } * items;
         uint32_t n, cap; /* cap: 0 or a power of two, more than 4/3 n */
 };
 

@@ -154,7 +154,7 @@ static void add_node(struct index *index, struct instance *instance)
         list_init(&node->recent);
         instance->node = node;
         read_attributes(node);
-        list_for_each(task, &instance->tasks, struct task, in_instance)
+        list_for_each (task, &instance->tasks, struct task, in_instance)
                 count_task(node, task->state);
         touch(node);
         node->state_changed = node->changed;
@@ -163,8 +163,7 @@ static void add_node(struct index *index, struct instance *instance)
 /* The tasks have left the instance already, or stay on it uncounted: the slot goes out of all groups. */
 static void forget_slot(struct index_cluster *cluster, uint32_t slot)
 {
-        map_for_each(group_node, &cluster->groups)
-        {
+        map_for_each (group_node, &cluster->groups) {
                 struct group *group = CONTAINER_OF(group_node, struct group, node);
                 uint32_t count = counts_get(&group->counts, slot);
 
@@ -266,7 +265,7 @@ static void task_applied(struct index *index, struct task *task, const struct st
         }
         if (old != NULL)
                 touch(old);
-        if (new != NULL && new != old)
+        if (new != NULL &&new != old)
                 touch(new);
 }
 
@@ -310,8 +309,7 @@ void index_init(struct index *index, struct model *model, void (*slot_freed)(str
         *index = (struct index){.model = model, .slot_freed = slot_freed, .observer = {.applied = on_applied, .connected = on_connected}};
         atoms_init(&index->atoms);
         map_init(&index->clusters);
-        tree_for_each(tree_node, model_objects(model, OBJECT_INSTANCE))
-        {
+        tree_for_each (tree_node, model_objects(model, OBJECT_INSTANCE)) {
                 struct instance *instance = MODEL_OBJECT(tree_node, instance);
 
                 if (wants_node(instance->state))
@@ -334,8 +332,7 @@ static void free_cluster(struct index_cluster *cluster)
 void index_done(struct index *index)
 {
         model_unobserve(index->model, &index->observer);
-        map_for_each(node, &index->clusters)
-        {
+        map_for_each (node, &index->clusters) {
                 map_remove(&index->clusters, node);
                 free_cluster(CONTAINER_OF(node, struct index_cluster, node));
         }

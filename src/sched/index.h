@@ -32,7 +32,7 @@ struct node {
 struct group {
         struct map_node node;
         struct index_cluster *cluster;
-        uint64_t refs; /* tasks, and classes that watch it */
+        uint64_t refs;        /* tasks, and classes that watch it */
         struct counts counts; /* by slot */
         char name[];
 };
@@ -43,7 +43,7 @@ struct index_cluster {
         struct node **nodes; /* by slot; NULL: free */
         uint32_t n_slots, cap, n_nodes;
         uint32_t maybe_free; /* no slot below it is free */
-        struct list recent; /* of struct node, the latest change last */
+        struct list recent;  /* of struct node, the latest change last */
         uint64_t clock;
         struct map groups;
         struct list classes; /* of struct placement_class */

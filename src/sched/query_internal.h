@@ -56,7 +56,7 @@ struct regex_memo {
 struct query_term {
         enum query_subject subject;
         enum query_operator operation;
-        const char *attribute;           /* of SUBJECT_ATTRIBUTE */
+        const char *attribute; /* of SUBJECT_ATTRIBUTE */
         struct query_argument *arguments;
         uint32_t n_arguments;
         regex_t *regex; /* of MATCHES and NOT_MATCHES */

@@ -7,7 +7,8 @@
 
 static bool is_negative(enum query_operator operation)
 {
-        return operation == OPERATOR_NOT_EQUALS || operation == OPERATOR_NOT_EXISTS || operation == OPERATOR_NOT_IN || operation == OPERATOR_NOT_MATCHES;
+        return operation == OPERATOR_NOT_EQUALS || operation == OPERATOR_NOT_EXISTS || operation == OPERATOR_NOT_IN ||
+               operation == OPERATOR_NOT_MATCHES;
 }
 
 /* What an ordering operator says of a comparison's result. */
@@ -53,7 +54,9 @@ static int compare_text(const char *a, const char *b)
 static bool match_regex(const struct query_term *term, const char *value)
 {
         size_t len = strlen(value);
-        size_t row = len == 0 ? 0 : (len + (unsigned char)value[len - 1] + (unsigned char)value[0] * 3u + (unsigned char)value[len / 2] * 5u) % REGEX_MEMO_ROWS;
+        size_t row = len == 0 ? 0
+                              : (len + (unsigned char)value[len - 1] + (unsigned char)value[0] * 3u + (unsigned char)value[len / 2] * 5u) %
+                                        REGEX_MEMO_ROWS;
         bool matches;
 
         if (len >= REGEX_MEMO_BYTES)
@@ -100,7 +103,7 @@ static bool match_group(const struct query_term *term, const struct query_view *
         if (term->operation == OPERATOR_EXISTS || term->operation == OPERATOR_NOT_EXISTS)
                 return !list_empty(&view->instance->tasks);
         if (term->regex != NULL) {
-                list_for_each(task, &view->instance->tasks, struct task, in_instance)
+                list_for_each (task, &view->instance->tasks, struct task, in_instance)
                         if (task->state->group != NULL && match_text(term, task->state->group))
                                 return true;
                 return false;
@@ -112,7 +115,8 @@ static bool match_group(const struct query_term *term, const struct query_view *
 }
 
 /* A value that may be missing: nothing positive is true of a missing one. */
-static bool match_optional(const struct query_term *term, const char *value, bool (*match)(const struct query_term *term, const char *value))
+static bool match_optional(const struct query_term *term, const char *value,
+                           bool (*match)(const struct query_term *term, const char *value))
 {
         if (value == NULL)
                 return false;
@@ -180,7 +184,7 @@ static const char *attribute_of(const struct query_view *view, const char *name)
 
 static bool group_on(const struct query_view *view, const char *group)
 {
-        list_for_each(task, &view->instance->tasks, struct task, in_instance)
+        list_for_each (task, &view->instance->tasks, struct task, in_instance)
                 if (str_eq(task->state->group, group))
                         return true;
         return false;

@@ -73,10 +73,10 @@ static int fail_at(struct parser *parser, const char *at, const char *expected)
         int shown = (int)strcspn(at, " \t\r\n");
 
         if (shown == 0)
-                return error_api(parser->error, "InvalidParameterException", "Invalid expression: it ends at character %zu, where %s was expected.", position,
-                                 expected);
-        return error_api(parser->error, "InvalidParameterException", "Invalid expression at character %zu (%.*s): %s was expected.", position,
-                         MIN(shown, 40), at, expected);
+                return error_api(parser->error, "InvalidParameterException",
+                                 "Invalid expression: it ends at character %zu, where %s was expected.", position, expected);
+        return error_api(parser->error, "InvalidParameterException", "Invalid expression at character %zu (%.*s): %s was expected.",
+                         position, MIN(shown, 40), at, expected);
 }
 
 static void skip_space(struct parser *parser)
@@ -136,7 +136,8 @@ static int parse_subject(struct parser *parser, struct query_term *term)
                 return 0;
         }
         return fail_at(parser, begin,
-                       "attribute:NAME, task:group, agentConnected, agentVersion, ec2InstanceId, registeredAt, runningTasksCount or pendingTasksCount");
+                       "attribute:NAME, task:group, agentConnected, agentVersion, ec2InstanceId, registeredAt, runningTasksCount or "
+                       "pendingTasksCount");
 }
 
 static int parse_operator(struct parser *parser, struct query_term *term)
@@ -206,11 +207,15 @@ static int convert(struct parser *parser, const struct query_term *term, const c
         switch (subjects[term->subject].kind) {
         case VALUE_BOOL:
                 argument->number = str_eq_nocase(argument->text, "true");
-                return argument->number == 1 || str_eq_nocase(argument->text, "false") ? 0 : fail_value(parser, at, argument->text, "true or false");
+                return argument->number == 1 || str_eq_nocase(argument->text, "false")
+                               ? 0
+                               : fail_value(parser, at, argument->text, "true or false");
         case VALUE_VERSION:
                 return query_is_version(argument->text) ? 0 : fail_value(parser, at, argument->text, "a version such as 1.68.2");
         case VALUE_DATE:
-                return query_parse_date(argument->text, &argument->number) == 0 ? 0 : fail_value(parser, at, argument->text, "a date such as 2018-06-18T22:28:28Z");
+                return query_parse_date(argument->text, &argument->number) == 0
+                               ? 0
+                               : fail_value(parser, at, argument->text, "a date such as 2018-06-18T22:28:28Z");
         case VALUE_NUMBER:
                 return str_to_int64(argument->text, &argument->number) == 0 ? 0 : fail_value(parser, at, argument->text, "a whole number");
         case VALUE_TEXT:
@@ -252,7 +257,7 @@ static int parse_list(struct parser *parser, struct query_term *term)
 static int parse_regex(struct parser *parser, struct query_term *term)
 {
         struct error error = {0};
-        const char *at, *pattern;
+        const char *at, *pattern = NULL;
         regex_t *regex;
         int r;
 
@@ -264,7 +269,8 @@ static int parse_regex(struct parser *parser, struct query_term *term)
         regex = ARENA_NEW(parser->arena, regex_t);
         r = query_regex_compile(pattern, regex, &error);
         if (r < 0)
-                return error_api(parser->error, "InvalidParameterException", "Invalid expression at character %zu: the regular expression %.60s cannot be used: %s.",
+                return error_api(parser->error, "InvalidParameterException",
+                                 "Invalid expression at character %zu: the regular expression %.60s cannot be used: %s.",
                                  (size_t)(at - parser->text) + 1, pattern, error.message);
         term->regex = regex;
         term->memo = ARENA_NEW(parser->arena, struct regex_memo);
@@ -282,7 +288,8 @@ static int check_operator(struct parser *parser, const struct query_term *term, 
         enum value_kind kind = subjects[term->subject].kind;
         bool matching = term->operation == OPERATOR_MATCHES || term->operation == OPERATOR_NOT_MATCHES;
 
-        if (is_ordering(term->operation) && (kind == VALUE_BOOL || term->subject == SUBJECT_EC2_INSTANCE_ID || term->subject == SUBJECT_TASK_GROUP))
+        if (is_ordering(term->operation) &&
+            (kind == VALUE_BOOL || term->subject == SUBJECT_EC2_INSTANCE_ID || term->subject == SUBJECT_TASK_GROUP))
                 return fail_at(parser, at, "==, !=, in, !in, =~, !~, exists or !exists (this subject has no order)");
         if (matching && kind != VALUE_TEXT && kind != VALUE_VERSION)
                 return fail_at(parser, at, "==, !=, >, >=, <, <=, in, !in, exists or !exists (this subject is no text)");
@@ -315,7 +322,8 @@ static int parse_term(struct parser *parser, struct query_node **ret)
         int r;
 
         if (++parser->n_terms > QUERY_MAX_TERMS)
-                return error_api(parser->error, "InvalidParameterException", "Invalid expression: it has more than %d terms.", QUERY_MAX_TERMS);
+                return error_api(parser->error, "InvalidParameterException", "Invalid expression: it has more than %d terms.",
+                                 QUERY_MAX_TERMS);
         /* In the list from the start: whatever was compiled must be released also when something later is wrong. */
         term->next = parser->query->terms;
         parser->query->terms = term;
@@ -344,7 +352,8 @@ static int parse_unary(struct parser *parser, struct query_node **ret)
         int r;
 
         if (++parser->depth > MAX_DEPTH)
-                return error_api(parser->error, "InvalidParameterException", "Invalid expression: it nests more than %d levels deep.", MAX_DEPTH);
+                return error_api(parser->error, "InvalidParameterException", "Invalid expression: it nests more than %d levels deep.",
+                                 MAX_DEPTH);
         if (accept(parser, "not") || accept(parser, "!")) {
                 r = parse_unary(parser, &inner);
                 if (r == 0)
@@ -362,7 +371,7 @@ static int parse_unary(struct parser *parser, struct query_node **ret)
 
 static int parse_and(struct parser *parser, struct query_node **ret)
 {
-        struct query_node *left, *right;
+        struct query_node *left = NULL, *right = NULL;
         int r = parse_unary(parser, &left);
 
         while (r == 0 && (accept(parser, "and") || accept(parser, "&&"))) {
@@ -377,7 +386,7 @@ static int parse_and(struct parser *parser, struct query_node **ret)
 
 static int parse_or(struct parser *parser, struct query_node **ret)
 {
-        struct query_node *left, *right;
+        struct query_node *left = NULL, *right = NULL;
         int r = parse_and(parser, &left);
 
         while (r == 0 && (accept(parser, "or") || accept(parser, "||"))) {

@@ -18,10 +18,10 @@ struct translation {
         const char *p;
         struct buf out;
         struct error *error;
-        int depth;   /* open groups */
+        int depth; /* open groups */
         int groups;
         int64_t repetitions;
-        bool atom;   /* something that can be repeated came before */
+        bool atom; /* something that can be repeated came before */
 };
 
 static int refuse(struct translation *t, const char *what)
@@ -184,7 +184,8 @@ static int escape(struct translation *t)
         }
         c = escaped(*t->p);
         if (c < 0)
-                return refuse(t, *t->p >= '1' && *t->p <= '9' ? "back references are not supported" : "this escape is not supported; \\d \\w \\s and escaped punctuation are");
+                return refuse(t, *t->p >= '1' && *t->p <= '9' ? "back references are not supported"
+                                                              : "this escape is not supported; \\d \\w \\s and escaped punctuation are");
         t->p++;
         if (strchr(".[]{}()*+?|^$\\", c) != NULL)
                 buf_append_char(&t->out, '\\');

@@ -8,7 +8,7 @@
 #include "base/map.h"
 
 struct bucket {
-        struct map_node node; /* in parent->children, by value */
+        struct map_node node;  /* in parent->children, by value */
         struct bucket *parent; /* NULL: the root */
         struct map children;   /* of a bucket that is not innermost */
         struct bucket *last;   /* the child found last, or NULL */
@@ -50,7 +50,7 @@ static void bucket_free(struct bucket *bucket)
 
 static void free_all(struct bucket *bucket)
 {
-        map_for_each(node, &bucket->children)
+        map_for_each (node, &bucket->children)
                 free_all(CONTAINER_OF(node, struct bucket, node));
         bucket_free(bucket);
 }
@@ -266,8 +266,7 @@ void ranking_fill(struct ranking *ranking)
 /* Inner buckets before those that compare them. */
 static void fill_bucket(struct ranking *r, struct bucket *bucket)
 {
-        map_for_each(node, &bucket->children)
-        {
+        map_for_each (node, &bucket->children) {
                 struct bucket *child = CONTAINER_OF(node, struct bucket, node);
 
                 fill_bucket(r, child);

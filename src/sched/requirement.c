@@ -64,13 +64,14 @@ static int parse_expressions(struct requirement *q, const struct placement_rules
         return 0;
 }
 
-int requirement_init(struct requirement *q, struct index *index, const struct placement_request *request, bool needs_group, struct arena *arena,
-                     struct error *error)
+int requirement_init(struct requirement *q, struct index *index, const struct placement_request *request, bool needs_group,
+                     struct arena *arena, struct error *error)
 {
         const struct ecs_attribute_list *required = request->required;
         int r = 0;
 
-        *q = (struct requirement){.cluster = index_cluster(index, request->cluster->object.key), .cpu = request->cpu, .memory = request->memory};
+        *q = (struct requirement){
+                .cluster = index_cluster(index, request->cluster->object.key), .cpu = request->cpu, .memory = request->memory};
         q->ports = copy_ports(request->ports, arena);
         q->ports_udp = copy_ports(request->ports_udp, arena);
         q->launch_type = request->launch_type;
@@ -157,7 +158,9 @@ static bool view_has_group(const struct query_view *view, const char *group)
 /* Whether all queries hold that are (not) dynamic. */
 static bool satisfies(const struct requirement *q, const struct node *node, bool dynamic)
 {
-        struct node_view view = {.view = {.instance = node->instance, .attribute = view_attribute, .has_group = view_has_group}, .requirement = q, .node = node};
+        struct node_view view = {.view = {.instance = node->instance, .attribute = view_attribute, .has_group = view_has_group},
+                                 .requirement = q,
+                                 .node = node};
 
         for (uint32_t i = 0; i < q->n_queries; i++)
                 if (query_is_dynamic(q->queries[i]) == dynamic && !query_match_view(q->queries[i], &view.view))

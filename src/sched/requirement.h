@@ -36,7 +36,7 @@ struct requirement {
         struct requirement_name {
                 const char *text; /* as the query has it */
                 struct atom *atom;
-        } *names; /* that queries ask for */
+        } * names; /* that queries ask for */
         uint32_t n_names;
 };
 

@@ -46,7 +46,7 @@ static const struct {
 
 static int read_strategy(const struct ecs_placement_strategy *strategy, struct strategy *ret, struct error *error)
 {
-        const char *field = strategy->field;
+        const char *field = strategy->field != NULL ? strategy->field : "";
         size_t prefix = strlen("attribute:");
 
         if (strategy->type == ECS_PLACEMENT_STRATEGY_TYPE_UNSET)
@@ -57,7 +57,7 @@ static int read_strategy(const struct ecs_placement_strategy *strategy, struct s
                 *ret = (struct strategy){.kind = STRATEGY_RANDOM};
                 return 0;
         }
-        if (strategy->type == ECS_PLACEMENT_STRATEGY_TYPE_SPREAD && str_starts_with(field != NULL ? field : "", "attribute:") && field[prefix] != '\0') {
+        if (strategy->type == ECS_PLACEMENT_STRATEGY_TYPE_SPREAD && str_starts_with(field, "attribute:") && field[prefix] != '\0') {
                 *ret = (struct strategy){.kind = STRATEGY_SPREAD_ATTRIBUTE, .attribute = field + prefix};
                 return 0;
         }
@@ -68,11 +68,13 @@ static int read_strategy(const struct ecs_placement_strategy *strategy, struct s
                 return 0;
         }
         return error_api(error, INVALID, "The placement strategy %s cannot use the field %.128s: %s.",
-                         strategy->type == ECS_PLACEMENT_STRATEGY_TYPE_SPREAD ? "spread" : "binpack", field != NULL ? field : "(none)",
-                         strategy->type == ECS_PLACEMENT_STRATEGY_TYPE_SPREAD ? "instanceId, host or attribute:NAME would do" : "cpu or memory would do");
+                         strategy->type == ECS_PLACEMENT_STRATEGY_TYPE_SPREAD ? "spread" : "binpack", field[0] != '\0' ? field : "(none)",
+                         strategy->type == ECS_PLACEMENT_STRATEGY_TYPE_SPREAD ? "instanceId, host or attribute:NAME would do"
+                                                                              : "cpu or memory would do");
 }
 
-int placement_rules_read(const struct ecs_placement_constraint_list *constraints, const struct ecs_task_definition_placement_constraint_list *of_definition,
+int placement_rules_read(const struct ecs_placement_constraint_list *constraints,
+                         const struct ecs_task_definition_placement_constraint_list *of_definition,
                          const struct ecs_placement_strategy_list *strategies, struct placement_rules *ret, struct error *error)
 {
         struct placement_rules rules = {0};
@@ -80,10 +82,12 @@ int placement_rules_read(const struct ecs_placement_constraint_list *constraints
         int r = 0;
 
         if (n > RULES_MAX_CONSTRAINTS)
-                return error_api(error, INVALID, "There are %u placement constraints with those of the task definition; at most %d are allowed.", n,
+                return error_api(error, INVALID,
+                                 "There are %u placement constraints with those of the task definition; at most %d are allowed.", n,
                                  RULES_MAX_CONSTRAINTS);
         if (strategies != NULL && strategies->n > RULES_MAX_STRATEGIES)
-                return error_api(error, INVALID, "There are %u placement strategies; at most %d are allowed.", strategies->n, RULES_MAX_STRATEGIES);
+                return error_api(error, INVALID, "There are %u placement strategies; at most %d are allowed.", strategies->n,
+                                 RULES_MAX_STRATEGIES);
         for (uint32_t i = 0; r == 0 && constraints != NULL && i < constraints->n; i++)
                 r = read_constraint(&constraints->items[i], &rules, error);
         for (uint32_t i = 0; r == 0 && of_definition != NULL && i < of_definition->n; i++)

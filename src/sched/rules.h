@@ -29,7 +29,7 @@ struct strategy {
 };
 
 struct placement_rules {
-        bool distinct_instance; /* at most one task of the group on an instance */
+        bool distinct_instance;                         /* at most one task of the group on an instance */
         const char *expressions[RULES_MAX_CONSTRAINTS]; /* of memberOf; the scheduler parses them once for all requests */
         uint32_t n_expressions;
         struct strategy strategies[RULES_MAX_STRATEGIES];
@@ -40,7 +40,8 @@ struct placement_rules {
  * Reads the constraints of a request and of its task definition and the strategies; each list may be NULL. Strings stay those of
  * the lists. Fills `ret`; -EINVAL with InvalidParameterException.
  */
-int placement_rules_read(const struct ecs_placement_constraint_list *constraints, const struct ecs_task_definition_placement_constraint_list *of_definition,
+int placement_rules_read(const struct ecs_placement_constraint_list *constraints,
+                         const struct ecs_task_definition_placement_constraint_list *of_definition,
                          const struct ecs_placement_strategy_list *strategies, struct placement_rules *ret, struct error *error) MUST_CHECK;
 /* What services use unless they say otherwise: spread over zones, then over instances. */
 void placement_rules_default_service(struct placement_rules *rules);

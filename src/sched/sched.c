@@ -19,7 +19,7 @@ struct sched {
         struct index index;
         struct map classes;
         struct placement_class *by_id[MAX_CLASSES]; /* at id % MAX_CLASSES */
-        struct list used; /* the latest last */
+        struct list used;                           /* the latest last */
         uint32_t n_classes;
         uint64_t uses; /* counts the ids of each place up */
         struct chance chance;
@@ -28,7 +28,7 @@ struct sched {
 
 static void on_slot_freed(struct index_cluster *cluster, uint32_t slot)
 {
-        list_for_each(class, &cluster->classes, struct placement_class, in_cluster)
+        list_for_each (class, &cluster->classes, struct placement_class, in_cluster)
                 class_forget(class, slot);
 }
 
@@ -138,7 +138,7 @@ static uint64_t slots_held(const struct sched *sched)
 {
         uint64_t sum = 0;
 
-        list_for_each(class, &sched->used, struct placement_class, used)
+        list_for_each (class, &sched->used, struct placement_class, used)
                 sum += class->n_slots;
         return sum;
 }
@@ -146,8 +146,8 @@ static uint64_t slots_held(const struct sched *sched)
 /* Room for one more class that will remember `n_slots`. */
 static void make_room(struct sched *sched, uint32_t n_slots)
 {
-        while (sched->n_classes > 0 && (sched->n_classes == MAX_CLASSES || slots_held(sched) + n_slots > MAX_SLOTS))
-                drop_class(sched, list_first(&sched->used, struct placement_class, used));
+        while (!list_empty(&sched->used) && (sched->n_classes == MAX_CLASSES || slots_held(sched) + n_slots > MAX_SLOTS))
+                drop_class(sched, CONTAINER_OF(sched->used.next, struct placement_class, used));
 }
 
 static struct placement_class *add_class(struct sched *sched, const struct placement_request *request, const char *key)
@@ -225,11 +225,11 @@ void sched_explain(struct sched *sched, struct placement_request *request, struc
         CLEANUP_ARENA struct arena scratch = {0};
         struct requirement requirement;
 
-        *ret = (struct placement_failures){.items = arena_calloc(arena, MIN(request->cluster->n_instances, (size_t)MAX_FAILURES) + 1, sizeof(*ret->items))};
+        *ret = (struct placement_failures){
+                .items = arena_calloc(arena, MIN(request->cluster->n_instances, (size_t)MAX_FAILURES) + 1, sizeof(*ret->items))};
         if (!read_request(sched, request, &scratch, &requirement))
                 return;
-        list_for_each(instance, &request->cluster->instances, struct instance, in_cluster)
-        {
+        list_for_each (instance, &request->cluster->instances, struct instance, in_cluster) {
                 enum verdict verdict = verdict_of(&requirement, instance);
 
                 if (verdict == VERDICT_INACTIVE || verdict == VERDICT_FITS)

@@ -20,10 +20,13 @@ static int held_by_other(int fd, const char *dir, struct error *error)
         if (n > 0)
                 text[strcspn(text, "\n")] = '\0';
         if (n > 0 && str_to_int64(text, &pid) == 0 && pid > 0)
-                return error_set(error, EBUSY, "%s is in use by process %lld: stop that one first (kill %lld), or give this one its own --data-dir",
-                                 dir, (long long)pid, (long long)pid);
-        return error_set(error, EBUSY, "%s is in use by another process: stop that one first (fuser %s/state.lock names it), or give this one its own --data-dir",
-                         dir, dir);
+                return error_set(error, EBUSY,
+                                 "%s is in use by process %lld: stop that one first (kill %lld), or give this one its own --data-dir", dir,
+                                 (long long)pid, (long long)pid);
+        return error_set(
+                error, EBUSY,
+                "%s is in use by another process: stop that one first (fuser %s/state.lock names it), or give this one its own --data-dir",
+                dir, dir);
 }
 
 int store_lock(const char *dir, struct error *error)
@@ -36,11 +39,13 @@ int store_lock(const char *dir, struct error *error)
                 return error_set(error, ENAMETOOLONG, "the path of the data directory is too long: %s", dir);
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (fd < 0)
-                return error_set(error, errno, "cannot open %s: %s; the data directory must be writable for this user", path, strerror(errno));
+                return error_set(error, errno, "cannot open %s: %s; the data directory must be writable for this user", path,
+                                 strerror(errno));
         if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
                 if (errno == EWOULDBLOCK)
                         return held_by_other(fd, dir, error);
-                return error_set(error, errno, "cannot lock %s: %s; the data directory must be on a local file system", path, strerror(errno));
+                return error_set(error, errno, "cannot lock %s: %s; the data directory must be on a local file system", path,
+                                 strerror(errno));
         }
         len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
         if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len)

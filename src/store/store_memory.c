@@ -78,13 +78,12 @@ static int memory_commit(struct store *store, const struct store_change *changes
         return 0;
 }
 
-static int memory_load(struct store *store, int (*row)(void *data, uint16_t kind, const char *key, const void *bytes, size_t len), void *data,
-                       struct error *error)
+static int memory_load(struct store *store, int (*row)(void *data, uint16_t kind, const char *key, const void *bytes, size_t len),
+                       void *data, struct error *error)
 {
         struct store_memory *s = CONTAINER_OF(store, struct store_memory, store);
 
-        tree_for_each(node, &s->entries)
-        {
+        tree_for_each (node, &s->entries) {
                 struct entry *entry = CONTAINER_OF(node, struct entry, node);
                 int r = row(data, entry->kind, entry->name + NAME_PREFIX, entry->bytes, entry->len);
 

@@ -2,7 +2,8 @@
 /*
  * The store on one machine: a SQLite database in WAL mode with synchronous=FULL, so that a commit is one write and one
  * fdatasync of the log. The log has its full size from the start and keeps it: writing over blocks that exist already spares
- * the file system's own journal, which halves the time of a commit. The ordinary locking mode lets tools read and back up the file while the server runs.
+ * the file system's own journal, which halves the time of a commit. The ordinary locking mode lets tools read and back up the
+ * file while the server runs.
  */
 #include "store/store.h"
 
@@ -32,13 +33,22 @@
 /* A tool that copies the database may hold it for a moment. */
 #define BUSY_MS 10000
 
-enum statement { STATEMENT_BEGIN = 0, STATEMENT_COMMIT, STATEMENT_ROLLBACK, STATEMENT_PUT, STATEMENT_DELETE, STATEMENT_LOAD, STATEMENT_MAX };
+enum statement {
+        STATEMENT_BEGIN = 0,
+        STATEMENT_COMMIT,
+        STATEMENT_ROLLBACK,
+        STATEMENT_PUT,
+        STATEMENT_DELETE,
+        STATEMENT_LOAD,
+        STATEMENT_MAX
+};
 
 static const char *const statement_sql[STATEMENT_MAX] = {
         [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
         [STATEMENT_COMMIT] = "COMMIT",
         [STATEMENT_ROLLBACK] = "ROLLBACK",
-        [STATEMENT_PUT] = "INSERT INTO objects(kind, key, bytes) VALUES(?1, ?2, ?3) ON CONFLICT(kind, key) DO UPDATE SET bytes = excluded.bytes",
+        [STATEMENT_PUT] =
+                "INSERT INTO objects(kind, key, bytes) VALUES(?1, ?2, ?3) ON CONFLICT(kind, key) DO UPDATE SET bytes = excluded.bytes",
         [STATEMENT_DELETE] = "DELETE FROM objects WHERE kind = ?1 AND key = ?2",
         [STATEMENT_LOAD] = "SELECT kind, key, bytes FROM objects ORDER BY kind, key",
 };
@@ -57,13 +67,15 @@ static const struct {
         int number;
         const char *next_step;
 } failures[] = {
-        {SQLITE_FULL, ENOSPC, "the disk is full: make room on that file system (df -h shows it) and start again; nothing acknowledged is lost"},
+        {SQLITE_FULL, ENOSPC,
+         "the disk is full: make room on that file system (df -h shows it) and start again; nothing acknowledged is lost"},
         {SQLITE_READONLY, EROFS, "the file or its file system is read-only: make it writable for this user and start again"},
         {SQLITE_CANTOPEN, EACCES, "the directory must exist and be writable for this user"},
         {SQLITE_PERM, EACCES, "the file must be readable and writable for this user"},
         {SQLITE_BUSY, EBUSY, "another program keeps the database locked: end it (fuser names it) and start again"},
         {SQLITE_CORRUPT, EUCLEAN,
-         "the database is damaged: keep a copy of all state.db* files, then restore a backup or try sqlite3 state.db .recover, and check the disk (dmesg)"},
+         "the database is damaged: keep a copy of all state.db* files, then restore a backup or try sqlite3 state.db .recover, and check "
+         "the disk (dmesg)"},
         {SQLITE_NOTADB, EUCLEAN, "this is not a database: restore a backup, or give another --data-dir"},
         {SQLITE_IOERR, EIO, "the disk reported an error: see dmesg, and start again when the disk works"},
         {SQLITE_NOMEM, ENOMEM, "memory is exhausted"},
@@ -98,7 +110,8 @@ static int apply(struct store_sqlite *s, const struct store_change *change)
         sqlite3_stmt *statement = s->statements[change->data != NULL ? STATEMENT_PUT : STATEMENT_DELETE];
         int r;
 
-        if (sqlite3_bind_int(statement, 1, change->kind) != SQLITE_OK || sqlite3_bind_text(statement, 2, change->key, -1, SQLITE_STATIC) != SQLITE_OK)
+        if (sqlite3_bind_int(statement, 1, change->kind) != SQLITE_OK ||
+            sqlite3_bind_text(statement, 2, change->key, -1, SQLITE_STATIC) != SQLITE_OK)
                 return -EIO;
         if (change->data != NULL && sqlite3_bind_blob64(statement, 3, change->data, change->len, SQLITE_STATIC) != SQLITE_OK)
                 return -EIO;
@@ -127,8 +140,8 @@ static int sqlite_commit(struct store *store, const struct store_change *changes
         return r;
 }
 
-static int sqlite_load(struct store *store, int (*row)(void *data, uint16_t kind, const char *key, const void *bytes, size_t len), void *data,
-                       struct error *error)
+static int sqlite_load(struct store *store, int (*row)(void *data, uint16_t kind, const char *key, const void *bytes, size_t len),
+                       void *data, struct error *error)
 {
         struct store_sqlite *s = CONTAINER_OF(store, struct store_sqlite, store);
         sqlite3_stmt *statement = s->statements[STATEMENT_LOAD];
@@ -137,8 +150,8 @@ static int sqlite_load(struct store *store, int (*row)(void *data, uint16_t kind
         while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
                 const void *bytes = sqlite3_column_blob(statement, 2);
 
-                r = row(data, (uint16_t)sqlite3_column_int(statement, 0), (const char *)sqlite3_column_text(statement, 1), bytes != NULL ? bytes : "",
-                        (size_t)sqlite3_column_bytes(statement, 2));
+                r = row(data, (uint16_t)sqlite3_column_int(statement, 0), (const char *)sqlite3_column_text(statement, 1),
+                        bytes != NULL ? bytes : "", (size_t)sqlite3_column_bytes(statement, 2));
                 if (r != 0)
                         break;
         }
@@ -201,15 +214,18 @@ static int prepare_schema(struct store_sqlite *s, struct error *error)
                          "PRAGMA application_id = %d;"
                          "CREATE TABLE meta(name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
                          "INSERT INTO meta VALUES('schema_version', '%d');"
-                         "CREATE TABLE objects(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(kind, key));"
+                         "CREATE TABLE objects(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL, "
+                         "UNIQUE(kind, key));"
                          "COMMIT",
                          APPLICATION_ID, SCHEMA_VERSION);
                 return execute(s, sql, error);
         }
         version = query_number(s, "SELECT value FROM meta WHERE name = 'schema_version'");
         if (version != SCHEMA_VERSION)
-                return error_set(error, EPROTONOSUPPORT, "%s has layout %lld and this program knows %d: install the version of gantry that wrote it, or a newer one",
-                                 s->path, (long long)version, SCHEMA_VERSION);
+                return error_set(
+                        error, EPROTONOSUPPORT,
+                        "%s has layout %lld and this program knows %d: install the version of gantry that wrote it, or a newer one",
+                        s->path, (long long)version, SCHEMA_VERSION);
         return 0;
 }
 
@@ -218,7 +234,9 @@ static int configure(struct store_sqlite *s, struct error *error)
         char sql[256];
 
         sqlite3_busy_timeout(s->db, BUSY_MS);
-        snprintf(sql, sizeof(sql), "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%lld; PRAGMA trusted_schema=OFF",
+        snprintf(sql, sizeof(sql),
+                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%lld; PRAGMA "
+                 "trusted_schema=OFF",
                  CHECKPOINT_PAGES, (long long)LOG_BYTES);
         return execute(s, sql, error);
 }
@@ -285,7 +303,8 @@ int store_sqlite_open(const char *dir, struct store **ret, struct error *error)
         int fd, r;
 
         if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-                return error_set(error, errno, "cannot create the data directory %s: %s; create it or give another --data-dir", dir, strerror(errno));
+                return error_set(error, errno, "cannot create the data directory %s: %s; create it or give another --data-dir", dir,
+                                 strerror(errno));
         fd = store_lock(dir, error);
         if (fd < 0)
                 return fd;

@@ -66,8 +66,14 @@ static struct object *insert_task(struct bench *b, struct tx *tx, const char *in
 {
         char id[33], container_id[37], runtime_id[65];
         struct ecs_network_binding binding = {.bind_ip = "0.0.0.0", .protocol = ECS_TRANSPORT_PROTOCOL_TCP};
-        struct state_container container = {.name = "web", .id = container_id, .status = STATE_CONTAINER_STATUS_RUNNING, .runtime_id = runtime_id};
-        struct state_task task = {.cluster = "default", .id = id, .family = "web", .instance = instance, .group = "service:web", .started_by = "ecs-svc/1234567890123456789"};
+        struct state_container container = {
+                .name = "web", .id = container_id, .status = STATE_CONTAINER_STATUS_RUNNING, .runtime_id = runtime_id};
+        struct state_task task = {.cluster = "default",
+                                  .id = id,
+                                  .family = "web",
+                                  .instance = instance,
+                                  .group = "service:web",
+                                  .started_by = "ecs-svc/1234567890123456789"};
 
         random_id(b, id);
         env_random_uuid(env_system(), container_id);
@@ -100,7 +106,9 @@ static void insert_frame(struct bench *b)
         tx_insert(tx, OBJECT_TASK_DEFINITION, &state);
         for (int i = 0; i < 1000; i++)
                 tx_insert(tx, OBJECT_INSTANCE,
-                          &(struct state_container_instance){.cluster = "default", .id = arena_printf(tx_arena(tx), "%032x", i), .status = STATE_INSTANCE_STATUS_ACTIVE});
+                          &(struct state_container_instance){.cluster = "default",
+                                                             .id = arena_printf(tx_arena(tx), "%032x", i),
+                                                             .status = STATE_INSTANCE_STATUS_ACTIVE});
         tx_commit(tx);
 }
 
@@ -125,7 +133,8 @@ static void start_one(struct client *c)
         tx = tx_begin(b->model);
         if (c->task == NULL) {
                 tx_insert(tx, OBJECT_CLIENT_TOKEN,
-                          &(struct state_client_token){.key = arena_printf(tx_arena(tx), "RunTask/default/%08d", b->next++), .digest = "0123456789abcdef"});
+                          &(struct state_client_token){.key = arena_printf(tx_arena(tx), "RunTask/default/%08d", b->next++),
+                                                       .digest = "0123456789abcdef"});
         } else {
                 struct state_task *s = tx_edit(tx, &c->task->object);
 
@@ -206,7 +215,8 @@ static void many_tasks(struct bench *b, int n_tasks)
         after = mallinfo2().uordblks;
         printf("%-44s %8.3f s for %d tasks\n", "load", took, n_tasks);
         printf("%-44s %8.0f bytes a task (state %zu, object %zu)\n", "memory with all indexes", (double)(after - before) / n_tasks,
-               shape_packed_size(&state_task_shape, MODEL_OBJECT(tree_first(model_objects(b->model, OBJECT_TASK)), task)->state), sizeof(struct task));
+               shape_packed_size(&state_task_shape, MODEL_OBJECT(tree_first(model_objects(b->model, OBJECT_TASK)), task)->state),
+               sizeof(struct task));
 }
 
 int main(int argc, char **argv)
@@ -226,7 +236,11 @@ int main(int argc, char **argv)
         clients(&bench, CLIENTS, 100000, true, "64 clients, changes of one task each");
         clients(&bench, 1, 3000, true, "1 client, changes of a task");
         close_all(&bench);
-        printf("%-44s %8ld MB\n", "peak memory of the process", ({ struct rusage u; getrusage(RUSAGE_SELF, &u); u.ru_maxrss; }) / 1024);
+        printf("%-44s %8ld MB\n", "peak memory of the process", ({
+                                                                        struct rusage u;
+                                                                        getrusage(RUSAGE_SELF, &u);
+                                                                        u.ru_maxrss;
+                                                                }) / 1024);
         printf("files are in %s\n", bench.dir);
         uv_loop_close(&bench.loop);
         return 0;

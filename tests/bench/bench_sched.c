@@ -44,11 +44,13 @@ static void add_instances(struct bench *b, int n, int tasks_each)
                 attributes[i] = (struct ecs_attribute){.name = names[i]};
         }
         for (int i = 0; i < n; i++) {
-                struct state_container_instance state = {.cluster = "default", .status = STATE_INSTANCE_STATUS_ACTIVE, .attributes = {attributes, ARRAY_SIZE(attributes)}};
+                struct state_container_instance state = {
+                        .cluster = "default", .status = STATE_INSTANCE_STATUS_ACTIVE, .attributes = {attributes, ARRAY_SIZE(attributes)}};
                 struct instance *instance;
 
                 attributes[N_CAPABILITIES] = (struct ecs_attribute){.name = "ecs.availability-zone", .value = zones[i % 3]};
-                attributes[N_CAPABILITIES + 1] = (struct ecs_attribute){.name = "ecs.instance-type", .value = i % 2 == 0 ? "m5.large" : "c5.large"};
+                attributes[N_CAPABILITIES + 1] =
+                        (struct ecs_attribute){.name = "ecs.instance-type", .value = i % 2 == 0 ? "m5.large" : "c5.large"};
                 attributes[N_CAPABILITIES + 2] = (struct ecs_attribute){.name = "rack", .value = arena_printf(tx_arena(tx), "r%d", i % 50)};
                 state.id = arena_printf(tx_arena(tx), "%032x", i);
                 SHAPE_SET(&state, state_container_instance, cpu, (tasks_each + 20 + i % 7) * 16);
@@ -62,11 +64,20 @@ static void add_instances(struct bench *b, int n, int tasks_each)
 static void run(int n_instances, int n_tasks)
 {
         struct bench b = {.store = store_memory_new(-1)};
-        struct ecs_attribute required[] = {{.name = "com.amazonaws.ecs.capability.docker-remote-api.1.18"}, {.name = "com.amazonaws.ecs.capability.docker-remote-api.1.21"}};
+        struct ecs_attribute required[] = {{.name = "com.amazonaws.ecs.capability.docker-remote-api.1.18"},
+                                           {.name = "com.amazonaws.ecs.capability.docker-remote-api.1.21"}};
         struct ecs_attribute_list required_list = {required, 2};
-        struct placement_rules rules = {.expressions = {"attribute:ecs.instance-type =~ (m5|c5).* and not attribute:rack == r9"}, .n_expressions = 1,
-                                        .strategies = {{STRATEGY_SPREAD_ATTRIBUTE, "ecs.availability-zone"}, {STRATEGY_BINPACK_MEMORY, NULL}}, .n_strategies = 2};
-        struct placement_request request = {.cpu = 16, .memory = 32, .group = "service:web", .rules = &rules, .required = &required_list, .launch_type = ECS_LAUNCH_TYPE_EC2};
+        struct placement_rules rules = {
+                .expressions = {"attribute:ecs.instance-type =~ (m5|c5).* and not attribute:rack == r9"},
+                .n_expressions = 1,
+                .strategies = {{STRATEGY_SPREAD_ATTRIBUTE, "ecs.availability-zone"}, {STRATEGY_BINPACK_MEMORY, NULL}},
+                .n_strategies = 2};
+        struct placement_request request = {.cpu = 16,
+                                            .memory = 32,
+                                            .group = "service:web",
+                                            .rules = &rules,
+                                            .required = &required_list,
+                                            .launch_type = ECS_LAUNCH_TYPE_EC2};
         double begin, picking = 0, first = 0, total;
         int placed = 0;
 
@@ -74,7 +85,9 @@ static void run(int n_instances, int n_tasks)
                 exit(1);
         b.sched = sched_new(b.model);
         struct tx *tx = tx_begin(b.model);
-        b.cluster = CONTAINER_OF(tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "default", .status = STATE_CLUSTER_STATUS_ACTIVE}), struct cluster, object);
+        b.cluster = CONTAINER_OF(
+                tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "default", .status = STATE_CLUSTER_STATUS_ACTIVE}),
+                struct cluster, object);
         tx_commit(tx);
         request.cluster = b.cluster;
         begin = now();
@@ -84,7 +97,8 @@ static void run(int n_instances, int n_tasks)
         while (placed < n_tasks) {
                 tx = tx_begin(b.model);
                 for (int i = 0; i < 10 && placed < n_tasks; i++, placed++) {
-                        struct state_task task = {.cluster = "default", .family = "web", .group = "service:web", .last_status = STATE_TASK_STATUS_PENDING};
+                        struct state_task task = {
+                                .cluster = "default", .family = "web", .group = "service:web", .last_status = STATE_TASK_STATUS_PENDING};
                         double start = now(), took;
                         struct instance *instance = sched_pick(b.sched, &request);
 
@@ -104,7 +118,8 @@ static void run(int n_instances, int n_tasks)
                 tx_commit(tx);
         }
         total = now() - begin;
-        printf("%32s picks: %9.0f/s, %.1f ms in all (the first, which builds the class: %.2f ms)\n", "", n_tasks / picking, picking * 1e3, first * 1e3);
+        printf("%32s picks: %9.0f/s, %.1f ms in all (the first, which builds the class: %.2f ms)\n", "", n_tasks / picking, picking * 1e3,
+               first * 1e3);
         printf("%32s with the model: %9.0f/s, %.1f ms in all\n", "", n_tasks / total, total * 1e3);
         sched_free(b.sched);
         model_close(b.model);

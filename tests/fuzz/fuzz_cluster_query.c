@@ -8,8 +8,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct ecs_attribute attributes[] = {
-        {.name = "ecs.instance-type", .value = "t2.small"}, {.name = "ecs.availability-zone", .value = "us-east-1a"}, {.name = "stack", .value = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"},
-        {.name = "a", .value = "1.2.3"},                    {.name = "b", .value = "12"},                             {.name = "flag"},
+        {.name = "ecs.instance-type", .value = "t2.small"},
+        {.name = "ecs.availability-zone", .value = "us-east-1a"},
+        {.name = "stack", .value = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"},
+        {.name = "a", .value = "1.2.3"},
+        {.name = "b", .value = "12"},
+        {.name = "flag"},
 };
 
 static bool ask(const struct query *query, const struct instance *instance)
@@ -24,7 +28,8 @@ static bool ask(const struct query *query, const struct instance *instance)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         static struct state_task task_state = {.group = "service:web"};
-        struct state_container_instance state = {.agent_version = "1.68.2", .registered_at = 1529360908000, .attributes = {attributes, ARRAY_SIZE(attributes)}};
+        struct state_container_instance state = {
+                .agent_version = "1.68.2", .registered_at = 1529360908000, .attributes = {attributes, ARRAY_SIZE(attributes)}};
         struct instance instance = {.state = &state, .connected = true, .n_running = 1};
         struct task task = {.state = &task_state};
         CLEANUP_ARENA struct arena arena = {0};

@@ -108,7 +108,9 @@ static size_t count_list(const struct list *head)
         return n;
 }
 
-#define FOR_TASKS(task, model) tree_for_each(task##_node, model_objects(model, OBJECT_TASK)) for (struct task *task = MODEL_OBJECT(task##_node, task); task; task = NULL)
+#define FOR_TASKS(task, model)                                         \
+        tree_for_each (task##_node, model_objects(model, OBJECT_TASK)) \
+                for (struct task *task = MODEL_OBJECT(task##_node, task); task; task = NULL)
 
 static void check_cluster(struct model *model, struct cluster *c)
 {
@@ -124,8 +126,7 @@ static void check_cluster(struct model *model, struct cluster *c)
                 stopped += task_is_over(task->state);
                 by_type += task->state->last_status == STATE_TASK_STATUS_RUNNING && task->state->launch_type == ECS_LAUNCH_TYPE_EXTERNAL;
         }
-        tree_for_each(node, model_objects(model, OBJECT_INSTANCE))
-        {
+        tree_for_each (node, model_objects(model, OBJECT_INSTANCE)) {
                 struct instance *i = MODEL_OBJECT(node, instance);
 
                 all_instances += i->cluster == c;
@@ -189,8 +190,7 @@ static void check_family(struct model *model, struct family *family)
         size_t n_active = 0;
         int previous = 0;
 
-        list_for_each(d, &family->revisions, struct task_definition, in_family)
-        {
+        list_for_each (d, &family->revisions, struct task_definition, in_family) {
                 size_t live = 0, all = 0;
 
                 assert_true(d->state->definition->revision > previous);
@@ -227,8 +227,7 @@ static void check_tasks(struct model *model)
         }
         assert_int_equal(model_stopped_count(model), stopped);
         assert_int_equal(count_list(&model->stopped), stopped);
-        list_for_each(task, &model->stopped, struct task, in_stopped)
-        {
+        list_for_each (task, &model->stopped, struct task, in_stopped) {
                 assert_true(task->state->stopped_at >= previous);
                 previous = task->state->stopped_at;
         }
@@ -236,9 +235,12 @@ static void check_tasks(struct model *model)
 
 static void check_model(struct model *model)
 {
-        tree_for_each(node, model_objects(model, OBJECT_CLUSTER)) check_cluster(model, MODEL_OBJECT(node, cluster));
-        tree_for_each(node, model_objects(model, OBJECT_INSTANCE)) check_instance(model, MODEL_OBJECT(node, instance));
-        tree_for_each(node, model_objects(model, OBJECT_FAMILY)) check_family(model, MODEL_OBJECT(node, family));
+        tree_for_each (node, model_objects(model, OBJECT_CLUSTER))
+                check_cluster(model, MODEL_OBJECT(node, cluster));
+        tree_for_each (node, model_objects(model, OBJECT_INSTANCE))
+                check_instance(model, MODEL_OBJECT(node, instance));
+        tree_for_each (node, model_objects(model, OBJECT_FAMILY))
+                check_family(model, MODEL_OBJECT(node, family));
         check_tasks(model);
 }
 
@@ -246,8 +248,7 @@ static void dump(struct model *model, struct buf *out)
 {
         buf_clear(out);
         for (int kind = 0; kind < OBJECT_KIND_MAX; kind++)
-                tree_for_each(node, model_objects(model, (enum object_kind)kind))
-                {
+                tree_for_each (node, model_objects(model, (enum object_kind)kind)) {
                         struct object *object = CONTAINER_OF(node, struct object, node);
 
                         assert_int_equal(object->kind, kind);
@@ -305,7 +306,8 @@ static void new_definition(struct world *w, struct tx *tx)
         definition.family = arena_printf(tx_arena(tx), "family-%u", rnd(w, 4));
         family = model_family(w->model, definition.family);
         if (family == NULL)
-                family = CONTAINER_OF(tx_insert(tx, OBJECT_FAMILY, &(struct state_family){.name = definition.family}), struct family, object);
+                family = CONTAINER_OF(tx_insert(tx, OBJECT_FAMILY, &(struct state_family){.name = definition.family}), struct family,
+                                      object);
         edited = tx_edit(tx, &family->object);
         SHAPE_SET(edited, state_family, latest_revision, edited->latest_revision + 1);
         tx_put(tx, &family->object, edited);
@@ -315,8 +317,8 @@ static void new_definition(struct world *w, struct tx *tx)
 
 static void fill_task(struct world *w, struct tx *tx, struct state_task *s)
 {
-        static const enum state_task_status statuses[] = {STATE_TASK_STATUS_PROVISIONING, STATE_TASK_STATUS_PENDING, STATE_TASK_STATUS_RUNNING,
-                                                          STATE_TASK_STATUS_STOPPING, STATE_TASK_STATUS_STOPPED};
+        static const enum state_task_status statuses[] = {STATE_TASK_STATUS_PROVISIONING, STATE_TASK_STATUS_PENDING,
+                                                          STATE_TASK_STATUS_RUNNING, STATE_TASK_STATUS_STOPPING, STATE_TASK_STATUS_STOPPED};
         struct object *instance = pick(w, OBJECT_INSTANCE);
         int64_t *ports = arena_calloc(tx_arena(tx), 3, sizeof(int64_t));
 
@@ -387,7 +389,8 @@ static void change_definition(struct world *w, struct tx *tx)
 
 static void remove_some(struct world *w, struct tx *tx)
 {
-        static const enum object_kind kinds[] = {OBJECT_TASK, OBJECT_TASK, OBJECT_TASK, OBJECT_INSTANCE, OBJECT_TASK_DEFINITION, OBJECT_CLUSTER};
+        static const enum object_kind kinds[] = {OBJECT_TASK,   OBJECT_TASK, OBJECT_TASK, OBJECT_INSTANCE, OBJECT_TASK_DEFINITION,
+                                                 OBJECT_CLUSTER};
         struct object *object = pick(w, kinds[rnd(w, ARRAY_SIZE(kinds))]);
 
         if (object == NULL || (object->kind == OBJECT_CLUSTER && CONTAINER_OF(object, struct cluster, object)->n_members > 0))
@@ -396,8 +399,8 @@ static void remove_some(struct world *w, struct tx *tx)
 }
 
 static void (*const actions[])(struct world *w, struct tx *tx) = {
-        new_cluster, new_instance, new_definition, new_task, new_task, new_task, change_task, change_task, change_task, change_task,
-        change_instance, change_definition, remove_some, remove_some,
+        new_cluster, new_instance, new_definition, new_task,        new_task,          new_task,    change_task,
+        change_task, change_task,  change_task,    change_instance, change_definition, remove_some, remove_some,
 };
 
 static void check_events(struct world *w)
@@ -501,7 +504,9 @@ static void lookups(void **state)
         struct object *setting, *key, *token;
 
         setting = tx_insert(tx, OBJECT_SETTING,
-                            &(struct state_setting){.principal_arn = "arn:aws:iam::1:user/a/b", .name = ECS_SETTING_NAME_CONTAINERINSIGHTS, .value = "enabled"});
+                            &(struct state_setting){.principal_arn = "arn:aws:iam::1:user/a/b",
+                                                    .name = ECS_SETTING_NAME_CONTAINERINSIGHTS,
+                                                    .value = "enabled"});
         key = tx_insert(tx, OBJECT_ACCESS_KEY, &(struct state_access_key){.id = "AKIA"});
         token = tx_insert(tx, OBJECT_CLIENT_TOKEN, &(struct state_client_token){.key = "RunTask/default/x y/z"});
         tx_commit(tx);
@@ -526,7 +531,8 @@ static void connection_is_not_state(void **state)
         struct instance *instance;
 
         tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "c"});
-        instance = CONTAINER_OF(tx_insert(tx, OBJECT_INSTANCE, &(struct state_container_instance){.cluster = "c", .id = "i"}), struct instance, object);
+        instance = CONTAINER_OF(tx_insert(tx, OBJECT_INSTANCE, &(struct state_container_instance){.cluster = "c", .id = "i"}),
+                                struct instance, object);
         tx_commit(tx);
         model_set_connected(w->model, instance, true);
         model_set_connected(w->model, instance, true);

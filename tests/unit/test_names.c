@@ -38,16 +38,20 @@ static int setup(void **state)
         *f = (struct fixture){.store = store_memory_new(-1)};
         assert_int_equal(model_open(f->store, env_system(), NULL, "111122223333", "eu-west-1", &f->model, &f->error), 0);
         tx = tx_begin(f->model);
-        f->cluster = CONTAINER_OF(tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "default", .status = STATE_CLUSTER_STATUS_ACTIVE}),
-                                  struct cluster, object);
+        f->cluster = CONTAINER_OF(
+                tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "default", .status = STATE_CLUSTER_STATUS_ACTIVE}),
+                struct cluster, object);
         tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "old_1", .status = STATE_CLUSTER_STATUS_INACTIVE});
         tx_insert(tx, OBJECT_FAMILY, &(struct state_family){.name = "web"});
         insert_definition(tx, "web", 1, ECS_TASK_DEFINITION_STATUS_ACTIVE);
         insert_definition(tx, "web", 2, ECS_TASK_DEFINITION_STATUS_ACTIVE);
         insert_definition(tx, "web", 10, ECS_TASK_DEFINITION_STATUS_INACTIVE);
-        tx_insert(tx, OBJECT_INSTANCE, &(struct state_container_instance){.cluster = "default", .id = ID, .status = STATE_INSTANCE_STATUS_ACTIVE});
-        tx_insert(tx, OBJECT_TASK, &(struct state_task){.cluster = "default", .id = ID, .family = "web", .last_status = STATE_TASK_STATUS_RUNNING});
-        tx_insert(tx, OBJECT_TASK, &(struct state_task){.cluster = "default", .id = UUID, .family = "web", .last_status = STATE_TASK_STATUS_RUNNING});
+        tx_insert(tx, OBJECT_INSTANCE,
+                  &(struct state_container_instance){.cluster = "default", .id = ID, .status = STATE_INSTANCE_STATUS_ACTIVE});
+        tx_insert(tx, OBJECT_TASK,
+                  &(struct state_task){.cluster = "default", .id = ID, .family = "web", .last_status = STATE_TASK_STATUS_RUNNING});
+        tx_insert(tx, OBJECT_TASK,
+                  &(struct state_task){.cluster = "default", .id = UUID, .family = "web", .last_status = STATE_TASK_STATUS_RUNNING});
         tx_commit(tx);
         *state = f;
         return 0;
@@ -245,7 +249,8 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(arns_of_everything), TEST(clusters), TEST(tasks_and_instances), TEST(old_uuid_ids), TEST(task_definitions), TEST(resources_for_tags),
+                TEST(arns_of_everything), TEST(clusters),         TEST(tasks_and_instances),
+                TEST(old_uuid_ids),       TEST(task_definitions), TEST(resources_for_tags),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,10 +53,14 @@ static void world_open(struct world *w, uint64_t seed)
 {
         struct tx *tx;
 
-        *w = (struct world){.env = {.env = {.now_ms = fixed_now, .mono_us = fixed_now, .random = seeded_random}, .state = seed * 2654435761u + 1}, .store = store_memory_new(-1)};
+        *w = (struct world){
+                .env = {.env = {.now_ms = fixed_now, .mono_us = fixed_now, .random = seeded_random}, .state = seed * 2654435761u + 1},
+                .store = store_memory_new(-1)};
         assert_int_equal(model_open(w->store, &w->env.env, NULL, "123456789012", "us-east-1", &w->model, &w->error), 0);
         tx = tx_begin(w->model);
-        w->cluster = CONTAINER_OF(tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "c", .status = STATE_CLUSTER_STATUS_ACTIVE}), struct cluster, object);
+        w->cluster =
+                CONTAINER_OF(tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "c", .status = STATE_CLUSTER_STATUS_ACTIVE}),
+                             struct cluster, object);
         tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "other", .status = STATE_CLUSTER_STATUS_ACTIVE});
         tx_commit(tx);
         w->sched = sched_new(w->model);
@@ -71,7 +75,8 @@ static void world_close(struct world *w)
 
 static struct instance *add_instance(struct world *w, struct tx *tx, int cpu, int memory, struct ecs_attribute *attributes, uint32_t n)
 {
-        struct state_container_instance state = {.cluster = "c", .status = STATE_INSTANCE_STATUS_ACTIVE, .attributes = {attributes, n}, .agent_version = "1.68.2"};
+        struct state_container_instance state = {
+                .cluster = "c", .status = STATE_INSTANCE_STATUS_ACTIVE, .attributes = {attributes, n}, .agent_version = "1.68.2"};
         struct instance *instance;
 
         state.id = arena_printf(tx_arena(tx), "i%d", w->next_id++);
@@ -113,7 +118,7 @@ static int tasks_of_group(const struct instance *instance, const char *group)
 {
         int n = 0;
 
-        list_for_each(task, &instance->tasks, struct task, in_instance)
+        list_for_each (task, &instance->tasks, struct task, in_instance)
                 n += str_eq(task->state->group != NULL ? task->state->group : "", group);
         return n;
 }
@@ -125,8 +130,7 @@ static bool port_taken(const struct instance *instance, int64_t port, bool udp)
         for (uint32_t i = 0; i < own->n; i++)
                 if (own->items[i] == port)
                         return true;
-        list_for_each(task, &instance->tasks, struct task, in_instance)
-        {
+        list_for_each (task, &instance->tasks, struct task, in_instance) {
                 const struct int_list *ports = udp ? &task->state->ports_udp : &task->state->ports;
 
                 for (uint32_t i = 0; i < ports->n; i++)
@@ -153,8 +157,7 @@ static const char *naive_reason(const struct placement_request *q, const struct 
 {
         int cpu = 0, memory = 0;
 
-        list_for_each(task, &instance->tasks, struct task, in_instance)
-        {
+        list_for_each (task, &instance->tasks, struct task, in_instance) {
                 cpu += task->state->cpu;
                 memory += task->state->memory;
         }
@@ -168,7 +171,8 @@ static const char *naive_reason(const struct placement_request *q, const struct 
                 if (value == NULL || (!str_empty(q->required->items[i].value) && !str_eq(value, q->required->items[i].value)))
                         return "ATTRIBUTE";
         }
-        if (q->launch_type != ECS_LAUNCH_TYPE_UNSET && (attribute(instance, "ecs.capability.external") != NULL) != (q->launch_type == ECS_LAUNCH_TYPE_EXTERNAL))
+        if (q->launch_type != ECS_LAUNCH_TYPE_UNSET &&
+            (attribute(instance, "ecs.capability.external") != NULL) != (q->launch_type == ECS_LAUNCH_TYPE_EXTERNAL))
                 return "ATTRIBUTE";
         if (cpu + q->cpu > instance->state->cpu)
                 return "RESOURCE:CPU";
@@ -212,7 +216,7 @@ static int64_t naive_number(const struct placement_request *q, uint32_t strategy
         case STRATEGY_SPREAD_INSTANCE:
                 return tasks_of_group(instance, q->group);
         case STRATEGY_SPREAD_ATTRIBUTE:
-                list_for_each(other, &q->cluster->instances, struct instance, in_cluster)
+                list_for_each (other, &q->cluster->instances, struct instance, in_cluster)
                         if (same_values(q->rules, strategy, instance, other))
                                 n += tasks_of_group(other, q->group);
                 return n;
@@ -232,7 +236,7 @@ static uint32_t naive_candidates(const struct placement_request *q, struct insta
 {
         uint32_t n = 0;
 
-        list_for_each(instance, &q->cluster->instances, struct instance, in_cluster)
+        list_for_each (instance, &q->cluster->instances, struct instance, in_cluster)
                 if (naive_reason(q, instance) == NULL)
                         ret[n++] = instance;
         for (uint32_t s = 0; q->rules != NULL && s < q->rules->n_strategies && q->rules->strategies[s].kind != STRATEGY_RANDOM; s++) {
@@ -256,8 +260,7 @@ static struct instance *checked_pick(struct world *w, struct placement_request *
         struct instance *candidates[MOST], *picked = sched_pick(w->sched, q);
         uint32_t n = naive_candidates(q, candidates);
 
-        list_for_each(instance, &q->cluster->instances, struct instance, in_cluster)
-        {
+        list_for_each (instance, &q->cluster->instances, struct instance, in_cluster) {
                 const char *expected = naive_reason(q, instance), *found = sched_reason(w->sched, q, instance);
 
                 if (!str_eq(expected, found))
@@ -277,8 +280,10 @@ static struct instance *checked_pick(struct world *w, struct placement_request *
 static const char *const zones[] = {"a", "b", "c"};
 static const char *const groups[] = {"service:web", "service:db", "family:job"};
 static const char *const expressions[] = {
-        "attribute:zone != c",   "attribute:rack in [r1, r2] or attribute:zone == a", "runningTasksCount < 3", "pendingTasksCount <= 4",
-        "task:group != service:db", "not task:group =~ service:.*",                  "agentVersion >= 1.60", "attribute:ssd exists",
+        "attribute:zone != c",      "attribute:rack in [r1, r2] or attribute:zone == a",
+        "runningTasksCount < 3",    "pendingTasksCount <= 4",
+        "task:group != service:db", "not task:group =~ service:.*",
+        "agentVersion >= 1.60",     "attribute:ssd exists",
 };
 
 struct request {
@@ -293,8 +298,10 @@ struct request {
 static void random_rules(struct world *w, struct placement_rules *rules)
 {
         static const struct strategy strategies[] = {
-                {STRATEGY_SPREAD_ATTRIBUTE, "zone"}, {STRATEGY_SPREAD_ATTRIBUTE, "rack"}, {STRATEGY_SPREAD_ATTRIBUTE, "never"}, {STRATEGY_SPREAD_INSTANCE, NULL},
-                {STRATEGY_BINPACK_CPU, NULL},        {STRATEGY_BINPACK_MEMORY, NULL},     {STRATEGY_SPREAD_ATTRIBUTE, "zone"},  {STRATEGY_RANDOM, NULL},
+                {STRATEGY_SPREAD_ATTRIBUTE, "zone"},  {STRATEGY_SPREAD_ATTRIBUTE, "rack"},
+                {STRATEGY_SPREAD_ATTRIBUTE, "never"}, {STRATEGY_SPREAD_INSTANCE, NULL},
+                {STRATEGY_BINPACK_CPU, NULL},         {STRATEGY_BINPACK_MEMORY, NULL},
+                {STRATEGY_SPREAD_ATTRIBUTE, "zone"},  {STRATEGY_RANDOM, NULL},
         };
 
         rules->distinct_instance = rnd(&w->env, 5) == 0;
@@ -521,8 +528,10 @@ static void agrees_with_naive_reading(void **state)
 
 static void spread_then_binpack(void **state)
 {
-        struct ecs_attribute a[] = {{.name = "ecs.availability-zone", .value = "a"}}, b[] = {{.name = "ecs.availability-zone", .value = "b"}};
-        struct placement_rules rules = {.strategies = {{STRATEGY_SPREAD_ATTRIBUTE, "ecs.availability-zone"}, {STRATEGY_BINPACK_MEMORY, NULL}}, .n_strategies = 2};
+        struct ecs_attribute a[] = {{.name = "ecs.availability-zone", .value = "a"}},
+                             b[] = {{.name = "ecs.availability-zone", .value = "b"}};
+        struct placement_rules rules = {
+                .strategies = {{STRATEGY_SPREAD_ATTRIBUTE, "ecs.availability-zone"}, {STRATEGY_BINPACK_MEMORY, NULL}}, .n_strategies = 2};
         struct world w;
         struct tx *tx;
         struct instance *small_a, *big_a, *big_b, *expected[5];
@@ -631,11 +640,16 @@ static void many_classes(void **state)
 
 static void rules_are_checked(void **state)
 {
-        struct ecs_placement_constraint constraints[] = {{.type = ECS_PLACEMENT_CONSTRAINT_TYPE_DISTINCTINSTANCE}, {.type = ECS_PLACEMENT_CONSTRAINT_TYPE_MEMBEROF, .expression = "attribute:a == b"}};
-        struct ecs_task_definition_placement_constraint of_definition[] = {{.type = ECS_TASK_DEFINITION_PLACEMENT_CONSTRAINT_TYPE_MEMBEROF, .expression = "attribute:x exists"}};
+        struct ecs_placement_constraint constraints[] = {
+                {.type = ECS_PLACEMENT_CONSTRAINT_TYPE_DISTINCTINSTANCE},
+                {.type = ECS_PLACEMENT_CONSTRAINT_TYPE_MEMBEROF, .expression = "attribute:a == b"}};
+        struct ecs_task_definition_placement_constraint of_definition[] = {
+                {.type = ECS_TASK_DEFINITION_PLACEMENT_CONSTRAINT_TYPE_MEMBEROF, .expression = "attribute:x exists"}};
         struct ecs_placement_strategy strategies[] = {
-                {.type = ECS_PLACEMENT_STRATEGY_TYPE_SPREAD, .field = "attribute:zone"}, {.type = ECS_PLACEMENT_STRATEGY_TYPE_SPREAD, .field = "host"},
-                {.type = ECS_PLACEMENT_STRATEGY_TYPE_BINPACK, .field = "MEMORY"},        {.type = ECS_PLACEMENT_STRATEGY_TYPE_RANDOM},
+                {.type = ECS_PLACEMENT_STRATEGY_TYPE_SPREAD, .field = "attribute:zone"},
+                {.type = ECS_PLACEMENT_STRATEGY_TYPE_SPREAD, .field = "host"},
+                {.type = ECS_PLACEMENT_STRATEGY_TYPE_BINPACK, .field = "MEMORY"},
+                {.type = ECS_PLACEMENT_STRATEGY_TYPE_RANDOM},
         };
         static const struct ecs_placement_strategy bad_strategies[] = {
                 {.type = ECS_PLACEMENT_STRATEGY_TYPE_SPREAD},
@@ -654,8 +668,10 @@ static void rules_are_checked(void **state)
         struct error error = {0};
         struct world w;
 
-        assert_int_equal(placement_rules_read(&(struct ecs_placement_constraint_list){constraints, 2}, &(struct ecs_task_definition_placement_constraint_list){of_definition, 1},
-                                              &(struct ecs_placement_strategy_list){strategies, 4}, &rules, &error), 0);
+        assert_int_equal(placement_rules_read(&(struct ecs_placement_constraint_list){constraints, 2},
+                                              &(struct ecs_task_definition_placement_constraint_list){of_definition, 1},
+                                              &(struct ecs_placement_strategy_list){strategies, 4}, &rules, &error),
+                         0);
         assert_true(rules.distinct_instance);
         assert_int_equal(rules.n_expressions, 2);
         assert_int_equal(rules.n_strategies, 4);
@@ -673,9 +689,11 @@ static void rules_are_checked(void **state)
                 struct ecs_placement_constraint one = bad_constraints[i];
 
                 error_clear(&error);
-                assert_int_equal(placement_rules_read(&(struct ecs_placement_constraint_list){&one, 1}, NULL, NULL, &rules, &error), -EINVAL);
+                assert_int_equal(placement_rules_read(&(struct ecs_placement_constraint_list){&one, 1}, NULL, NULL, &rules, &error),
+                                 -EINVAL);
         }
-        assert_int_equal(placement_rules_read(&(struct ecs_placement_constraint_list){constraints, 11}, NULL, NULL, &rules, &error), -EINVAL);
+        assert_int_equal(placement_rules_read(&(struct ecs_placement_constraint_list){constraints, 11}, NULL, NULL, &rules, &error),
+                         -EINVAL);
         assert_int_equal(placement_rules_read(NULL, NULL, &(struct ecs_placement_strategy_list){strategies, 6}, &rules, &error), -EINVAL);
 
         world_open(&w, 9);
@@ -715,8 +733,12 @@ static void sparse_counters(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(sparse_counters), cmocka_unit_test(spread_then_binpack), cmocka_unit_test(ties_are_even),
-                cmocka_unit_test(explanations),    cmocka_unit_test(many_classes),        cmocka_unit_test(rules_are_checked),
+                cmocka_unit_test(sparse_counters),
+                cmocka_unit_test(spread_then_binpack),
+                cmocka_unit_test(ties_are_even),
+                cmocka_unit_test(explanations),
+                cmocka_unit_test(many_classes),
+                cmocka_unit_test(rules_are_checked),
                 cmocka_unit_test(agrees_with_naive_reading),
         };
 

@@ -9,9 +9,14 @@
 #include "unit.h"
 
 static struct ecs_attribute attributes[] = {
-        {.name = "ecs.instance-type", .value = "t2.small"}, {.name = "ecs.availability-zone", .value = "us-east-1a"}, {.name = "stack", .value = "prod"},
-        {.name = "cores", .value = "12"},                   {.name = "kernel", .value = "5.10.3"},                    {.name = "flag"},
-        {.name = "com.x/y_z", .value = "a b'c"},            {.name = "and", .value = "or"},
+        {.name = "ecs.instance-type", .value = "t2.small"},
+        {.name = "ecs.availability-zone", .value = "us-east-1a"},
+        {.name = "stack", .value = "prod"},
+        {.name = "cores", .value = "12"},
+        {.name = "kernel", .value = "5.10.3"},
+        {.name = "flag"},
+        {.name = "com.x/y_z", .value = "a b'c"},
+        {.name = "and", .value = "or"},
 };
 
 /* An instance with a task of service:web (running) and one of family:job (pending). */
@@ -22,7 +27,10 @@ static struct instance *make_instance(void)
         static struct state_task states[] = {{.group = "service:web"}, {.group = "family:job"}};
         static struct task tasks[2];
 
-        state = (struct state_container_instance){.agent_version = "1.68.2", .ec2_instance_id = "i-0abc", .registered_at = 1529360908000, .attributes = {attributes, ARRAY_SIZE(attributes)}};
+        state = (struct state_container_instance){.agent_version = "1.68.2",
+                                                  .ec2_instance_id = "i-0abc",
+                                                  .registered_at = 1529360908000,
+                                                  .attributes = {attributes, ARRAY_SIZE(attributes)}};
         instance = (struct instance){.state = &state, .connected = true, .n_running = 1, .n_pending = 1};
         list_init(&instance.tasks);
         for (size_t i = 0; i < 2; i++) {
@@ -242,15 +250,18 @@ static void regular_expressions(void **state)
                 const char *pattern, *text;
                 bool matches;
         } rows[] = {
-                {"a|b", "a", true},          {"a|b", "ab", false},       {"ab*?", "abb", true},      {"\\d+", "123", true},      {"\\d+", "12a", false},
-                {"\\D+", "abc", true},       {"\\w+", "a_1", true},      {"\\W", "-", true},         {"\\s", " ", true},         {"\\S+", "ab", true},
-                {"[\\d.]+", "1.2", true},    {"[\\w-]+", "a-b", true},   {"[^a]", "b", true},        {"[^a]", "a", false},       {"[]a]", "]", true},
-                {"[a\\]]", "]", true},       {"[\\^]", "^", true},       {"[\\^-]", "-", true},      {"[\\^-]", "^", true},      {"[a^]", "^", true},
-                {"[-a]", "-", true},         {"[a-]", "-", true},        {"[a-c]+", "abc", true},    {"[\\[]", "[", true},       {"[.]", ".", true},
-                {"[.]", "x", false},         {"(?:ab)+", "abab", true},  {"a{2,3}", "aa", true},     {"a{2,3}", "aaaa", false},  {"a{2}", "aa", true},
-                {"a{2,}", "aaaaa", true},    {"\\.", ".", true},         {"\\.", "x", false},        {"\\\\", "\\", true},       {"^abc$", "abc", true},
-                {"", "", true},              {"", "a", false},           {"a}", "a}", true},         {"()", "", true},           {"(a|b|)c", "c", true},
-                {"\\[x\\]", "[x]", true},    {".*", "anything", true},   {"\\t", "\t", true},        {"[^\\d]+", "abc", true},   {"x\\-y", "x-y", true},
+                {"a|b", "a", true},        {"a|b", "ab", false},     {"ab*?", "abb", true},     {"\\d+", "123", true},
+                {"\\d+", "12a", false},    {"\\D+", "abc", true},    {"\\w+", "a_1", true},     {"\\W", "-", true},
+                {"\\s", " ", true},        {"\\S+", "ab", true},     {"[\\d.]+", "1.2", true},  {"[\\w-]+", "a-b", true},
+                {"[^a]", "b", true},       {"[^a]", "a", false},     {"[]a]", "]", true},       {"[a\\]]", "]", true},
+                {"[\\^]", "^", true},      {"[\\^-]", "-", true},    {"[\\^-]", "^", true},     {"[a^]", "^", true},
+                {"[-a]", "-", true},       {"[a-]", "-", true},      {"[a-c]+", "abc", true},   {"[\\[]", "[", true},
+                {"[.]", ".", true},        {"[.]", "x", false},      {"(?:ab)+", "abab", true}, {"a{2,3}", "aa", true},
+                {"a{2,3}", "aaaa", false}, {"a{2}", "aa", true},     {"a{2,}", "aaaaa", true},  {"\\.", ".", true},
+                {"\\.", "x", false},       {"\\\\", "\\", true},     {"^abc$", "abc", true},    {"", "", true},
+                {"", "a", false},          {"a}", "a}", true},       {"()", "", true},          {"(a|b|)c", "c", true},
+                {"\\[x\\]", "[x]", true},  {".*", "anything", true}, {"\\t", "\t", true},       {"[^\\d]+", "abc", true},
+                {"x\\-y", "x-y", true},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -267,7 +278,8 @@ static void regular_expressions(void **state)
 
 static void versions(void **state)
 {
-        static const char *const ascending[] = {"0.9", "1.0-rc1", "1.0-rc2", "1.0.0", "1.0.1", "1.2", "1.10", "v1.10.1", "2", "10.0", "10.00.1", "99999999999999999999.1"};
+        static const char *const ascending[] = {"0.9",  "1.0-rc1", "1.0-rc2", "1.0.0", "1.0.1",   "1.2",
+                                                "1.10", "v1.10.1", "2",       "10.0",  "10.00.1", "99999999999999999999.1"};
 
         for (size_t i = 0; i < ARRAY_SIZE(ascending); i++) {
                 assert_true(query_is_version(ascending[i]));
@@ -345,8 +357,10 @@ static void dynamic(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(what_holds), cmocka_unit_test(what_is_refused), cmocka_unit_test(limits), cmocka_unit_test(regular_expressions),
-                cmocka_unit_test(versions),   cmocka_unit_test(dates),           cmocka_unit_test(dynamic),
+                cmocka_unit_test(what_holds), cmocka_unit_test(what_is_refused),
+                cmocka_unit_test(limits),     cmocka_unit_test(regular_expressions),
+                cmocka_unit_test(versions),   cmocka_unit_test(dates),
+                cmocka_unit_test(dynamic),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,7 +204,8 @@ static void random_history(void **state)
                         values[k] = rand() % 3 == 0 ? 0 : round * 100 + i;
                         snprintf(keys[i], sizeof(keys[i]), "%02d", k);
                         snprintf(texts[i], sizeof(texts[i]), "%d", values[k]);
-                        changes[i] = (struct store_change){.kind = 9, .key = keys[i], .data = values[k] != 0 ? texts[i] : NULL, .len = strlen(texts[i]) + 1};
+                        changes[i] = (struct store_change){
+                                .kind = 9, .key = keys[i], .data = values[k] != 0 ? texts[i] : NULL, .len = strlen(texts[i]) + 1};
                 }
                 assert_int_equal(f->store->ops->commit(f->store, changes, (size_t)n, &f->error), 0);
                 if (round % 50 == 0)
@@ -425,7 +426,8 @@ static int fill_disk(const char *dir)
         char key[16];
         int i, r = 0;
 
-        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("none", dir, "tmpfs", 0, "size=2m") < 0)
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("none", dir, "tmpfs", 0, "size=2m") < 0)
                 return 77;
         if (store_sqlite_open(dir, &store, &error) < 0)
                 return 1;
@@ -491,7 +493,8 @@ static void private_files(void **state)
         assert_int_equal(st.st_mode & 0077, 0);
 }
 
-#define BOTH(test) cmocka_unit_test_setup_teardown(test, setup_memory, teardown), cmocka_unit_test_setup_teardown(test, setup_sqlite, teardown)
+#define BOTH(test) \
+        cmocka_unit_test_setup_teardown(test, setup_memory, teardown), cmocka_unit_test_setup_teardown(test, setup_sqlite, teardown)
 #define DISK(test) cmocka_unit_test_setup_teardown(test, setup_sqlite, teardown)
 
 int main(void)
