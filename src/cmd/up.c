@@ -299,9 +299,10 @@ static int run_up(const struct verb *verb, void *values, char **args)
                 return verb_fail_text(
                         verb, "the node on this machine starts containers and needs root: sudo gantry up. (Without root, gantry server "
                               "runs the control plane alone.)");
+        process_start(&up.process, on_stop);
+        /* For the children; process_start would take it for a supervisor of this process. */
         snprintf(pid, sizeof(pid), "%d", (int)getpid());
         setenv("GANTRY_SUPERVISOR", pid, 1);
-        process_start(&up.process, on_stop);
         child_init(&up, &up.server, "server", server_argv(&up));
         child_init(&up, &up.node, "agent", node_argv(&up));
         uv_timer_init(&up.process.loop, &up.kill_timer);
