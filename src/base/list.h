@@ -54,7 +54,6 @@ static inline void list_remove(struct list *item)
 #define list_first(head, type, member) (list_empty(head) ? NULL : CONTAINER_OF((head)->next, type, member))
 
 /* Loops over objects of `type`; `it` may be removed inside the loop. */
-#define list_for_each(it, head, type, member)                                                                        \
+#define list_for_each(it, head, type, member)                                                                               \
         for (type *it = CONTAINER_OF((head)->next, type, member), *it##_next = CONTAINER_OF(it->member.next, type, member); \
-             &it->member != (head);                                                                                   \
-             it = it##_next, it##_next = CONTAINER_OF(it->member.next, type, member))
+             &it->member != (head); it = it##_next, it##_next = CONTAINER_OF(it->member.next, type, member))

@@ -16,7 +16,7 @@ enum log_level { LOG_LEVEL_DEBUG = 0, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_
 enum log_format { LOG_FORMAT_TEXT = 0, LOG_FORMAT_JSON };
 
 struct log_field {
-        const char *key; /* NULL ends the list */
+        const char *key;  /* NULL ends the list */
         const char *text; /* NULL: use number */
         int64_t number;
 };
@@ -40,10 +40,10 @@ const char *log_errno_text_(int r);
 
 #define log_at_(level, ...) LOG_PICK_(level, __VA_ARGS__, LOG_END_)
 #define LOG_END_ ((struct log_field){0})
-#define LOG_PICK_(level, message, ...)                                                      \
-        do {                                                                                \
-                if ((level) >= log_level_)                                                  \
-                        log_emit(level, message, (const struct log_field[]){__VA_ARGS__});  \
+#define LOG_PICK_(level, message, ...)                                                     \
+        do {                                                                               \
+                if ((level) >= log_level_)                                                 \
+                        log_emit(level, message, (const struct log_field[]){__VA_ARGS__}); \
         } while (0)
 
 #define log_debug(...) log_at_(LOG_LEVEL_DEBUG, __VA_ARGS__)

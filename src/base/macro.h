@@ -20,19 +20,19 @@
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* Moves a pointer out of a cleanup variable: evaluates to its value and leaves NULL behind. */
-#define TAKE(p)                            \
-        ({                                 \
+#define TAKE(p)                             \
+        ({                                  \
                 __typeof__(p) taken_ = (p); \
-                (p) = NULL;                \
-                taken_;                    \
+                (p) = NULL;                 \
+                taken_;                     \
         })
 
 /* The same for a file descriptor held by CLEANUP_CLOSE: leaves -1 behind. */
-#define TAKE_FD(fd)             \
-        ({                      \
+#define TAKE_FD(fd)                \
+        ({                         \
                 int taken_ = (fd); \
-                (fd) = -1;      \
-                taken_;         \
+                (fd) = -1;         \
+                taken_;            \
         })
 
 static inline void cleanup_free_(void *p)

@@ -38,13 +38,13 @@ struct map_node *map_find_n(const struct map *map, const char *key, size_t len);
 struct map_node *map_next(const struct map *map, const struct map_node *node);
 
 /* Object of `type` under `key`, or NULL. */
-#define map_get(map, key, type, member)                                                        \
-        ({                                                                                     \
-                struct map_node *found_ = map_find(map, key);                                  \
-                found_ != NULL ? CONTAINER_OF(found_, type, member) : NULL;                    \
+#define map_get(map, key, type, member)                                     \
+        ({                                                                  \
+                struct map_node *found_ = map_find(map, key);               \
+                found_ != NULL ? CONTAINER_OF(found_, type, member) : NULL; \
         })
 
-#define map_for_each(node, map) \
+#define map_for_each(node, map)                                                                                           \
         for (struct map_node *node = map_next(map, NULL), *node##_next = node ? map_next(map, node) : NULL; node != NULL; \
              node = node##_next, node##_next = node ? map_next(map, node) : NULL)
 

@@ -33,6 +33,6 @@ struct tree_node *tree_next(const struct tree_node *node);
 struct tree_node *tree_prev(const struct tree_node *node);
 struct tree_node *tree_last(const struct tree *tree);
 
-#define tree_for_each(node, tree) \
+#define tree_for_each(node, tree)                                                                                   \
         for (struct tree_node *node = tree_first(tree), *node##_next = node ? tree_next(node) : NULL; node != NULL; \
              node = node##_next, node##_next = node ? tree_next(node) : NULL)

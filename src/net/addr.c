@@ -14,7 +14,8 @@ static int parse_unix(const char *path, union addr *ret, struct error *error)
         if (*path == '\0')
                 return error_set(error, EINVAL, "address \"unix:\" lacks a path: write unix:/path/to/socket");
         if (strlen(path) >= sizeof(ret->local.sun_path))
-                return error_set(error, ENAMETOOLONG, "socket path \"%s\" is too long: at most %zu bytes", path, sizeof(ret->local.sun_path) - 1);
+                return error_set(error, ENAMETOOLONG, "socket path \"%s\" is too long: at most %zu bytes", path,
+                                 sizeof(ret->local.sun_path) - 1);
         *ret = (union addr){.local.sun_family = AF_UNIX};
         (void)snprintf(ret->local.sun_path, sizeof(ret->local.sun_path), "%s", path);
         return 0;
@@ -65,8 +66,9 @@ int addr_parse(const char *text, union addr *ret, struct error *error)
                 addr.v6.sin6_family = AF_INET6;
                 addr.v6.sin6_port = htons(port);
         } else {
-                return error_set(error, EINVAL, "\"%s\" in address \"%s\" is not an IP address: write one of this machine, or 0.0.0.0 for all",
-                                 host, text);
+                return error_set(error, EINVAL,
+                                 "\"%s\" in address \"%s\" is not an IP address: write one of this machine, or 0.0.0.0 for all", host,
+                                 text);
         }
         *ret = addr;
         return 0;

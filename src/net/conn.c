@@ -53,7 +53,8 @@ struct conn {
         uint64_t stall_ms;
         size_t stall_left; /* what waited at the last look */
         uint64_t last_received_us;
-        struct error error; /* why it broke; number 0: on purpose */
+        int failure; /* negative errno: why it broke; 0: closed on purpose */
+        char *why;   /* the same in words, or NULL */
         char peer[ADDR_TEXT_MAX];
 };
 
@@ -105,6 +106,7 @@ static void conn_free(struct conn *conn)
                 group->count--;
         }
         tls_free(conn->tls);
+        free(conn->why);
         buf_done(&conn->out);
         buf_done(&conn->sending);
         buf_done(&conn->unread);
@@ -119,7 +121,7 @@ static void on_handle_closed(struct conn *conn)
         if (--conn->n_closing > 0)
                 return;
         if (conn->callbacks->closed != NULL)
-                conn->callbacks->closed(conn->owner, -conn->error.number, conn->error.message);
+                conn->callbacks->closed(conn->owner, conn->failure, conn->why != NULL ? conn->why : "");
         conn_free(conn);
 }
 
@@ -149,8 +151,10 @@ static void gone(struct conn *conn)
 /* The connection breaks; the first reason counts. After conn_close a break is no news. */
 static void fail(struct conn *conn, int r, const char *why)
 {
-        if (conn->state < CONN_FLUSHING)
-                (void)error_set(&conn->error, -r, "%s", why != NULL ? why : uv_strerror(r));
+        if (conn->state < CONN_FLUSHING) {
+                conn->failure = r;
+                conn->why = xstrdup(why != NULL ? why : uv_strerror(r));
+        }
         gone(conn);
 }
 
@@ -593,7 +597,7 @@ void conn_group_init(struct conn_group *group, void (*empty)(struct conn_group *
 
 void conn_group_going_away(struct conn_group *group)
 {
-        list_for_each(conn, &group->conns, struct conn, link) {
+        list_for_each (conn, &group->conns, struct conn, link) {
                 if (is_live(conn) && conn->callbacks->going_away != NULL)
                         conn->callbacks->going_away(conn->owner);
         }
@@ -601,7 +605,7 @@ void conn_group_going_away(struct conn_group *group)
 
 void conn_group_abort(struct conn_group *group)
 {
-        list_for_each(conn, &group->conns, struct conn, link)
+        list_for_each (conn, &group->conns, struct conn, link)
                 conn_abort(conn);
 }
 

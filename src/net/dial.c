@@ -23,12 +23,12 @@ struct dial {
         uv_timer_t timer;
         uv_getaddrinfo_t resolver;
         bool resolving, timer_closed, finished;
-        struct addrinfo *list;  /* as resolved */
-        struct addrinfo *next;  /* to try */
-        union addr literal;     /* when no resolution is needed */
+        struct addrinfo *list; /* as resolved */
+        struct addrinfo *next; /* to try */
+        union addr literal;    /* when no resolution is needed */
         bool literal_tried;
-        struct conn *conn;      /* being tried */
-        struct error error;     /* of the last attempt */
+        struct conn *conn;  /* being tried */
+        struct error error; /* of the last attempt */
 };
 
 static void maybe_free(struct dial *dial)

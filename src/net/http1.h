@@ -50,11 +50,11 @@ enum http1_body_kind { HTTP1_BODY_LENGTH = 0, HTTP1_BODY_CHUNKED, HTTP1_BODY_TO_
 
 struct http1_body {
         enum http1_body_kind kind;
-        int state;      /* of the chunked decoder */
-        uint64_t left;  /* bytes of the body or of the chunk */
-        size_t digits;  /* of the chunk size */
-        size_t extra;   /* bytes of chunk extensions and trailers, limited over the whole body */
-        size_t line;    /* bytes of the trailer line under way */
+        int state;     /* of the chunked decoder */
+        uint64_t left; /* bytes of the body or of the chunk */
+        size_t digits; /* of the chunk size */
+        size_t extra;  /* bytes of chunk extensions and trailers, limited over the whole body */
+        size_t line;   /* bytes of the trailer line under way */
 };
 void http1_body_init(struct http1_body *body, enum http1_body_kind kind, uint64_t content_length);
 /* Appends decoded bytes to `out`: 1 when the body is complete, 0 when more is needed, -EBADMSG, or -EFBIG when `out` would exceed

@@ -15,7 +15,16 @@
  *     SIZE ─hex─► SIZE ─';'─► EXTENSION ─CR─► SIZE_LF ─LF─► DATA ──► DATA_CR ──► DATA_LF ──► SIZE
  *                                                └─ size 0 ─► TRAILER ─CR─► TRAILER_LF ─► TRAILER, or done after an empty line
  */
-enum chunk_state { CHUNK_SIZE = 0, CHUNK_EXTENSION, CHUNK_SIZE_LF, CHUNK_DATA, CHUNK_DATA_CR, CHUNK_DATA_LF, CHUNK_TRAILER, CHUNK_TRAILER_LF };
+enum chunk_state {
+        CHUNK_SIZE = 0,
+        CHUNK_EXTENSION,
+        CHUNK_SIZE_LF,
+        CHUNK_DATA,
+        CHUNK_DATA_CR,
+        CHUNK_DATA_LF,
+        CHUNK_TRAILER,
+        CHUNK_TRAILER_LF
+};
 
 void http1_body_init(struct http1_body *body, enum http1_body_kind kind, uint64_t content_length)
 {
@@ -161,16 +170,45 @@ const char *http1_status_text(int status)
                 int status;
                 const char *text;
         } rows[] = {
-                {100, "Continue"}, {101, "Switching Protocols"},
-                {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"}, {206, "Partial Content"},
-                {301, "Moved Permanently"}, {302, "Found"}, {303, "See Other"}, {304, "Not Modified"}, {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
-                {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-                {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"}, {410, "Gone"}, {411, "Length Required"},
-                {412, "Precondition Failed"}, {413, "Content Too Large"}, {414, "URI Too Long"}, {415, "Unsupported Media Type"},
-                {416, "Range Not Satisfiable"}, {417, "Expectation Failed"}, {422, "Unprocessable Content"}, {426, "Upgrade Required"}, {429, "Too Many Requests"},
+                {100, "Continue"},
+                {101, "Switching Protocols"},
+                {200, "OK"},
+                {201, "Created"},
+                {202, "Accepted"},
+                {204, "No Content"},
+                {206, "Partial Content"},
+                {301, "Moved Permanently"},
+                {302, "Found"},
+                {303, "See Other"},
+                {304, "Not Modified"},
+                {307, "Temporary Redirect"},
+                {308, "Permanent Redirect"},
+                {400, "Bad Request"},
+                {401, "Unauthorized"},
+                {403, "Forbidden"},
+                {404, "Not Found"},
+                {405, "Method Not Allowed"},
+                {406, "Not Acceptable"},
+                {408, "Request Timeout"},
+                {409, "Conflict"},
+                {410, "Gone"},
+                {411, "Length Required"},
+                {412, "Precondition Failed"},
+                {413, "Content Too Large"},
+                {414, "URI Too Long"},
+                {415, "Unsupported Media Type"},
+                {416, "Range Not Satisfiable"},
+                {417, "Expectation Failed"},
+                {422, "Unprocessable Content"},
+                {426, "Upgrade Required"},
+                {429, "Too Many Requests"},
                 {431, "Request Header Fields Too Large"},
-                {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
-                {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
+                {500, "Internal Server Error"},
+                {501, "Not Implemented"},
+                {502, "Bad Gateway"},
+                {503, "Service Unavailable"},
+                {504, "Gateway Timeout"},
+                {505, "HTTP Version Not Supported"},
         };
         if (status == 200)
                 return "OK";

@@ -26,8 +26,8 @@ struct http_client {
         struct list polls;
         char *ca_file, *user_agent;
         bool insecure;
-        bool driving;      /* inside drive(): what is freed meanwhile goes at its end */
-        bool doomed;       /* http_client_free was called */
+        bool driving; /* inside drive(): what is freed meanwhile goes at its end */
+        bool doomed;  /* http_client_free was called */
         bool timer_closed;
         struct net_loop *net; /* keeps SIGPIPE ignored */
 };
@@ -158,7 +158,7 @@ static const char *peer_name(struct http_call *call, const struct http_call_opti
 
 static void tell(struct http_call *call, const struct http_result *result)
 {
-        call->reporting = true;
+        call->reporting = true; /* NOLINT(clang-analyzer-unix.Malloc): it does not see that freeing takes off the list */
         call_unlink(call);
         if (call->done != NULL)
                 call->done(call, result, call->data);
@@ -173,8 +173,11 @@ static void report(struct http_call *call, CURLcode code)
         if (code == CURLE_OK) {
                 (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
                 (void)buf_reserve(&call->answer, 0);
-                result = (struct http_result){.status = (int)status, .headers = call->headers, .n_headers = call->n_headers,
-                                              .body = call->answer.data, .len = call->answer.len};
+                result = (struct http_result){.status = (int)status,
+                                              .headers = call->headers,
+                                              .n_headers = call->n_headers,
+                                              .body = call->answer.data,
+                                              .len = call->answer.len};
         } else {
                 (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
                 result.status = call->too_large ? -EFBIG : errno_of(code, os_errno);
@@ -321,7 +324,7 @@ static void client_finish(struct http_client *client)
                 tell(call, &result);
         }
         (void)curl_multi_cleanup(client->multi); /* closes kept connections: on_socket is called for them */
-        list_for_each(poll, &client->polls, struct poll, link) {
+        list_for_each (poll, &client->polls, struct poll, link) {
                 if (!uv_is_closing((uv_handle_t *)&poll->handle))
                         uv_close((uv_handle_t *)&poll->handle, on_poll_closed);
         }
@@ -390,7 +393,8 @@ static void set_headers(struct http_call *call, const struct http_call_options *
         for (size_t i = 0; i < o->n_headers; i++) {
                 const struct http_header *h = &o->headers[i];
                 /* libcurl takes "Name;" for a header without a value, and "Name:" for one to leave out. */
-                char *line = str_empty(h->value) ? arena_printf(&call->arena, "%s;", h->name) : arena_printf(&call->arena, "%s: %s", h->name, h->value);
+                char *line = str_empty(h->value) ? arena_printf(&call->arena, "%s;", h->name)
+                                                 : arena_printf(&call->arena, "%s: %s", h->name, h->value);
                 for (char *p = line; *p != '\0'; p++) {
                         if (*p == '\r' || *p == '\n')
                                 *p = ' ';

@@ -35,8 +35,8 @@ struct http_call_options {
         size_t n_headers;
         const void *body;
         size_t body_len;
-        uint32_t timeout_ms; /* of the whole call; 0: 42 s */
-        size_t max_body;     /* 0: 64 MiB */
+        uint32_t timeout_ms;                                                                /* of the whole call; 0: 42 s */
+        size_t max_body;                                                                    /* 0: 64 MiB */
         void (*done)(struct http_call *call, const struct http_result *result, void *data); /* once; result valid during the call */
         void *data;
 };

@@ -70,13 +70,13 @@ struct http_conn {
         uint32_t n_requests;
         struct buf in; /* bytes not yet taken in: part of a head, or what came while paused */
         struct http1_scan scan;
-        uint64_t first_byte_us; /* of the request under way */
-        bool started;           /* the head of a request has begun */
-        uint32_t part, timed_part; /* counts heads and bodies; the one that the deadline is for */
+        uint64_t first_byte_us;        /* of the request under way */
+        bool started;                  /* the head of a request has begun */
+        uint32_t part, timed_part;     /* counts heads and bodies; the one that the deadline is for */
         struct http_exchange *reading; /* its body is coming */
         struct http1_body body;
-        bool deaf;   /* no more requests will be taken: an error, an end, or Connection: close */
-        bool held;   /* an upgrade is being decided: what follows is perhaps not HTTP */
+        bool deaf; /* no more requests will be taken: an error, an end, or Connection: close */
+        bool held; /* an upgrade is being decided: what follows is perhaps not HTTP */
         bool parsing, paused, peer_ended;
         struct deferred resume;
 };

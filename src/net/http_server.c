@@ -169,7 +169,7 @@ int http_server_listen(struct http_server *server, const char *address, struct e
 
 int http_server_port(const struct http_server *server)
 {
-        list_for_each(listener, &server->listeners, struct http_listener, link) {
+        list_for_each (listener, &server->listeners, struct http_listener, link) {
                 if (listener->port > 0)
                         return listener->port;
         }
@@ -180,7 +180,7 @@ int http_server_port(const struct http_server *server)
 
 static void server_free(struct http_server *server)
 {
-        list_for_each(ex, &server->pool, struct http_exchange, link) {
+        list_for_each (ex, &server->pool, struct http_exchange, link) {
                 list_remove(&ex->link);
                 arena_done(&ex->arena);
                 buf_done(&ex->body);
@@ -232,7 +232,7 @@ void http_server_close(struct http_server *server, uint32_t grace_ms, void (*clo
         server->closing = true;
         server->closed = closed;
         server->closed_data = data;
-        list_for_each(listener, &server->listeners, struct http_listener, link) {
+        list_for_each (listener, &server->listeners, struct http_listener, link) {
                 if (!uv_is_closing(&listener->io.handle))
                         uv_close(&listener->io.handle, on_listener_closed);
         }

@@ -41,16 +41,16 @@ const char *http_request_header(const struct http_request *req, const char *name
 const char *http_request_query(const struct http_request *req, const char *name);
 
 struct http_limits {
-        size_t max_header_bytes;     /* 0: 32 KiB; over it 431 */
-        size_t max_headers;          /* 0: 100; over it 431 */
-        size_t max_body_bytes;       /* 0: 16 MiB; over it 413 */
-        uint32_t header_timeout_ms;  /* 0: 10 s from the first byte to the end of the headers; 408 */
-        uint32_t body_timeout_ms;    /* 0: 30 s; 408 */
-        uint32_t idle_timeout_ms;    /* 0: 120 s between requests; closes */
-        uint32_t stall_timeout_ms;   /* 0: 60 s in which the client takes no byte of an answer; closes */
-        uint32_t max_connections;    /* 0: 16384; over it the connection is closed at once */
-        uint32_t max_pipelined;      /* 0: 64 unanswered requests on a connection; over it nothing more is read from it */
-        size_t max_buffered;         /* 0: 1 GiB of request bodies over all connections; over it 503 */
+        size_t max_header_bytes;    /* 0: 32 KiB; over it 431 */
+        size_t max_headers;         /* 0: 100; over it 431 */
+        size_t max_body_bytes;      /* 0: 16 MiB; over it 413 */
+        uint32_t header_timeout_ms; /* 0: 10 s from the first byte to the end of the headers; 408 */
+        uint32_t body_timeout_ms;   /* 0: 30 s; 408 */
+        uint32_t idle_timeout_ms;   /* 0: 120 s between requests; closes */
+        uint32_t stall_timeout_ms;  /* 0: 60 s in which the client takes no byte of an answer; closes */
+        uint32_t max_connections;   /* 0: 16384; over it the connection is closed at once */
+        uint32_t max_pipelined;     /* 0: 64 unanswered requests on a connection; over it nothing more is read from it */
+        size_t max_buffered;        /* 0: 1 GiB of request bodies over all connections; over it 503 */
 };
 
 struct http_server;

@@ -17,7 +17,7 @@ static struct net_loop *find(uv_loop_t *loop)
 {
         if (contexts == NULL)
                 return NULL;
-        list_for_each(net, contexts, struct net_loop, link) {
+        list_for_each (net, contexts, struct net_loop, link) {
                 if (net->loop == loop)
                         return net;
         }

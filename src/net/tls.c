@@ -95,9 +95,11 @@ int tls_client_context(struct net_loop *net, const char *ca_file, bool insecure,
         context->insecure = insecure;
         int ok = 1;
         if (!insecure)
-                ok = ca_file != NULL ? SSL_CTX_load_verify_locations(context->ssl, ca_file, NULL) : SSL_CTX_set_default_verify_paths(context->ssl);
+                ok = ca_file != NULL ? SSL_CTX_load_verify_locations(context->ssl, ca_file, NULL)
+                                     : SSL_CTX_set_default_verify_paths(context->ssl);
         if (ok != 1) {
-                int r = error_set(error, EINVAL, "cannot read authorities from %s: %s", ca_file != NULL ? ca_file : "the system", openssl_reason());
+                int r = error_set(error, EINVAL, "cannot read authorities from %s: %s", ca_file != NULL ? ca_file : "the system",
+                                  openssl_reason());
                 tls_context_free(context);
                 return r;
         }
@@ -163,7 +165,8 @@ int tls_handshake(struct tls *tls, struct error *error)
                 return 0;
         long verified = SSL_get_verify_result(tls->ssl);
         if (!SSL_is_server(tls->ssl) && verified != X509_V_OK)
-                return error_set(error, EPROTO, "certificate refused: %s; name its authority with a CA file, or accept any certificate on purpose",
+                return error_set(error, EPROTO,
+                                 "certificate refused: %s; name its authority with a CA file, or accept any certificate on purpose",
                                  X509_verify_cert_error_string(verified));
         return error_set(error, EPROTO, "TLS handshake failed: %s (does the other side speak TLS on this port?)", openssl_reason());
 }

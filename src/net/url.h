@@ -9,9 +9,9 @@
 #include "base/error.h"
 
 struct url {
-        const char *host; /* without brackets */
+        const char *host;        /* without brackets */
         const char *host_header; /* as the Host header says it: with brackets, and with the port unless it is the scheme's own */
-        const char *target; /* path and query; at least "/" */
+        const char *target;      /* path and query; at least "/" */
         uint16_t port;
         bool tls;
 };

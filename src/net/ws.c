@@ -19,7 +19,8 @@ void ws_note_close(struct ws *ws, int code, const char *reason, size_t len)
         if (ws->close_code != 0)
                 return;
         ws->close_code = code;
-        (void)snprintf(ws->close_reason, sizeof(ws->close_reason), "%.*s", (int)MIN(len, sizeof(ws->close_reason) - 1), reason != NULL ? reason : "");
+        (void)snprintf(ws->close_reason, sizeof(ws->close_reason), "%.*s", (int)MIN(len, sizeof(ws->close_reason) - 1),
+                       reason != NULL ? reason : "");
 }
 
 void ws_free(struct ws *ws)
@@ -322,7 +323,8 @@ struct ws *ws_new(uv_loop_t *loop, bool server, const struct ws_limits *limits, 
         ws->callbacks = *callbacks;
         ws->data = data;
         deferred_init(&ws->aborted, on_aborted);
-        int r = server ? wslay_event_context_server_init(&ws->wslay, &framing, ws) : wslay_event_context_client_init(&ws->wslay, &framing, ws);
+        int r = server ? wslay_event_context_server_init(&ws->wslay, &framing, ws)
+                       : wslay_event_context_client_init(&ws->wslay, &framing, ws);
         assert(r == 0); /* memory only */
         wslay_event_config_set_max_recv_msg_length(ws->wslay, ws->limits.max_message);
         return ws;

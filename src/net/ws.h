@@ -19,10 +19,10 @@ struct ws_callbacks {
 };
 
 struct ws_limits {
-        size_t max_message;      /* 0: 4 MiB; a longer message closes with 1009 */
-        size_t max_queued;       /* 0: 64 MiB waiting to be sent; over it the connection is closed */
-        uint32_t ping_ms;        /* 0: none; else a ping after that long without anything received */
-        uint32_t dead_ms;        /* 0: none; else closed with 1006 after that long without anything received */
+        size_t max_message; /* 0: 4 MiB; a longer message closes with 1009 */
+        size_t max_queued;  /* 0: 64 MiB waiting to be sent; over it the connection is closed */
+        uint32_t ping_ms;   /* 0: none; else a ping after that long without anything received */
+        uint32_t dead_ms;   /* 0: none; else closed with 1006 after that long without anything received */
 };
 
 /* Server side: answers the upgrade request with 101. NULL (and the request answered with 400 or 426) when it is not one. */

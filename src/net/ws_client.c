@@ -204,7 +204,8 @@ static int write_request(struct ws_client *client, const struct ws_connect_optio
                 return error_set(error, EIO, "no randomness for the websocket handshake");
         (void)EVP_EncodeBlock((unsigned char *)key, nonce, sizeof(nonce));
         ws_accept_value(key, client->accept);
-        buf_printf(out, "GET %s HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n",
+        buf_printf(out,
+                   "GET %s HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n",
                    url->target, key);
         for (size_t i = 0; i < options->n_headers; i++) {
                 const struct http_header *h = &options->headers[i];

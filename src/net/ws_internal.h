@@ -21,7 +21,7 @@ struct ws_client; /* what is needed until the handshake is done */
 struct ws {
         enum ws_state state;
         struct net_loop *net;
-        struct conn *conn; /* NULL before it is connected */
+        struct conn *conn;        /* NULL before it is connected */
         struct ws_client *client; /* while CONNECTING */
         wslay_event_context_ptr wslay;
         struct ws_limits limits;

@@ -23,8 +23,8 @@ void ws_accept_value(const char *key, char ret[WS_ACCEPT_SIZE])
 static bool is_key(const char *key)
 {
         unsigned char bytes[24];
-        return key != NULL && strlen(key) == 24 && EVP_DecodeBlock(bytes, (const unsigned char *)key, 24) == 18 && str_ends_with(key, "==") &&
-               key[21] != '=';
+        return key != NULL && strlen(key) == 24 && EVP_DecodeBlock(bytes, (const unsigned char *)key, 24) == 18 &&
+               str_ends_with(key, "==") && key[21] != '=';
 }
 
 static bool header_has(const struct http_request *req, const char *name, const char *token)
@@ -76,7 +76,8 @@ struct ws *ws_accept(struct http_request *req, const struct ws_limits *limits, c
                 return NULL;
         }
         buf_printf(conn_out(ws->conn),
-                   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept);
+                   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                   accept);
         ws_start(ws);
         return ws;
 }

@@ -72,8 +72,11 @@ static void next_round(struct bench *bench)
                 return;
         }
         (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", http_server_port(bench->server));
-        char *args[] = {"taskset", "-c", "1", "wrk", "-t1", (char *)connections[bench->round], "-d4", "--latency", "-s", BENCH_DIR "/http_echo.lua", url, NULL};
-        uv_stdio_container_t stdio[] = {{.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 1}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
+        char *args[] = {
+                "taskset", "-c", "1", "wrk", "-t1", (char *)connections[bench->round], "-d4", "--latency", "-s", BENCH_DIR "/http_echo.lua",
+                url,       NULL};
+        uv_stdio_container_t stdio[] = {
+                {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 1}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
         uv_process_options_t options = {.file = args[0], .args = args, .exit_cb = on_wrk_exit, .stdio = stdio, .stdio_count = 3};
         (void)fflush(stdout);
         bench->requests_before = http_server_get_stats(bench->server).requests;

@@ -70,7 +70,11 @@ static int run_clients(int port)
         (void)snprintf(url, sizeof(url), "ws://127.0.0.1:%d/ws", port);
         uint64_t start = uv_hrtime();
         for (int i = 0; i < CLIENTS; i++) {
-                struct ws_connect_options options = {.loop = loop, .url = url, .callbacks = {client_message, client_closed, NULL}, .connected = client_connected, .data = &left[i]};
+                struct ws_connect_options options = {.loop = loop,
+                                                     .url = url,
+                                                     .callbacks = {client_message, client_closed, NULL},
+                                                     .connected = client_connected,
+                                                     .data = &left[i]};
                 left[i] = MESSAGES;
                 clients[i] = ws_connect(&options, NULL);
         }

@@ -12,10 +12,10 @@
 #define MAX_HEAD 8192
 #define MAX_BODY 4096
 
-#define CHECK(condition)         \
-        do {                     \
+#define CHECK(condition)          \
+        do {                      \
                 if (!(condition)) \
-                        abort(); \
+                        abort();  \
         } while (0)
 
 static void check_value(const char *s)
@@ -47,7 +47,8 @@ static void check_head(const struct http1_head *head)
 
 static void describe(const struct http1_head *head, struct buf *out)
 {
-        buf_printf(out, "%s %s %d%d%d%d\n", head->method, head->target, head->minor, head->keep_alive, head->expect_continue, head->upgrade);
+        buf_printf(out, "%s %s %d%d%d%d\n", head->method, head->target, head->minor, head->keep_alive, head->expect_continue,
+                   head->upgrade);
         for (size_t i = 0; i < head->n_headers; i++)
                 buf_printf(out, "%s=%s\n", head->headers[i].name, head->headers[i].value);
 }
@@ -83,7 +84,8 @@ static void take_head(struct reader *r, size_t size)
         check_head(&head);
         describe(&head, &r->log);
         r->in_body = head.chunked || head.content_length > 0;
-        http1_body_init(&r->decoder, head.chunked ? HTTP1_BODY_CHUNKED : HTTP1_BODY_LENGTH, head.chunked ? 0 : (uint64_t)MAX(head.content_length, 0));
+        http1_body_init(&r->decoder, head.chunked ? HTTP1_BODY_CHUNKED : HTTP1_BODY_LENGTH,
+                        head.chunked ? 0 : (uint64_t)MAX(head.content_length, 0));
 }
 
 static void take_body(struct reader *r)

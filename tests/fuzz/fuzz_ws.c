@@ -85,8 +85,9 @@ static void setup(void)
 /* A raw client of our server, after the handshake. */
 static int open_server_side(void)
 {
-        static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        static const char request[] =
+                "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         int fd = connect_to(&address);
         CHECK(send(fd, request, sizeof(request) - 1, 0) == sizeof(request) - 1);
         for (int i = 0; i < 1000 && ws == NULL; i++)
@@ -122,8 +123,9 @@ static int open_client_side(bool handshake)
         CHECK(at != NULL);
         (void)snprintf(key, sizeof(key), "%.24s", at + strlen("Sec-WebSocket-Key: "));
         ws_accept_value(key, accept_value);
-        int len = snprintf(answer, sizeof(answer), "HTTP/1.1 101 Ok\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                           accept_value);
+        int len =
+                snprintf(answer, sizeof(answer),
+                         "HTTP/1.1 101 Ok\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept_value);
         CHECK(send(fd, answer, (size_t)len, 0) == len);
         for (int i = 0; i < 1000 && n_connected == 0; i++)
                 turns(&loop, 1);

@@ -13,10 +13,10 @@
 #include "net/http_server.h"
 #include "net/ws.h"
 
-#define CHECK(condition)         \
-        do {                     \
+#define CHECK(condition)          \
+        do {                      \
                 if (!(condition)) \
-                        abort(); \
+                        abort();  \
         } while (0)
 
 /* Bytes of the input, taken one after the other. */

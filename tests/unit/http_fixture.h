@@ -72,7 +72,8 @@ UNUSED static void turn(struct fixture *fx)
 
 UNUSED static int client_open(struct fixture *fx)
 {
-        struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(fx->server)),
+        struct sockaddr_in addr = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)http_server_port(fx->server)),
                                    .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_true(fd >= 0);
@@ -104,7 +105,8 @@ UNUSED static bool client_wait(struct fixture *fx, int fd, struct buf *in, const
                 else
                         turn(fx);
                 if (uv_hrtime() - start > 10000000000u)
-                        fail_msg("waited in vain for \"%s\"; so far: %s", text != NULL ? text : "the end", in->data != NULL ? in->data : "nothing");
+                        fail_msg("waited in vain for \"%s\"; so far: %s", text != NULL ? text : "the end",
+                                 in->data != NULL ? in->data : "nothing");
         }
         return true;
 }

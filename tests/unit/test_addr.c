@@ -12,9 +12,22 @@ static void addresses(void **state)
         static const struct {
                 const char *text, *shown; /* shown NULL: refused */
         } rows[] = {
-                {"127.0.0.1:4327", "127.0.0.1:4327"}, {"[::1]:80", "[::1]:80"}, {"localhost:0", "127.0.0.1:0"}, {"*:5", "0.0.0.0:5"},
-                {":5", "0.0.0.0:5"}, {"unix:/run/x", "unix:/run/x"}, {"127.0.0.1", NULL}, {"127.0.0.1:", NULL}, {"127.0.0.1:65536", NULL},
-                {"127.0.0.1:+5", NULL}, {"::1:80", NULL}, {"[::1]80", NULL}, {"[::1", NULL}, {"example.org:80", NULL}, {"unix:", NULL}, {"", NULL},
+                {"127.0.0.1:4327", "127.0.0.1:4327"},
+                {"[::1]:80", "[::1]:80"},
+                {"localhost:0", "127.0.0.1:0"},
+                {"*:5", "0.0.0.0:5"},
+                {":5", "0.0.0.0:5"},
+                {"unix:/run/x", "unix:/run/x"},
+                {"127.0.0.1", NULL},
+                {"127.0.0.1:", NULL},
+                {"127.0.0.1:65536", NULL},
+                {"127.0.0.1:+5", NULL},
+                {"::1:80", NULL},
+                {"[::1]80", NULL},
+                {"[::1", NULL},
+                {"example.org:80", NULL},
+                {"unix:", NULL},
+                {"", NULL},
         };
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 union addr addr;
@@ -50,8 +63,9 @@ static void urls(void **state)
                 {"wss://h?x", "h", "h", "/?x", 443, 1},
                 {"ws://[::1]:81", "::1", "[::1]:81", "/", 81, 0},
         };
-        static const char *const bad[] = {"ftp://h", "h", "http://", "http://:80", "http://u@h", "http://h:0", "http://h:x", "http://h:65536",
-                                          "http://h/#f", "http://h/ x", "http://[::1", "http://[::1]x", "http://h\r\n", "http://h:"};
+        static const char *const bad[] = {
+                "ftp://h",        "h",           "http://",     "http://:80",  "http://u@h",    "http://h:0",   "http://h:x",
+                "http://h:65536", "http://h/#f", "http://h/ x", "http://[::1", "http://[::1]x", "http://h\r\n", "http://h:"};
         CLEANUP_ARENA struct arena arena = {0};
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 struct url url;

@@ -279,14 +279,10 @@ static void responses(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(typical_request),
-                cmocka_unit_test(accepted_and_refused),
-                cmocka_unit_test(connection_and_upgrade),
-                cmocka_unit_test(header_count),
-                cmocka_unit_test(scan_in_pieces),
-                cmocka_unit_test(chunked_bodies),
-                cmocka_unit_test(bodies_by_length),
-                cmocka_unit_test(responses),
+                cmocka_unit_test(typical_request),        cmocka_unit_test(accepted_and_refused),
+                cmocka_unit_test(connection_and_upgrade), cmocka_unit_test(header_count),
+                cmocka_unit_test(scan_in_pieces),         cmocka_unit_test(chunked_bodies),
+                cmocka_unit_test(bodies_by_length),       cmocka_unit_test(responses),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

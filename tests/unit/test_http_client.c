@@ -68,7 +68,8 @@ static void methods_and_bodies(void **state)
         static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"};
         for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
                 bool has_body = i == 1 || i == 2 || i == 5;
-                call(&fx, client, &o, &(struct http_call_options){.method = methods[i], .body = "hello", .body_len = has_body ? 5 : 0}, "/x");
+                call(&fx, client, &o, &(struct http_call_options){.method = methods[i], .body = "hello", .body_len = has_body ? 5 : 0},
+                     "/x");
                 assert_int_equal(o.status, 200);
                 assert_string_equal(o.header, methods[i]);
                 assert_string_equal(o.body, has_body ? "hello" : "");
@@ -197,10 +198,8 @@ int main(void)
 {
         unsetenv("http_proxy");
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(methods_and_bodies),
-                cmocka_unit_test(failures),
-                cmocka_unit_test(over_a_unix_socket),
-                cmocka_unit_test(over_tls),
+                cmocka_unit_test(methods_and_bodies),  cmocka_unit_test(failures),
+                cmocka_unit_test(over_a_unix_socket),  cmocka_unit_test(over_tls),
                 cmocka_unit_test(cancelled_and_freed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,11 +117,13 @@ static void refusals(void **state)
                 {"POST / HTTP/1.1\r\n" HOST "Content-Length: 101\r\n\r\n", 413},
                 {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n65\r\n", 413},
                 {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n60\r\n"
-                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n8\r\n", 413},
+                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n8\r\n",
+                 413},
                 {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
                 {"GET / HTTP/1.1\r\n" HOST "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n", 431},
                 {"GET / HTTP/1.1\r\n" HOST "A: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n", 431},
+                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n",
+                 431},
                 {"GET / HTTP/2.0\r\n" HOST "\r\n", 505},
                 {"POST / HTTP/1.1\r\n" HOST "Expect: miracles\r\nContent-Length: 1\r\n\r\n", 417},
         };
@@ -255,7 +257,8 @@ static void bodies_that_must_not_be_sent(void **state)
         fixture_open(&fx, NULL, NULL, NULL);
         fx.handler = head_and_empty_statuses;
         int fd = client_open(&fx);
-        client_send(fd, "HEAD / HTTP/1.1\r\n" HOST "\r\nGET /204 HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+        client_send(fd,
+                    "HEAD / HTTP/1.1\r\n" HOST "\r\nGET /204 HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
         char *answer = client_rest(&fx, fd);
         assert_int_equal(count(answer, "\r\n\r\nHTTP/1.1"), 2);
         assert_int_equal(count(answer, "Content-Length: 4"), 2);

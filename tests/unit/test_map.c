@@ -32,7 +32,7 @@ static void insert_find_remove(void **state)
         assert_null(map_find_n(&map, "key-1\0x", 7));
 
         size_t seen = 0;
-        map_for_each(node, &map) {
+        map_for_each (node, &map) {
                 struct item *item = CONTAINER_OF(node, struct item, node);
                 assert_false(item->seen);
                 item->seen = true;
@@ -80,7 +80,7 @@ static void list_keeps_order(void **state)
         list_push_front(&head, &a.link);
         struct item *expect[] = {&a, &b, &c};
         int i = 0;
-        list_for_each(it, &head, struct item, link) {
+        list_for_each (it, &head, struct item, link) {
                 assert_ptr_equal(it, expect[i++]);
                 list_remove(&it->link);
         }

@@ -27,8 +27,16 @@ static void integers(void **state)
                 int r;
                 int64_t value;
         } rows[] = {
-                {"0", 0, 0}, {"-5", 0, -5}, {"9223372036854775807", 0, INT64_MAX}, {"9223372036854775808", -ERANGE, 0},
-                {"", -EINVAL, 0}, {NULL, -EINVAL, 0}, {" 1", -EINVAL, 0}, {"1 ", -EINVAL, 0}, {"0x1", -EINVAL, 0}, {"-", -EINVAL, 0},
+                {"0", 0, 0},
+                {"-5", 0, -5},
+                {"9223372036854775807", 0, INT64_MAX},
+                {"9223372036854775808", -ERANGE, 0},
+                {"", -EINVAL, 0},
+                {NULL, -EINVAL, 0},
+                {" 1", -EINVAL, 0},
+                {"1 ", -EINVAL, 0},
+                {"0x1", -EINVAL, 0},
+                {"-", -EINVAL, 0},
         };
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 int64_t value = 77;
@@ -71,11 +79,8 @@ static void times(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(comparisons),
-                cmocka_unit_test(integers),
-                cmocka_unit_test(doubles),
-                cmocka_unit_test(names),
-                cmocka_unit_test(times),
+                cmocka_unit_test(comparisons), cmocka_unit_test(integers), cmocka_unit_test(doubles),
+                cmocka_unit_test(names),       cmocka_unit_test(times),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ static void random_changes(void **state)
         }
         size_t seen = 0;
         struct tree_node *before = NULL;
-        tree_for_each(node, &tree) {
+        tree_for_each (node, &tree) {
                 assert_ptr_equal(tree_prev(node), before);
                 assert_true(before == NULL || strcmp(before->key, node->key) < 0);
                 before = node;
@@ -86,7 +86,7 @@ static void removal_inside_the_loop(void **state)
         tree_insert(&tree, &nodes[0], "a");
         tree_insert(&tree, &nodes[1], "b");
         tree_insert(&tree, &nodes[2], "c");
-        tree_for_each(node, &tree)
+        tree_for_each (node, &tree)
                 tree_remove(&tree, node);
         assert_int_equal(tree.count, 0);
         assert_null(tree_first(&tree));

@@ -6,7 +6,7 @@
 #include "test_cert.h"
 
 #define HOST "Host: h\r\n"
-#define HANDSHAKE                                                                                            \
+#define HANDSHAKE                                                                                                            \
         "GET /ws HTTP/1.1\r\n" HOST "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n" \
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 #define ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n" /* the example of RFC 6455 section 1.3 */
@@ -113,14 +113,14 @@ static void connect_side(struct fixture *fx, struct side *side, struct ws_connec
                 turn(fx);
 }
 
-#define WAIT(fx, condition)                                                                     \
-        do {                                                                                    \
-                uint64_t start_ = uv_hrtime();                                                  \
-                while (!(condition)) {                                                          \
-                        turn(fx);                                                               \
-                        if (uv_hrtime() - start_ > 10000000000u)                                \
-                                fail_msg("waited in vain for %s", #condition);                  \
-                }                                                                               \
+#define WAIT(fx, condition)                                                    \
+        do {                                                                   \
+                uint64_t start_ = uv_hrtime();                                 \
+                while (!(condition)) {                                         \
+                        turn(fx);                                              \
+                        if (uv_hrtime() - start_ > 10000000000u)               \
+                                fail_msg("waited in vain for %s", #condition); \
+                }                                                              \
         } while (0)
 
 static void messages_both_ways(void **state)
@@ -271,9 +271,11 @@ static void refused_handshakes(void **state)
                 {"GET / HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n\r\n", 426},
                 {"GET / HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n", 400},
                 {"GET / HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                 "Sec-WebSocket-Key: short\r\n\r\n", 400},
+                 "Sec-WebSocket-Key: short\r\n\r\n",
+                 400},
                 {"POST / HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 0\r\n\r\n", 426},
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 0\r\n\r\n",
+                 426},
         };
         refuse_with = 0;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -301,7 +303,8 @@ static void unreachable_servers(void **state)
         struct side client;
         struct error error = {0};
         open_server(&fx, NULL, NULL);
-        struct ws_connect_options options = {.loop = &fx.loop, .url = "ws://127.0.0.1:1/", .callbacks = side_callbacks, .connected = side_connected, .data = &client};
+        struct ws_connect_options options = {
+                .loop = &fx.loop, .url = "ws://127.0.0.1:1/", .callbacks = side_callbacks, .connected = side_connected, .data = &client};
         memset(&client, 0, sizeof(client));
         client.ws = ws_connect(&options, &error);
         WAIT(&fx, client.status != 0);
@@ -384,17 +387,17 @@ static void odd_frames(void **state)
                 const char *text;
         } rows[] = {
 #define FRAME(s) s, sizeof(s) - 1
-                {FRAME("\x01\x82\0\0\0\0he\x80\x83\0\0\0\0llo\x88\x80\0\0\0\0"), 1000, "hello|"},   /* in two fragments; an empty close */
+                {FRAME("\x01\x82\0\0\0\0he\x80\x83\0\0\0\0llo\x88\x80\0\0\0\0"), 1000, "hello|"}, /* in two fragments; an empty close */
                 {FRAME("\x01\x81\0\0\0\0h\x89\x80\0\0\0\0\x80\x81\0\0\0\0i\x88\x80\0\0\0\0"), 1000, "hi|"}, /* a ping in between */
-                {FRAME("\x81\x02hi"), 1002, ""},                  /* not masked */
-                {FRAME("\xc1\x82\0\0\0\0hi"), 1002, ""},          /* a reserved bit */
-                {FRAME("\x83\x80\0\0\0\0"), 1002, ""},            /* an unknown opcode */
-                {FRAME("\x80\x81\0\0\0\0x"), 1002, ""},           /* continues nothing */
-                {FRAME("\x89\xfe\0\x80\0\0\0\0"), 1002, ""},      /* a long ping */
-                {FRAME("\x09\x80\0\0\0\0"), 1002, ""},            /* a fragmented ping */
-                {FRAME("\x81\x81\0\0\0\0\xff"), 1007, ""},        /* not UTF-8 */
-                {FRAME("\x88\x81\0\0\0\0x"), 1000, ""},           /* half a close code: as if there were none */
-                {FRAME("\x82\x81\0\0\0\0x"), 1003, ""},           /* binary */
+                {FRAME("\x81\x02hi"), 1002, ""},                                                            /* not masked */
+                {FRAME("\xc1\x82\0\0\0\0hi"), 1002, ""},                                                    /* a reserved bit */
+                {FRAME("\x83\x80\0\0\0\0"), 1002, ""},                                                      /* an unknown opcode */
+                {FRAME("\x80\x81\0\0\0\0x"), 1002, ""},                                                     /* continues nothing */
+                {FRAME("\x89\xfe\0\x80\0\0\0\0"), 1002, ""},                                                /* a long ping */
+                {FRAME("\x09\x80\0\0\0\0"), 1002, ""},                                                      /* a fragmented ping */
+                {FRAME("\x81\x81\0\0\0\0\xff"), 1007, ""},                                                  /* not UTF-8 */
+                {FRAME("\x88\x81\0\0\0\0x"), 1000, ""},                                 /* half a close code: as if there were none */
+                {FRAME("\x82\x81\0\0\0\0x"), 1003, ""},                                 /* binary */
                 {FRAME("\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0x"), 1009, ""}, /* endless */
         };
         struct fixture fx;
@@ -580,8 +583,13 @@ static void odd_servers(void **state)
                 char url[64], request[1000];
                 snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(addr.sin_port));
                 struct http_header header = {"X-Mine", "1"};
-                struct ws_connect_options options = {.loop = &fx.loop, .url = url, .headers = &header, .n_headers = 1, .callbacks = side_callbacks,
-                                                     .connected = side_connected, .data = &client};
+                struct ws_connect_options options = {.loop = &fx.loop,
+                                                     .url = url,
+                                                     .headers = &header,
+                                                     .n_headers = 1,
+                                                     .callbacks = side_callbacks,
+                                                     .connected = side_connected,
+                                                     .data = &client};
                 client.ws = ws_connect(&options, NULL);
                 uv_run(&fx.loop, UV_RUN_NOWAIT);
                 int fd = accept(listener, NULL, NULL);
