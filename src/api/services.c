@@ -6,17 +6,14 @@
 #include "api/ecs/task_definitions.h"
 #include "api/iam.idl.h"
 #include "api/iam/access_keys.h"
-#include "api/logs.idl.h"
+#include "api/logs/common.h"
 #include "api/server.h"
 #include "api/sts/sts.h"
 
 void services_register(struct api *api)
 {
-        /* Makes a service known whose operations are in other files, or not built yet. */
-        static const struct api_route none[] = {{0, NULL}};
-
         ecs_register(api);
-        api_add_routes(api, &logs_service, none);
+        logs_register(api);
         sts_register(api);
         api_add_routes(api, &iam_service, iam_access_key_routes);
 }
@@ -24,4 +21,5 @@ void services_register(struct api *api)
 void services_housekeeping(struct api *api)
 {
         (void)ecs_finish_deletions(api->model);
+        logs_housekeeping(api, env_now_ms(api->env));
 }

@@ -59,6 +59,7 @@ struct log_group *group_by_id(const struct log_store *store, uint32_t id)
 void group_update(struct log_group *group, const struct log_group_info *info)
 {
         group->info.retention_days = info->retention_days;
+        group->info.protected = info->protected;
         tags_copy(&group->info.tags, &info->tags);
 }
 
@@ -132,6 +133,12 @@ static void group_changed(struct log_group *group)
 void log_group_set_retention(struct log_group *group, int32_t days)
 {
         group->info.retention_days = days;
+        group_changed(group);
+}
+
+void log_group_set_protected(struct log_group *group, bool protected)
+{
+        group->info.protected = protected;
         group_changed(group);
 }
 
@@ -250,6 +257,14 @@ struct log_stream *log_stream_after(struct log_group *group, const char *name, b
 {
         struct tree_node *node = or_equal ? tree_from(&group->streams, name) : tree_after(&group->streams, name);
 
+        return node != NULL ? CONTAINER_OF(node, struct log_stream, node) : NULL;
+}
+
+struct log_stream *log_stream_before(struct log_group *group, const char *name)
+{
+        struct tree_node *node = name != NULL ? tree_from(&group->streams, name) : NULL;
+
+        node = node != NULL ? tree_prev(node) : tree_last(&group->streams);
         return node != NULL ? CONTAINER_OF(node, struct log_stream, node) : NULL;
 }
 

@@ -88,6 +88,7 @@ struct log_group *log_group_find(struct log_store *store, const char *name);
 struct log_group *log_group_after(struct log_store *store, const char *name, bool or_equal);
 const struct log_group_info *log_group_info(const struct log_group *group);
 void log_group_set_retention(struct log_group *group, int32_t days);
+void log_group_set_protected(struct log_group *group, bool protected);
 void log_group_set_tags(struct log_group *group, const struct string_map *tags);
 /* With all its streams and events. Appends and reads that are under way end first: with -ENOENT, or with what they have. */
 void log_group_delete(struct log_group *group);
@@ -107,6 +108,8 @@ int log_stream_create(struct log_group *group, const char *name, int64_t now_ms,
 struct log_stream *log_stream_find(struct log_group *group, const char *name);
 /* As log_group_after. */
 struct log_stream *log_stream_after(struct log_group *group, const char *name, bool or_equal);
+/* The last stream whose name is less than `name`; NULL: the last of all. */
+struct log_stream *log_stream_before(struct log_group *group, const char *name);
 const struct log_stream_info *log_stream_info(const struct log_stream *stream);
 void log_stream_delete(struct log_stream *stream);
 
@@ -143,8 +146,8 @@ struct log_result {
 };
 
 /*
- * A page of events. The owner fills in the upper part and keeps the whole until `done`; then it has the results, in ascending order,
- * whatever the direction, and calls log_query_done when it needs them no more.
+ * A page of events. The owner fills in the upper part and keeps the whole until `done`; then it has the results, in ascending order
+ * whatever the direction, in its arena.
  */
 struct log_query {
         struct log_group *group;
@@ -160,9 +163,9 @@ struct log_query {
         uint64_t max_scan;            /* bytes of frames to look at before a page is given that is shorter; 0: 64 MiB */
         bool (*match)(const char *message, uint32_t len, void *data); /* NULL: all. In the thread pool! */
         void *match_data;
+        struct arena *arena; /* required: of the results; touched on the loop only */
         void (*done)(struct log_query *query, int status); /* 0, -EIO */
 
-        struct arena arena; /* of the results */
         struct log_result *results;
         uint32_t n;
         bool complete;              /* there is nothing behind this page at present */
@@ -173,4 +176,3 @@ struct log_query {
 };
 /* Events whose stream or group is deleted meanwhile are left out. */
 void log_query_start(struct log_store *store, struct log_query *query);
-void log_query_done(struct log_query *query);

@@ -427,14 +427,14 @@ static void give_results(struct log_read *read)
 
         for (uint32_t i = n; i-- > 0;)
                 sorted[q->backward ? n - 1 - i : i] = hit_pop(read);
-        q->results = arena_calloc(&q->arena, n + 1, sizeof *q->results);
+        q->results = arena_calloc(q->arena, n + 1, sizeof *q->results);
         for (uint32_t i = 0; i < n; i++) {
                 struct hit *hit = &sorted[i];
                 struct log_stream *stream = read->group->deleted ? NULL : group_stream(read->group, hit->stream);
 
                 if (stream != NULL)
                         q->results[at++] = (struct log_result){hit->position, stream, hit->ingestion_ms,
-                                                               arena_strndup(&q->arena, hit->message, hit->len), hit->len};
+                                                               arena_strndup(q->arena, hit->message, hit->len), hit->len};
                 free(hit->message);
         }
         q->n = at;
@@ -515,11 +515,4 @@ void log_query_start(struct log_store *store, struct log_query *query)
         plan(read);
         list_push(&store->reads, &read->link);
         reads_start(store);
-}
-
-void log_query_done(struct log_query *query)
-{
-        arena_done(&query->arena);
-        query->results = NULL;
-        query->n = 0;
 }
