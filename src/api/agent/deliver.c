@@ -142,9 +142,7 @@ struct message *message_new(struct agent *agent, enum message_kind kind)
 
 void message_free(struct message *message)
 {
-        while (!list_empty(&message->deliveries)) {
-                struct delivery *delivery = list_first(&message->deliveries, struct delivery, link);
-
+        list_for_each (delivery, &message->deliveries, struct delivery, link) {
                 delivery->message = NULL;
                 deliver_drop(delivery);
         }
@@ -157,20 +155,19 @@ void message_free(struct message *message)
 /* Gives up on an acknowledgement: the deliveries wait again, at the front. */
 static void message_abandon(struct message *message)
 {
-        struct agent *agent = message->agent;
+        struct list *front = message->agent->waiting.next;
 
-        while (!list_empty(&message->deliveries)) {
-                struct delivery *delivery = CONTAINER_OF(message->deliveries.prev, struct delivery, link);
-
+        list_for_each (delivery, &message->deliveries, struct delivery, link) {
                 delivery->message = NULL;
                 list_remove(&delivery->link);
-                list_push_front(&agent->waiting, &delivery->link);
+                list_insert_before(front, &delivery->link);
         }
         message_free(message);
 }
 
 void deliver_reset(struct agent *agent)
 {
+        /* newest first: what was sent first shall be sent first again */
         while (!list_empty(&agent->messages))
                 message_abandon(CONTAINER_OF(agent->messages.prev, struct message, link));
 }

@@ -33,7 +33,7 @@ static const char *base_url(struct api_call *call)
         const char *url = call->api->options.public_url;
         const char *host = call->http ? http_request_header(call->http, "Host") : NULL;
 
-        if (!str_empty(host) && (str_empty(url) || is_loopback(url)))
+        if (host && *host && (str_empty(url) || is_loopback(url)))
                 return arena_printf(call->arena, "%s://%s", call->http->tls ? "https" : "http", host);
         return url;
 }
@@ -58,7 +58,7 @@ static int find_reported(struct api_call *call, const char *cluster_text, const 
         struct cluster *cluster;
         int r = ecs_find_cluster(call, cluster_text, &cluster);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         *ret = str_empty(text) ? NULL : ecs_find_task(call, cluster, text);
         if (!*ret)
@@ -126,7 +126,7 @@ static int submit_task_state_change(struct api_call *call, const void *input, vo
 
         if (r == 0)
                 r = find_reported(call, in->cluster, in->task, &task);
-        if (r < 0)
+        if (r != 0)
                 return r;
         for (uint32_t i = 0; i < in->containers.n; i++)
                 read_container(&in->containers.items[i], &containers[i]);
@@ -151,7 +151,7 @@ static int submit_container_state_change(struct api_call *call, const void *inpu
         struct task *task;
         int r = find_reported(call, in->cluster, in->task, &task);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         apply(call, task, &(struct task_report){.containers = &container, .n_containers = 1});
         out->acknowledgment = "ACK";
@@ -166,7 +166,7 @@ static int submit_attachment_state_changes(struct api_call *call, const void *in
         struct cluster *cluster;
         int r = ecs_find_cluster(call, in->cluster, &cluster);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         out->acknowledgment = "ACK";
         return 0;

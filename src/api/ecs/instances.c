@@ -42,7 +42,7 @@ static int describe_container_instances(struct api_call *call, const void *input
 
         if (r == 0)
                 r = check_count(call, in->container_instances.n, MAX_DESCRIBE);
-        if (r < 0)
+        if (r != 0)
                 return r;
         for (uint32_t i = 0; i < in->container_instances.n; i++) {
                 const char *text = in->container_instances.items[i];
@@ -102,7 +102,7 @@ static int list_container_instances(struct api_call *call, const void *input, vo
                                    100, 100, binding, &page);
         if (r == 0 && !str_empty(in->filter))
                 r = query_parse(in->filter, call->arena, &filter, &call->error);
-        if (r < 0)
+        if (r != 0)
                 return r;
         list_matching(call, in, cluster, filter, &page, output);
         query_done(filter);
@@ -136,7 +136,7 @@ static int update_container_instances_state(struct api_call *call, const void *i
 
         if (r == 0)
                 r = check_count(call, in->container_instances.n, MAX_UPDATE);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (in->status != ECS_CONTAINER_INSTANCE_STATUS_ACTIVE && in->status != ECS_CONTAINER_INSTANCE_STATUS_DRAINING)
                 return api_fail(call, "InvalidParameterException", "Container instance status should be one of [ACTIVE, DRAINING].");
@@ -174,7 +174,7 @@ static int update_container_agent(struct api_call *call, const void *input, void
 
         if (r == 0)
                 r = ecs_need_instance(call, cluster, in->container_instance, &instance);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (str_empty(instance->state->agent_version))
                 return api_fail(call, "MissingVersionException",
@@ -223,7 +223,7 @@ static int deregister_container_instance(struct api_call *call, const void *inpu
                 r = ecs_need_instance(call, cluster, in->container_instance, &instance);
         if (r == 0)
                 r = ecs_own_instance(call, instance);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (!in->force && !list_empty(&instance->tasks))
                 return api_fail(call, "InvalidParameterException", "Found running tasks on the instance.");

@@ -146,7 +146,7 @@ static int read_request(struct api_call *call, const struct ecs_register_contain
                 r = read_attributes(call, in, state);
         if (r == 0)
                 r = ecs_check_tags(call, &in->tags);
-        if (r < 0)
+        if (r != 0)
                 return r;
         ecs_merge_tags(&state->tags, &in->tags, call->arena);
         if (in->version_info) {
@@ -184,7 +184,7 @@ static int join(struct api_call *call, const struct ecs_register_container_insta
         char id[33];
         int r = read_request(call, in, &state);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         env_random_hex(call->api->env, id, 32);
         state.id = id;
@@ -221,7 +221,7 @@ static int come_back(struct api_call *call, const struct ecs_register_container_
                                 "it registers anew.",
                                 instance->state->id);
         r = ecs_own_instance(call, instance);
-        if (r < 0)
+        if (r != 0)
                 return r;
         tx = tx_begin(call->model);
         state = tx_edit(tx, &instance->object);
@@ -259,10 +259,10 @@ static int register_container_instance(struct api_call *call, const void *input,
         struct client_token *token;
         int r = registering_cluster(call, in->cluster, &cluster);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         r = ecs_token_find(call, cluster->state->name, in->client_token, "", &token);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (token && token->state->task_ids.n == 1)
                 instance = model_instance(call->model, cluster->state->name, token->state->task_ids.items[0]);
@@ -273,7 +273,7 @@ static int register_container_instance(struct api_call *call, const void *input,
         } else if (!instance) {
                 r = join(call, in, cluster, &instance);
         }
-        if (r < 0)
+        if (r != 0)
                 return r;
         out->container_instance = ARENA_NEW(call->arena, struct ecs_container_instance);
         ecs_view_instance(call, instance, &(struct int_list){(int64_t[]){ECS_CONTAINER_INSTANCE_FIELD_TAGS}, 1}, out->container_instance);

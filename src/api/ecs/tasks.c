@@ -26,7 +26,7 @@ static int describe_tasks(struct api_call *call, const void *input, void *output
         struct cluster *cluster;
         int r = ecs_find_cluster(call, in->cluster, &cluster);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (in->tasks.n == 0)
                 return api_fail(call, "InvalidParameterException", "Tasks cannot be empty.");
@@ -152,7 +152,7 @@ static int read_filter(struct api_call *call, const struct ecs_list_tasks_reques
 
         if (!str_empty(in->container_instance))
                 r = ecs_need_instance(call, cluster, in->container_instance, &instance);
-        if (r < 0)
+        if (r != 0)
                 return r;
         /* There are no services and no daemons yet, so none of any name can be found. */
         if (!str_empty(in->service_name) || !str_empty(in->daemon_name))
@@ -171,7 +171,7 @@ static int list_tasks(struct api_call *call, const void *input, void *output)
         const char *binding = arena_printf(call->arena, "%s|%s|%s|%s|%d|%d", in->cluster ? in->cluster : "",
                                            in->container_instance ? in->container_instance : "", in->family ? in->family : "",
                                            in->started_by ? in->started_by : "", in->desired_status, in->launch_type);
-        struct task_filter filter = {0};
+        struct task_filter filter = {.in = in};
         struct family *family;
         struct cluster *cluster;
         struct api_page page;
@@ -182,7 +182,7 @@ static int list_tasks(struct api_call *call, const void *input, void *output)
                                    binding, &page);
         if (r == 0)
                 r = read_filter(call, in, cluster, &filter);
-        if (r < 0)
+        if (r != 0)
                 return r;
         family = in->family ? model_family(call->model, in->family) : NULL;
         /* A task whose definition was deleted is no longer in the family's index, so a family without revisions is looked for. */
@@ -207,7 +207,7 @@ static int stop_task(struct api_call *call, const void *input, void *output)
         bool changed;
         int r = ecs_find_cluster(call, in->cluster, &cluster);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (in->reason && strlen(in->reason) > MAX_REASON)
                 return api_fail(call, "InvalidParameterException", "reason: at most %d characters are allowed.", MAX_REASON);

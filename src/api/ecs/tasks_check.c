@@ -101,7 +101,7 @@ static int check_overrides(struct api_call *call, const struct ecs_task_definiti
                 r = normalize_size(call, "memory", "GB", taskdef_parse_memory, &out->memory);
         for (uint32_t i = 0; r == 0 && i < in->container_overrides.n; i++)
                 r = check_container_override(call, definition, in, i);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (out->inference_accelerator_overrides.n > 0)
                 return api_fail(call, "UnsupportedFeatureException", "Inference accelerators are not available on this server.");
@@ -166,7 +166,7 @@ static int check_features(struct api_call *call, const struct ecs_task_definitio
 
         if (r == 0)
                 r = check_volumes(call, definition, in);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (in->execute_command)
                 return api_fail(call, "UnsupportedFeatureException",
@@ -203,7 +203,7 @@ static int make_tags(struct api_call *call, const struct task_input *in, const s
 {
         int r = ecs_check_tags(call, in->tags);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (in->propagate_tags == ECS_PROPAGATE_TAGS_SERVICE)
                 return api_fail(call, INVALID, "propagateTags: SERVICE is for services; use TASK_DEFINITION.");
@@ -225,7 +225,7 @@ int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struc
         struct task_definition *found;
         int r = ecs_runnable_task_definition(call, in->task_definition, &found);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         request.definition = found;
         definition = found->state->definition;
@@ -236,7 +236,7 @@ int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struc
                 r = check_overrides(call, definition, in->overrides, &request.overrides);
         if (r == 0)
                 r = make_tags(call, in, &request, &request.tags);
-        if (r < 0)
+        if (r != 0)
                 return r;
         request.group = !str_empty(in->group) ? in->group : arena_printf(call->arena, "family:%s", definition->family);
         if (str_empty(request.started_by))

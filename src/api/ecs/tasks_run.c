@@ -310,7 +310,7 @@ static int prepare_run(struct api_call *call, const struct ecs_run_task_request 
         struct task_definition *found;
 
         r = ecs_runnable_task_definition(call, in->task_definition, &found);
-        if (r < 0)
+        if (r != 0)
                 return r;
         r = check_capacity(call, in, &(struct task_request){.cluster = cluster, .definition = found});
         if (r == 0)
@@ -339,14 +339,14 @@ static int run_task(struct api_call *call, const void *input, void *output)
                 r = check_run(call, in);
         if (r == 0)
                 r = ecs_token_find(call, cluster->state->name, in->client_token, asked, &token);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (token) {
                 view_again(call, token, cluster->state->name, output);
                 return 0;
         }
         r = prepare_run(call, in, cluster, &request, &rules);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (ecs_needs_gpu(&request))
                 return no_gpu(call, &request, &((struct ecs_run_task_response *)output)->failures);
@@ -426,7 +426,7 @@ static int start_task(struct api_call *call, const void *input, void *output)
         struct cluster *cluster;
         int r = ecs_find_cluster(call, in->cluster, &cluster);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (in->container_instances.n == 0)
                 return api_fail(call, INVALID, "Container instances cannot be empty.");
@@ -434,7 +434,7 @@ static int start_task(struct api_call *call, const void *input, void *output)
                 return api_fail(call, INVALID, "containerInstances: %u container instances; at most %d can be named in one call.",
                                 in->container_instances.n, MAX_INSTANCES);
         r = ecs_prepare_task(call, cluster, &common, &request);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (!compatible(request.definition->state->definition, ECS_COMPATIBILITY_EC2) &&
             !compatible(request.definition->state->definition, ECS_COMPATIBILITY_EXTERNAL))
