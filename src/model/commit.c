@@ -18,10 +18,13 @@
 /* A batch that was this large gives its memory back afterwards. */
 #define KEEP_BYTES ((size_t)4 << 20)
 #define KEEP_CHANGES ((size_t)16 << 10)
+/* A store commit ends with the transaction that reaches so many changes: the first of a flood need not wait for the last. */
+#define COMMIT_CHANGES 4096
 
 /* Positions instead of pointers: the bytes move while the batch grows. */
 struct batch_change {
         size_t key, data, len;
+        uint64_t sequence; /* of the transaction whose last change this is, else 0 */
         uint16_t kind;
         bool deleted;
 };
@@ -30,7 +33,6 @@ struct batch {
         struct buf bytes; /* keys (with NUL) and encoded states, one after the other */
         struct batch_change *changes;
         size_t n, cap;
-        uint64_t sequence; /* of its last transaction */
 };
 
 /* The handle lives on until the loop has closed it, which may be after the queue. */
@@ -85,15 +87,15 @@ static struct batch_change *batch_push(struct batch *batch)
         return &batch->changes[batch->n++];
 }
 
-/* The batch as the store wants it; the memory is reused by the next one. */
-static const struct store_change *store_view(struct commit_queue *q, const struct batch *batch)
+/* `n` changes as the store wants them; the memory is reused by the next ones. */
+static const struct store_change *store_view(struct commit_queue *q, const struct batch *batch, size_t first, size_t n)
 {
-        if (batch->n > q->store_changes_cap) {
-                q->store_changes_cap = batch->n * 2;
-                q->store_changes = xrealloc(q->store_changes, q->store_changes_cap * sizeof(*q->store_changes));
+        if (n > q->store_changes_cap) {
+                q->store_changes_cap = n;
+                q->store_changes = xrealloc(q->store_changes, n * sizeof(*q->store_changes));
         }
-        for (size_t i = 0; i < batch->n; i++) {
-                const struct batch_change *change = &batch->changes[i];
+        for (size_t i = 0; i < n; i++) {
+                const struct batch_change *change = &batch->changes[first + i];
 
                 q->store_changes[i] = (struct store_change){
                         .kind = change->kind,
@@ -106,15 +108,38 @@ static const struct store_change *store_view(struct commit_queue *q, const struc
 }
 
 /* Nobody may be told of a change that is not on disk, and memory holds it already: the only honest way on is to start anew. */
-static void write_batch(struct commit_queue *q, struct batch *batch)
+static void write_changes(struct commit_queue *q, const struct batch *batch, size_t first, size_t n)
 {
         struct error error = {0};
 
-        if (q->store->ops->commit(q->store, store_view(q, batch), batch->n, &error) >= 0)
+        if (q->store->ops->commit(q->store, store_view(q, batch, first, n), n, &error) >= 0)
                 return;
         log_error("cannot keep changes: the server ends, nothing acknowledged is lost; remove the cause and start it again",
-                  LOG_S("error", error.message), LOG_I("changes", batch->n));
+                  LOG_S("error", error.message), LOG_I("changes", n));
         _exit(EXIT_COMMIT_FAILED);
+}
+
+/* Transactions are never split: the end of the one that makes the commit large enough, or of all. */
+static size_t commit_end_at(const struct batch *batch, size_t first)
+{
+        size_t last = MIN(first + COMMIT_CHANGES, batch->n) - 1;
+
+        while (batch->changes[last].sequence == 0)
+                last++;
+        return last + 1;
+}
+
+/* Writes what was taken from the queue, and says after each commit how far it got. */
+static void write_batch(struct commit_queue *q, const struct batch *batch)
+{
+        for (size_t first = 0, end; first < batch->n; first = end) {
+                end = commit_end_at(batch, first);
+                write_changes(q, batch, first, end - first);
+                pthread_mutex_lock(&q->lock);
+                q->written = batch->changes[end - 1].sequence;
+                pthread_mutex_unlock(&q->lock);
+                uv_async_send(&q->wakeup->async);
+        }
 }
 
 static void *writer_main(void *data)
@@ -138,11 +163,9 @@ static void *writer_main(void *data)
                 pthread_mutex_unlock(&q->lock);
 
                 write_batch(q, &q->writing);
+                batch_clear(&q->writing);
 
                 pthread_mutex_lock(&q->lock);
-                q->written = q->writing.sequence;
-                batch_clear(&q->writing);
-                uv_async_send(&q->wakeup->async);
         }
         pthread_mutex_unlock(&q->lock);
         return NULL;
@@ -269,9 +292,10 @@ void commit_put(struct commit_queue *q, uint16_t kind, const char *key, const st
 
 uint64_t commit_end(struct commit_queue *q)
 {
-        q->waiting.sequence = ++q->sequence;
+        assert(q->waiting.n > 0);
+        q->waiting.changes[q->waiting.n - 1].sequence = ++q->sequence;
         if (q->wakeup == NULL) {
-                write_batch(q, &q->waiting);
+                write_changes(q, &q->waiting, 0, q->waiting.n);
                 batch_clear(&q->waiting);
                 q->durable = q->sequence;
         } else if (q->idle) {

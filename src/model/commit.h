@@ -26,7 +26,7 @@ int commit_queue_new(struct store *store, void *loop, struct commit_queue **ret,
 /* Waits until everything is durable and runs the waiters. NULL is fine. Returns NULL. */
 struct commit_queue *commit_queue_free(struct commit_queue *queue);
 
-/* One transaction: begin, one put for each object, end. Between begin and end the writer is locked out: be quick. */
+/* One transaction: begin, one put for each object (at least one), end. Between begin and end the writer is locked out: be quick. */
 void commit_begin(struct commit_queue *queue);
 /* `state` NULL: the object is deleted. */
 void commit_put(struct commit_queue *queue, uint16_t kind, const char *key, const struct shape *shape, const void *state);

@@ -4,6 +4,7 @@
  * from scratch says; a rollback must leave no trace; what a second model loads from the store must equal what is in memory.
  */
 #include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -710,6 +711,86 @@ static void failed_commit_ends_the_process(void **state)
         }
 }
 
+struct acknowledger {
+        struct commit_waiter waiter;
+        int number, fd;
+};
+
+static void acknowledge(struct commit_waiter *waiter)
+{
+        struct acknowledger *a = CONTAINER_OF(waiter, struct acknowledger, waiter);
+
+        if (write(a->fd, &a->number, sizeof(a->number)) != sizeof(a->number))
+                _exit(1);
+        free(a);
+}
+
+/* In a child: transactions of two objects each, some of them large, acknowledged on the pipe as they become durable. */
+static void commit_until_killed(const char *dir, int fd)
+{
+        struct model *model = NULL;
+        struct store *store = NULL;
+        struct error error = {0};
+        uv_loop_t loop;
+
+        uv_loop_init(&loop);
+        if (store_sqlite_open(dir, &store, &error) < 0 || model_open(store, env_system(), &loop, "1", "r", &model, &error) < 0)
+                _exit(1);
+        for (int i = (int)model_objects(model, OBJECT_ACCESS_KEY)->count;; i++) {
+                struct acknowledger *a = calloc(1, sizeof(*a));
+                struct tx *tx = tx_begin(model);
+
+                *a = (struct acknowledger){.waiter.durable = acknowledge, .number = i, .fd = fd};
+                tx_insert(tx, OBJECT_ACCESS_KEY, &(struct state_access_key){.id = arena_printf(tx_arena(tx), "K%06d", i)});
+                tx_insert(tx, OBJECT_CLIENT_TOKEN,
+                          &(struct state_client_token){.key = arena_printf(tx_arena(tx), "T%06d", i),
+                                                       .digest = arena_printf(tx_arena(tx), "%0*d", i % 5000, i)});
+                model_when_durable(model, tx_commit(tx), &a->waiter);
+                uv_run(&loop, i % 50 == 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+        }
+}
+
+/* Killed at any moment, what was acknowledged is there, and no transaction is there by half. */
+static void killed_process_loses_nothing(void **state)
+{
+        char dir[] = "/tmp/test-model-XXXXXX", command[64];
+
+        assert_non_null(mkdtemp(dir));
+        for (int round = 0; round < 6; round++) {
+                int fds[2], acknowledged = -1, i;
+                struct model *model = NULL;
+                struct store *store = NULL;
+                struct error error = {0};
+                pid_t child;
+
+                assert_int_equal(pipe(fds), 0);
+                child = fork();
+                if (child == 0)
+                        commit_until_killed(dir, fds[1]);
+                close(fds[1]);
+                for (i = 0; i < 10 + round * 97; i++)
+                        assert_int_equal(read(fds[0], &acknowledged, sizeof(acknowledged)), sizeof(acknowledged));
+                kill(child, SIGKILL);
+                while (read(fds[0], &acknowledged, sizeof(acknowledged)) == sizeof(acknowledged))
+                        ;
+                close(fds[0]);
+                waitpid(child, NULL, 0);
+                assert_int_equal(store_sqlite_open(dir, &store, &error), 0);
+                assert_int_equal(model_open(store, env_system(), NULL, "1", "r", &model, &error), 0);
+                for (i = 0; model_access_key(model, (snprintf(command, sizeof(command), "K%06d", i), command)) != NULL; i++) {
+                        command[0] = 'T';
+                        assert_non_null(model_client_token(model, command));
+                }
+                assert_true(i > acknowledged);
+                assert_int_equal(model_objects(model, OBJECT_ACCESS_KEY)->count, i);
+                assert_int_equal(model_objects(model, OBJECT_CLIENT_TOKEN)->count, i);
+                model_close(model);
+                store_close(store);
+        }
+        snprintf(command, sizeof(command), "rm -r %s", dir);
+        assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -724,6 +805,7 @@ int main(void)
                 TEST(answers_wait_and_keep_their_order),
                 cmocka_unit_test(stored_upgrade),
                 cmocka_unit_test(failed_commit_ends_the_process),
+                cmocka_unit_test(killed_process_loses_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
