@@ -22,6 +22,8 @@
 /* How often what is over is looked for, and how soon again when there was more than one batch of it. */
 #define RETENTION_MS 1000
 #define CLOSE_GRACE_MS 3000
+/* Twice what an operation may bring: the answer to a body that is too large should be the API's. */
+#define MAX_BODY ((size_t)4 * 1024 * 1024)
 
 struct server_values {
         const char *data_dir, *account, *region, *public_url, *tls_cert, *tls_key, *log_level, *log_format;
@@ -179,6 +181,7 @@ static int start_http(struct server *s, struct error *error)
                                               .handler = api_handle,
                                               .reject = api_reject,
                                               .data = s->api,
+                                              .limits = {.max_body_bytes = MAX_BODY},
                                               .tls_cert = v->tls_cert,
                                               .tls_key = v->tls_key};
         int r = http_server_new(&options, &s->http, error);

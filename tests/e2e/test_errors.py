@@ -160,10 +160,11 @@ class Errors(LabTest):
             ('ClusterNotFoundException', e.describe_container_instances, {'cluster': 'never', 'containerInstances': [ID]}),
             ('InvalidParameterException', e.update_container_instances_state, {'containerInstances': [self.instance], 'status': 'ASLEEP'}),
             ('InvalidParameterException', e.deregister_container_instance, {'containerInstance': ID}),
-            ('ClusterNotFoundException', e.register_container_instance, {'cluster': 'never'}),
+            # ClientException and this text are what the agent waits for before it makes the cluster itself.
+            ('ClientException', e.register_container_instance, {'cluster': 'never'}),
             ('ClusterNotFoundException', e.submit_task_state_change, {'cluster': 'never', 'task': ID, 'status': 'RUNNING'}),
         ])
-        self.assertIn(error_code(e.update_container_agent, containerInstance=self.instance), ('NoUpdateAvailableException', 'ClientException'))
+        self.assertIn(error_code(e.update_container_agent, containerInstance=self.instance), ('NoUpdateAvailableException', 'MissingVersionException'))
         self.assertEqual('MISSING', e.describe_container_instances(containerInstances=[ID])['failures'][0]['reason'])
 
     def test_attributes_and_tags(self):
