@@ -18,6 +18,13 @@ static inline int compare_names(const struct shape_field *field, const char *nam
         return memcmp(field->wire, name, len);
 }
 
+const struct shape_field *shape_find_from(const struct shape *shape, uint32_t guess, const char *name, size_t len)
+{
+        if (guess < shape->n_fields && compare_names(&shape->fields[guess], name, len) == 0)
+                return &shape->fields[guess];
+        return shape_find(shape, name, len);
+}
+
 const struct shape_field *shape_find(const struct shape *shape, const char *name, size_t len)
 {
         uint32_t low = 0, high = shape->n_fields;

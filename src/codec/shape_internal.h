@@ -28,6 +28,8 @@ void shape_report(const struct shape_path *path, struct error *error, const char
 
 /* The member of a name; NULL when the shape has none. */
 const struct shape_field *shape_find(const struct shape *shape, const char *name, size_t len);
+/* The same; looks at number `guess` first. Members mostly come in the order of the IDL, from us always. */
+const struct shape_field *shape_find_from(const struct shape *shape, uint32_t guess, const char *name, size_t len);
 /* "A, B, C" for messages; cut when it does not fit. */
 void shape_enum_words(const struct shape_enum *e, char *ret, size_t size);
 int shape_enum_find(const struct shape_enum *e, const char *name, size_t len);

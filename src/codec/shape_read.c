@@ -264,7 +264,7 @@ static int read_member(struct shape_reader *r, const struct shape_field *field, 
         return k;
 }
 
-static int read_named(struct shape_reader *r, const struct shape *shape, void *obj, struct shape_path *here)
+static int read_named(struct shape_reader *r, const struct shape *shape, void *obj, struct shape_path *here, uint32_t *next)
 {
         const struct shape_field *field;
         struct json_string key = {0};
@@ -274,11 +274,13 @@ static int read_named(struct shape_reader *r, const struct shape *shape, void *o
         k = read_key(r, &key);
         if (k < 0)
                 return k;
-        field = shape_find(shape, key.text, key.len);
+        field = shape_find_from(shape, *next, key.text, key.len);
         here->name = key.text;
         here->name_len = key.len;
-        if (field != NULL)
+        if (field != NULL) {
+                *next = (uint32_t)(field - shape->fields) + 1;
                 return read_member(r, field, obj);
+        }
         return json_skip(&r->json, r->depth) < 0 ? reader_fail_json(r) : 0;
 }
 
@@ -286,11 +288,12 @@ static int read_members(struct shape_reader *r, const struct shape *shape, void 
 {
         const struct shape_path *outer = r->path;
         struct shape_path here = {.up = outer, .index = -1};
+        uint32_t next = 0;
         int k;
 
         r->path = &here;
         do
-                k = read_named(r, shape, obj, &here);
+                k = read_named(r, shape, obj, &here, &next);
         while (k == 0 && json_take(&r->json, ','));
         r->path = outer;
         return k;
