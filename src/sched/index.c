@@ -179,8 +179,7 @@ static void remove_node(struct node *node)
 {
         struct index_cluster *cluster = node->cluster;
 
-        if (cluster->index->slot_freed != NULL)
-                cluster->index->slot_freed(cluster, node->slot);
+        cluster->index->listener->slot_freed(cluster, node->slot);
         forget_slot(cluster, node->slot);
         cluster->nodes[node->slot] = NULL;
         cluster->maybe_free = MIN(cluster->maybe_free, node->slot);
@@ -269,6 +268,27 @@ static void task_applied(struct index *index, struct task *task, const struct st
                 touch(new);
 }
 
+static void free_cluster(struct index_cluster *cluster)
+{
+        for (uint32_t slot = 0; slot < cluster->n_slots; slot++)
+                if (cluster->nodes[slot] != NULL)
+                        remove_node(cluster->nodes[slot]);
+        cluster->index->listener->cluster_gone(cluster);
+        map_remove(&cluster->index->clusters, &cluster->node);
+        free(cluster->nodes);
+        assert(cluster->groups.count == 0 && list_empty(&cluster->classes));
+        map_done(&cluster->groups);
+        free(cluster);
+}
+
+static void cluster_applied(struct index *index, const struct object *object, const void *new_state)
+{
+        struct index_cluster *cluster = map_get(&index->clusters, object->key, struct index_cluster, node);
+
+        if (new_state == NULL && cluster != NULL)
+                free_cluster(cluster);
+}
+
 static void on_applied(struct model_observer *observer, struct object *object, const void *old_state, const void *new_state)
 {
         struct index *index = CONTAINER_OF(observer, struct index, observer);
@@ -277,6 +297,8 @@ static void on_applied(struct model_observer *observer, struct object *object, c
                 task_applied(index, CONTAINER_OF(object, struct task, object), old_state, new_state);
         else if (object->kind == OBJECT_INSTANCE)
                 instance_applied(index, CONTAINER_OF(object, struct instance, object), old_state, new_state);
+        else if (object->kind == OBJECT_CLUSTER)
+                cluster_applied(index, object, new_state);
 }
 
 static void on_connected(struct model_observer *observer, struct instance *instance)
@@ -304,9 +326,9 @@ struct index_cluster *index_cluster(struct index *index, const char *name)
         return cluster;
 }
 
-void index_init(struct index *index, struct model *model, void (*slot_freed)(struct index_cluster *cluster, uint32_t slot))
+void index_init(struct index *index, struct model *model, const struct index_listener *listener)
 {
-        *index = (struct index){.model = model, .slot_freed = slot_freed, .observer = {.applied = on_applied, .connected = on_connected}};
+        *index = (struct index){.model = model, .listener = listener, .observer = {.applied = on_applied, .connected = on_connected}};
         atoms_init(&index->atoms);
         map_init(&index->clusters);
         tree_for_each (tree_node, model_objects(model, OBJECT_INSTANCE)) {
@@ -318,24 +340,11 @@ void index_init(struct index *index, struct model *model, void (*slot_freed)(str
         model_observe(model, &index->observer);
 }
 
-static void free_cluster(struct index_cluster *cluster)
-{
-        for (uint32_t slot = 0; slot < cluster->n_slots; slot++)
-                if (cluster->nodes[slot] != NULL)
-                        remove_node(cluster->nodes[slot]);
-        free(cluster->nodes);
-        assert(cluster->groups.count == 0 && list_empty(&cluster->classes));
-        map_done(&cluster->groups);
-        free(cluster);
-}
-
 void index_done(struct index *index)
 {
         model_unobserve(index->model, &index->observer);
-        map_for_each (node, &index->clusters) {
-                map_remove(&index->clusters, node);
+        map_for_each (node, &index->clusters)
                 free_cluster(CONTAINER_OF(node, struct index_cluster, node));
-        }
         map_done(&index->clusters);
         atoms_done(&index->atoms);
 }

@@ -55,12 +55,19 @@ struct index {
         struct model_observer observer;
         struct atoms atoms;
         struct map clusters;
+        const struct index_listener *listener;
+};
+
+/* Whoever derives something from the index. */
+struct index_listener {
         /* Called before a slot becomes free. */
         void (*slot_freed)(struct index_cluster *cluster, uint32_t slot);
+        /* The cluster is about to go: no class may be left in its list. */
+        void (*cluster_gone)(struct index_cluster *cluster);
 };
 
 /* Reads the whole model and observes it from then on. */
-void index_init(struct index *index, struct model *model, void (*slot_freed)(struct index_cluster *cluster, uint32_t slot));
+void index_init(struct index *index, struct model *model, const struct index_listener *listener);
 void index_done(struct index *index);
 
 /* That of a cluster of the model; made when there was none. */

@@ -32,6 +32,24 @@ static void on_slot_freed(struct index_cluster *cluster, uint32_t slot)
                 class_forget(class, slot);
 }
 
+static void drop_class(struct sched *sched, struct placement_class *class)
+{
+        sched->by_id[class->id % MAX_CLASSES] = NULL;
+        map_remove(&sched->classes, &class->node);
+        sched->n_classes--;
+        class_free(class);
+}
+
+static void on_cluster_gone(struct index_cluster *cluster)
+{
+        struct sched *sched = CONTAINER_OF(cluster->index, struct sched, index);
+
+        list_for_each (class, &cluster->classes, struct placement_class, in_cluster)
+                drop_class(sched, class);
+}
+
+static const struct index_listener listener = {.slot_freed = on_slot_freed, .cluster_gone = on_cluster_gone};
+
 struct sched *sched_new(struct model *model)
 {
         struct sched *sched = xalloc(sizeof(*sched));
@@ -40,16 +58,8 @@ struct sched *sched_new(struct model *model)
         list_init(&sched->used);
         map_init(&sched->classes);
         env->random(env, &sched->chance.state, sizeof(sched->chance.state));
-        index_init(&sched->index, model, on_slot_freed);
+        index_init(&sched->index, model, &listener);
         return sched;
-}
-
-static void drop_class(struct sched *sched, struct placement_class *class)
-{
-        sched->by_id[class->id % MAX_CLASSES] = NULL;
-        map_remove(&sched->classes, &class->node);
-        sched->n_classes--;
-        class_free(class);
 }
 
 struct sched *sched_free(struct sched *sched)

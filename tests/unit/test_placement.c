@@ -638,6 +638,47 @@ static void many_classes(void **state)
         world_close(&w);
 }
 
+static void clusters_come_and_go(void **state)
+{
+        struct world w;
+        struct tx *tx;
+
+        world_open(&w, 12);
+        for (int round = 0; round < 3; round++) {
+                struct placement_request q = {.cpu = 1, .group = "g"};
+                struct instance *instance;
+                struct task *task;
+
+                q.cluster = w.cluster;
+                tx = tx_begin(w.model);
+                instance = add_instance(&w, tx, 4096, 4096, NULL, 0);
+                task = add_task(&w, tx, &q, sched_pick(w.sched, &q));
+                tx_commit(tx);
+                assert_ptr_equal(checked_pick(&w, &q), instance);
+                tx = tx_begin(w.model);
+                tx_remove(tx, &task->object);
+                tx_remove(tx, &instance->object);
+                tx_remove(tx, &w.cluster->object);
+                if (round == 0) {
+                        tx_rollback(tx);
+                        assert_ptr_equal(checked_pick(&w, &q), instance);
+                        tx = tx_begin(w.model);
+                        tx_remove(tx, &instance->object);
+                        tx_remove(tx, &task->object);
+                        tx_commit(tx);
+                        assert_null(checked_pick(&w, &q));
+                        continue;
+                }
+                w.cluster = CONTAINER_OF(
+                        tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "c", .status = STATE_CLUSTER_STATUS_ACTIVE}),
+                        struct cluster, object);
+                tx_commit(tx);
+                q.cluster = w.cluster;
+                assert_null(checked_pick(&w, &q));
+        }
+        world_close(&w);
+}
+
 static void rules_are_checked(void **state)
 {
         struct ecs_placement_constraint constraints[] = {
@@ -733,13 +774,10 @@ static void sparse_counters(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(sparse_counters),
-                cmocka_unit_test(spread_then_binpack),
-                cmocka_unit_test(ties_are_even),
-                cmocka_unit_test(explanations),
-                cmocka_unit_test(many_classes),
-                cmocka_unit_test(rules_are_checked),
-                cmocka_unit_test(agrees_with_naive_reading),
+                cmocka_unit_test(sparse_counters),   cmocka_unit_test(spread_then_binpack),
+                cmocka_unit_test(ties_are_even),     cmocka_unit_test(explanations),
+                cmocka_unit_test(many_classes),      cmocka_unit_test(clusters_come_and_go),
+                cmocka_unit_test(rules_are_checked), cmocka_unit_test(agrees_with_naive_reading),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
