@@ -25,6 +25,10 @@ PATIENCE = float(os.environ.get('GANTRY_PATIENCE', '1'))
 GANTRY = os.environ.get('GANTRY', os.path.join(ROOT, 'build', 'gantry'))
 
 
+# `aws logs tail` came with version 2, which is what Debian has.
+AWS = os.environ.get('GANTRY_AWS') or ('/usr/bin/aws' if os.path.exists('/usr/bin/aws') else 'aws')
+
+
 def wait_for(condition, timeout=20.0, what='the condition', interval=0.05):
     """The first true value of condition(); fails with what it was waiting for."""
     deadline = time.monotonic() + timeout * PATIENCE
@@ -131,7 +135,7 @@ class Lab:
 
     def aws(self, *words, check=True):
         """The AWS CLI on this lab; its standard output, parsed when it is JSON."""
-        done = subprocess.run(['aws', '--endpoint-url', self.variables['AWS_ENDPOINT_URL'], *words], capture_output=True, text=True,
+        done = subprocess.run([AWS, '--endpoint-url', self.variables['AWS_ENDPOINT_URL'], *words], capture_output=True, text=True,
                               env={**os.environ, **self.variables, 'AWS_PAGER': ''})
         if check and done.returncode != 0:
             raise AssertionError(f'aws {" ".join(words)}: {done.stderr}')
