@@ -64,6 +64,7 @@ static void agent_free(struct agent *agent)
         if (agent->instance)
                 agent->instance->session = NULL;
         buf_done(&agent->verification);
+        free(agent->logs_endpoint);
         free(agent);
 }
 

@@ -31,7 +31,8 @@ struct agent_metrics; /* api/agent/metrics.h */
 struct agents_options {
         struct model *model;       /* outlives the agents */
         uv_loop_t *loop;           /* NULL (tests, simulator): call agents_sweep now and then, and agents_flush after each turn */
-        const char *logs_endpoint; /* URL of our logs service for the awslogs driver of stock agents; NULL: none. Copied. */
+        const char *logs_endpoint; /* URL of our logs service for the awslogs driver of stock agents; NULL: none. Copied. A loopback
+                                    * address is replaced by the one that a remote agent has connected to. */
         uint32_t ping_ms;          /* 0: 1 s of silence, then a ping */
         uint32_t silent_ms;        /* 0: 5 s */
         uint32_t dead_ms;          /* 0: 10 s */
@@ -44,6 +45,11 @@ struct agents_options {
 struct agents *agents_new(const struct agents_options *options);
 /* Serves /acs/ws and /tcs/ws and adds its families to /metrics. Sets api->agents. */
 void agents_serve(struct agents *agents, struct api *api);
+/*
+ * Where this server is for the one who sent `req` (NULL: nobody), without a slash at the end: api->options.public_url, or, when
+ * that is empty or a loopback address, the address that the request was sent to. NULL when neither is known. In `arena`.
+ */
+const char *agents_base_url(const struct api *api, const struct http_request *req, struct arena *arena);
 /* Orderly end: closes every connection (1001), stops the timer. Before the loop runs out. */
 void agents_close(struct agents *agents);
 /* After agents_close and the last turn of the loop, before model_close. NULL is fine. Returns NULL. */

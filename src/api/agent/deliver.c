@@ -204,7 +204,7 @@ static void write_task(struct delivery *delivery, struct arena *arena, struct bu
                 struct payload_extras extras = {
                         .role = role_credentials(agents, task, ROLE_APPLICATION, arena),
                         .execution_role = role_credentials(agents, task, ROLE_EXECUTION, arena),
-                        .logs_endpoint = agents->logs_endpoint,
+                        .logs_endpoint = delivery->agent->logs_endpoint ? delivery->agent->logs_endpoint : agents->logs_endpoint,
                         .zone = zone_of(delivery->agent->instance),
                 };
 

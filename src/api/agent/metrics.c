@@ -85,11 +85,22 @@ static double total(const struct tcs_u_long_stats_set *set)
         return set ? (double)set->sum + (double)set->overflow_sum : -1;
 }
 
+/* A container's name as a label: agents could write anything. */
+static char *label(const char *name)
+{
+        char *copy = xstrndup(name ? name : "", 255);
+
+        for (char *c = copy; *c; c++)
+                if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", *c))
+                        *c = '_';
+        return copy;
+}
+
 static void add_container(struct task_sample *sample, const struct tcs_container_metric *in)
 {
         struct container_sample *out = xalloc(sizeof(*out));
 
-        out->name = xstrdup(in->container_name ? in->container_name : "");
+        out->name = label(in->container_name);
         out->cpu_percent = average(in->cpu_stats_set);
         out->memory_mib = average(in->memory_stats_set);
         out->rx_bytes_per_s = in->network_stats_set ? average(in->network_stats_set->rx_bytes_per_second) : -1;

@@ -2,8 +2,10 @@
 /* The control channel (ACS) of one agent: greeting, what it says, and its end. */
 #include "api/agent/session.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
 
@@ -107,6 +109,8 @@ void agent_connected(struct agents *agents, struct instance *instance, struct ag
         channel->agent = agent;
         agent->ready = agent->silent = false;
         agent->connected_us = channel->heartbeat_us = channel->pinged_us = agents_now_us(agents);
+        free(agent->logs_endpoint);
+        agent->logs_endpoint = xstrdup(hello->logs_endpoint);
         buf_clear(&agent->verification);
         agents->stats.connections++;
         agent->ready_sequence = store_hello(agent, hello);

@@ -84,6 +84,7 @@ struct agent {
         struct buf verification;        /* TaskStopVerificationAck that waits to be durable */
         uint64_t verification_sequence;
         int64_t connected_us;
+        char *logs_endpoint; /* NULL: that of all agents */
         struct instance_status statuses[ECS_INSTANCE_HEALTH_CHECK_TYPE_MAX];
 };
 
@@ -122,6 +123,7 @@ int64_t agents_now_us(const struct agents *agents);
 
 struct agent_hello {
         const char *agent_version, *agent_hash, *docker_version; /* NULL: not said */
+        const char *logs_endpoint;                               /* where this agent finds our logs service; NULL: where all do */
         bool send_credentials;
 };
 /* A new connection of the instance's agent; one that it may have had before is closed. */

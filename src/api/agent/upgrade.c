@@ -77,6 +77,35 @@ static void on_closed(struct ws *ws, int code, const char *reason, void *data)
 
 static const struct ws_callbacks callbacks = {.message = on_message, .closed = on_closed};
 
+/* ---- Addresses ---- */
+
+static bool is_loopback(const char *url)
+{
+        const char *host = url ? strstr(url, "://") : NULL;
+
+        if (!host)
+                return false;
+        host += 3;
+        return str_starts_with(host, "127.") || str_starts_with(host, "localhost") || str_starts_with(host, "[::1]");
+}
+
+/* A server that listens on all addresses knows itself by the loopback address, which is of no use to another machine. */
+const char *agents_base_url(const struct api *api, const struct http_request *req, struct arena *arena)
+{
+        const char *url = api->options.public_url;
+        const char *host = req ? http_request_header(req, "Host") : NULL;
+
+        if (host && *host && (str_empty(url) || is_loopback(url)))
+                return arena_printf(arena, "%s://%s", req->tls ? "https" : "http", host);
+        return str_empty(url) ? NULL : url;
+}
+
+/* NULL: the one that all agents get. */
+static const char *own_logs_endpoint(const struct agents *agents, const struct api *api, const struct http_request *req)
+{
+        return agents->logs_endpoint && is_loopback(agents->logs_endpoint) ? agents_base_url(api, req, req->arena) : NULL;
+}
+
 /* ---- Refusals ---- */
 
 static void refuse(struct agents *agents, struct http_request *req, int status, const char *type, const char *message)
@@ -154,6 +183,7 @@ static void on_control(struct api *api, struct http_request *req, const struct a
                 .agent_version = http_request_query(req, "agentVersion"),
                 .agent_hash = http_request_query(req, "agentHash"),
                 .docker_version = http_request_query(req, "dockerVersion"),
+                .logs_endpoint = own_logs_endpoint(agents, api, req),
                 .send_credentials = str_eq(http_request_query(req, "sendCredentials"), "true"),
         };
         struct instance *instance =
@@ -166,12 +196,14 @@ static void on_control(struct api *api, struct http_request *req, const struct a
         hello.agent_version = xstrdup(hello.agent_version);
         hello.agent_hash = xstrdup(hello.agent_hash);
         hello.docker_version = xstrdup(hello.docker_version);
+        hello.logs_endpoint = xstrdup(hello.logs_endpoint);
         socket = accept_socket(req, true);
         if (socket)
                 agent_connected(agents, instance, &socket->channel, &hello);
         free((char *)hello.agent_version);
         free((char *)hello.agent_hash);
         free((char *)hello.docker_version);
+        free((char *)hello.logs_endpoint);
 }
 
 static void on_telemetry(struct api *api, struct http_request *req, const struct api_principal *who, void *data)

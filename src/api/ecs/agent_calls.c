@@ -10,38 +10,13 @@
 #include "api/server.h"
 #include "base/strutil.h"
 #include "control/task.h"
-#include "net/http_server.h"
 
 /* ---- DiscoverPollEndpoint ---- */
-
-static bool is_loopback(const char *url)
-{
-        const char *host = url ? strstr(url, "://") : NULL;
-
-        if (!host)
-                return false;
-        host += 3;
-        return str_starts_with(host, "127.") || str_starts_with(host, "localhost") || str_starts_with(host, "[::1]");
-}
-
-/*
- * Where this server is for the one who asks. A server that listens on all addresses knows itself by the loopback address, which is
- * of no use to another machine: the address that the agent used is right then.
- */
-static const char *base_url(struct api_call *call)
-{
-        const char *url = call->api->options.public_url;
-        const char *host = call->http ? http_request_header(call->http, "Host") : NULL;
-
-        if (host && *host && (str_empty(url) || is_loopback(url)))
-                return arena_printf(call->arena, "%s://%s", call->http->tls ? "https" : "http", host);
-        return url;
-}
 
 static int discover_poll_endpoint(struct api_call *call, const void *input, void *output)
 {
         struct ecs_discover_poll_endpoint_response *out = output;
-        const char *url = base_url(call);
+        const char *url = agents_base_url(call->api, call->http, call->arena);
 
         if (str_empty(url))
                 return api_fail(call, "ServerException", "This server does not know its own address: start it with --public-url.");
