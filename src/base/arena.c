@@ -12,6 +12,7 @@
 
 #define CHUNK_MIN ((size_t)4096)
 #define CHUNK_MAX ((size_t)256 * 1024)
+#define CHUNK_KEPT ((size_t)16 * 1024) /* by arena_reset */
 #define ALIGN ((size_t)16)
 
 struct arena_chunk {
@@ -38,20 +39,25 @@ void arena_done(struct arena *arena)
 
 void arena_reset(struct arena *arena)
 {
-        struct arena_chunk *chunk = arena->chunks, *next;
-        if (chunk == NULL)
-                return;
-        for (; (next = chunk->next) != NULL; chunk = next)
-                free(chunk);
-        if (chunk->size > CHUNK_MAX) { /* one large job must not pin its memory */
-                free(chunk);
-                arena_init(arena);
-                return;
+        /* The largest of those that are small: one large job must not pin its memory. */
+        struct arena_chunk *kept = NULL, *next;
+        for (struct arena_chunk *chunk = arena->chunks; chunk != NULL; chunk = next) {
+                next = chunk->next;
+                if (chunk->size > CHUNK_KEPT || (kept != NULL && kept->size >= chunk->size)) {
+                        free(chunk);
+                        continue;
+                }
+                free(kept);
+                kept = chunk;
         }
-        arena->chunks = chunk;
-        arena->next = chunk->data;
-        arena->end = chunk->data + chunk->size;
-        arena->total = chunk->size;
+        arena_init(arena);
+        if (kept == NULL)
+                return;
+        kept->next = NULL;
+        arena->chunks = kept;
+        arena->next = kept->data;
+        arena->end = kept->data + kept->size;
+        arena->total = kept->size;
 }
 
 static struct arena_chunk *chunk_new(struct arena *arena, size_t size)

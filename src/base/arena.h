@@ -23,7 +23,7 @@ struct arena {
 void arena_init(struct arena *arena);
 /* Frees everything and leaves the arena usable again. */
 void arena_done(struct arena *arena);
-/* Empties the arena but keeps its first chunk, so that a reused arena does not touch malloc. */
+/* Empties the arena but keeps up to 16 KiB of it, so that a reused arena does not touch malloc. */
 void arena_reset(struct arena *arena);
 
 /* Zeroed, aligned to 16 bytes, never NULL. Size 0 gives a valid unique pointer. */

@@ -37,6 +37,14 @@ int error_api(struct error *error, const char *code, const char *fmt, ...)
         return -EINVAL;
 }
 
+/* As much of `text` as there is room for. */
+static void append(struct error *error, const char *text)
+{
+        size_t at = strlen(error->message), n = MIN(strlen(text), sizeof(error->message) - 1 - at);
+        memcpy(error->message + at, text, n);
+        error->message[at + n] = '\0';
+}
+
 int error_wrap(struct error *error, const char *fmt, ...)
 {
         if (error == NULL)
@@ -45,10 +53,12 @@ int error_wrap(struct error *error, const char *fmt, ...)
         memcpy(was, error->message, sizeof(was));
         va_list args;
         va_start(args, fmt);
-        int len = vsnprintf(error->message, sizeof(error->message), fmt, args);
+        (void)vsnprintf(error->message, sizeof(error->message), fmt, args);
         va_end(args);
-        if (len >= 0 && (size_t)len < sizeof(error->message) && was[0] != '\0')
-                (void)snprintf(error->message + len, sizeof(error->message) - (size_t)len, ": %s", was);
+        if (was[0] != '\0') {
+                append(error, ": ");
+                append(error, was);
+        }
         if (error->number == 0)
                 error->number = EIO;
         return -error->number;

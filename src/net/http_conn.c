@@ -16,8 +16,9 @@
 #include "base/alloc.h"
 #include "net/http_internal.h"
 
-#define POOL_MAX 256
-#define KEPT_BUF ((size_t)16 * 1024)
+/* What is kept for the next requests: at most about 1.5 MB. */
+#define POOL_MAX 128
+#define KEPT_BUF ((size_t)4096)
 /* So many bytes of answers wait for a client at most before its next requests are left unread. */
 #define QUEUED_MAX ((size_t)1 << 20)
 
@@ -335,8 +336,8 @@ static void process(struct http_conn *hc, const char *data, size_t len)
                 buf_consume(&hc->in, used);
         else if (used < len)
                 buf_append(&hc->in, data + used, len - used);
-        if (hc->in.len == 0 && hc->in.cap > KEPT_BUF)
-                buf_done(&hc->in);
+        if (hc->in.len == 0)
+                buf_done(&hc->in); /* idle connections are many */
         start_clock(hc);
         pause_if_held(hc);
         if (hc->peer_ended)

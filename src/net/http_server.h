@@ -41,10 +41,10 @@ const char *http_request_header(const struct http_request *req, const char *name
 const char *http_request_query(const struct http_request *req, const char *name);
 
 struct http_limits {
-        size_t max_header_bytes;    /* 0: 32 KiB; over it 431 */
+        size_t max_header_bytes;    /* 0: 32 KiB, at most 64 KiB; over it 431 */
         size_t max_headers;         /* 0: 100; over it 431 */
         size_t max_body_bytes;      /* 0: 16 MiB; over it 413 */
-        uint32_t header_timeout_ms; /* 0: 10 s from the first byte to the end of the headers; 408 */
+        uint32_t header_timeout_ms; /* 0: 10 s from the first byte to the end of the headers; 408. Also of the TLS handshake */
         uint32_t body_timeout_ms;   /* 0: 30 s; 408 */
         uint32_t idle_timeout_ms;   /* 0: 120 s between requests; closes */
         uint32_t stall_timeout_ms;  /* 0: 60 s in which the client takes no byte of an answer; closes */

@@ -11,8 +11,9 @@
 #include "base/list.h"
 
 #define NET_READ_SIZE ((size_t)64 * 1024)
+/* Spare buffers: at most about 1 MB. */
 #define NET_SPARE_BUFS 64
-#define NET_SPARE_SIZE ((size_t)64 * 1024)
+#define NET_SPARE_SIZE ((size_t)16 * 1024)
 
 struct net_loop {
         uv_loop_t *loop;
