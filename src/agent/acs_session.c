@@ -281,8 +281,10 @@ static bool on_attach(struct acs_session *session, const void *message)
 static bool on_update(struct acs_session *session, const void *message)
 {
         const struct acs_update_message *m = message;
-        const struct acs_nack_request nack = {
-                .cluster = m->cluster_arn, .container_instance = m->container_instance_arn, .message_id = m->message_id, .reason = "Updates are disabled"};
+        const struct acs_nack_request nack = {.cluster = m->cluster_arn,
+                                              .container_instance = m->container_instance_arn,
+                                              .message_id = m->message_id,
+                                              .reason = "Updates are disabled"};
 
         if (str_empty(m->message_id))
                 return false;
@@ -353,6 +355,6 @@ void acs_session_init(struct acs_session *session, struct engine *engine, const 
 
 void acs_session_done(struct acs_session *session)
 {
-        list_for_each(p, &session->pending, struct pending, link)
+        list_for_each (p, &session->pending, struct pending, link)
                 pending_free(p);
 }

@@ -47,8 +47,9 @@ static struct engine_task *load_task(struct driver *d, const char *id)
 /* What is known of a container whose end nobody has seen. */
 static void vanished(struct engine_container *c)
 {
-        engine_container_set_reason(c, "ContainerVanishedError: the container was there when the agent ended and is not any more; somebody removed it, or "
-                                       "the runtime's directory was lost");
+        engine_container_set_reason(
+                c, "ContainerVanishedError: the container was there when the agent ended and is not any more; somebody removed it, or "
+                   "the runtime's directory was lost");
         c->state = CONTAINER_STOPPED;
 }
 
@@ -141,7 +142,7 @@ static bool known(const struct engine *engine, const char *container_id)
 {
         struct arena arena CLEANUP_ARENA = {0};
 
-        list_for_each(t, &engine->order, struct engine_task, link) {
+        list_for_each (t, &engine->order, struct engine_task, link) {
                 for (uint32_t i = 0; i < t->n_containers; i++) {
                         if (str_eq(t->containers[i].runtime_id, container_id))
                                 return true;

@@ -82,8 +82,8 @@ static void load_instance(struct agent *a)
         if (r == -ENOENT)
                 return;
         if (r == 0 && !str_eq(saved->cluster, a->options.cluster))
-                r = error_set(&error, EINVAL, "it belongs to cluster %s and this agent was started for %s: the node registers anew", saved->cluster,
-                              a->options.cluster);
+                r = error_set(&error, EINVAL, "it belongs to cluster %s and this agent was started for %s: the node registers anew",
+                              saved->cluster, a->options.cluster);
         if (r < 0) {
                 state_move_aside(a->state, "agent.json", error.message);
                 return;
@@ -197,16 +197,17 @@ static void check_disk(struct timer *timer)
 
 static int open_images(struct agent *a, struct error *error)
 {
-        const struct image_store_options options = {.loop = a->loop,
-                                                    .dir = arena_printf(&a->arena, "%s/images", a->options.data_dir),
-                                                    .auth_type = a->options.auth_type,
-                                                    .auth_data = a->options.auth_data,
-                                                    .insecure_registries = a->options.insecure_registries,
-                                                    .pull_timeout_s = a->options.pull_timeout_s,
-                                                    .disk_high_percent = a->options.disk_pressure_percent,
-                                                    .disk_low_percent = a->options.disk_pressure_percent > 10 ? a->options.disk_pressure_percent - 10 : 0,
-                                                    .minimum_age_s = a->options.image_min_age_s,
-                                                    .gc_interval_s = a->options.image_cleanup_s};
+        const struct image_store_options options = {
+                .loop = a->loop,
+                .dir = arena_printf(&a->arena, "%s/images", a->options.data_dir),
+                .auth_type = a->options.auth_type,
+                .auth_data = a->options.auth_data,
+                .insecure_registries = a->options.insecure_registries,
+                .pull_timeout_s = a->options.pull_timeout_s,
+                .disk_high_percent = a->options.disk_pressure_percent,
+                .disk_low_percent = a->options.disk_pressure_percent > 10 ? a->options.disk_pressure_percent - 10 : 0,
+                .minimum_age_s = a->options.image_min_age_s,
+                .gc_interval_s = a->options.image_cleanup_s};
 
         return image_store_new(&options, &a->images, error);
 }
@@ -312,7 +313,8 @@ static void init_base(struct agent *a)
         timers_init(&a->timers, a->env);
         a->timers.changed = arm_clock;
         a->timers.data = a;
-        const struct http_client_options http = {.ca_file = a->options.ca_file, .insecure = a->options.insecure, .user_agent = "gantry-agent/" AGENT_VERSION};
+        const struct http_client_options http = {
+                .ca_file = a->options.ca_file, .insecure = a->options.insecure, .user_agent = "gantry-agent/" AGENT_VERSION};
         a->http = http_client_new(a->loop, &http);
         a->client = (struct aws_client){
                 .env = a->env,
@@ -414,7 +416,7 @@ void agent_stop(struct agent *a, void (*stopped)(struct agent *agent, void *data
         a->closing = 4;
         a->keeper.frozen = true;
         reporter_close(&a->reporter);
-        list_for_each(t, &a->engine.order, struct engine_task, link)
+        list_for_each (t, &a->engine.order, struct engine_task, link)
                 keeper_flush(&a->keeper, t);
         save_instance(a);
         a->stopping = true;
@@ -438,7 +440,7 @@ static void on_clock_closed(uv_handle_t *handle)
 
 static void forget_tasks(struct agent *a)
 {
-        list_for_each(t, &a->engine.order, struct engine_task, link) {
+        list_for_each (t, &a->engine.order, struct engine_task, link) {
                 driver_forget(t);
                 keeper_forget(&a->keeper, t);
                 reporter_forget(&a->reporter, t);

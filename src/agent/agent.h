@@ -43,43 +43,43 @@ struct agent_options {
         const char *ca_file;       /* the system's certificate authorities */
         bool insecure;             /* accept any server certificate */
 
-        const char *availability_zone;   /* not announced */
-        const char *instance_type;       /* not announced */
+        const char *availability_zone;       /* not announced */
+        const char *instance_type;           /* not announced */
         const struct agent_pair *attributes; /* own attributes, sent at the first registration */
         uint32_t n_attributes;
         const struct agent_pair *tags; /* of the container instance */
         uint32_t n_tags;
 
-        uint32_t total_cpu;       /* CPU units; default: cores x 1024 */
-        uint32_t total_memory;    /* MiB; default: what the kernel says */
-        uint32_t reserved_cpu;    /* CPU units that the system keeps; 0 */
-        uint32_t reserved_memory; /* MiB that the system keeps; 0 */
+        uint32_t total_cpu;             /* CPU units; default: cores x 1024 */
+        uint32_t total_memory;          /* MiB; default: what the kernel says */
+        uint32_t reserved_cpu;          /* CPU units that the system keeps; 0 */
+        uint32_t reserved_memory;       /* MiB that the system keeps; 0 */
         const char *reserved_ports;     /* TCP, "22,2375"; default "22,2375,2376,51678,51679" */
         const char *reserved_ports_udp; /* none */
 
         enum agent_pull_behavior pull_behavior;
-        uint32_t stop_timeout_s;      /* from SIGTERM to SIGKILL; 30 */
-        uint32_t start_timeout_s;     /* of one container's creation and start; 180 */
-        uint32_t pull_timeout_s;      /* of one image; 7200 */
-        uint32_t cleanup_wait_s;      /* from STOPPED to removal; 10800 */
-        uint32_t image_cleanup_s;     /* between two image collections; 1800 */
-        uint32_t image_min_age_s;     /* unused images are kept at least so long; 3600 */
+        uint32_t stop_timeout_s;        /* from SIGTERM to SIGKILL; 30 */
+        uint32_t start_timeout_s;       /* of one container's creation and start; 180 */
+        uint32_t pull_timeout_s;        /* of one image; 7200 */
+        uint32_t cleanup_wait_s;        /* from STOPPED to removal; 10800 */
+        uint32_t image_cleanup_s;       /* between two image collections; 1800 */
+        uint32_t image_min_age_s;       /* unused images are kept at least so long; 3600 */
         uint32_t disk_pressure_percent; /* above it images and stopped tasks go at once; 85 */
-        bool no_metrics;              /* no TCS session */
-        uint32_t metrics_interval_s;  /* 20 */
-        uint32_t ping_ms;             /* how long the server may be silent before it is pinged; 1000 */
-        uint32_t dead_ms;             /* and before the connection is given up; 5000 */
+        bool no_metrics;                /* no TCS session */
+        uint32_t metrics_interval_s;    /* 20 */
+        uint32_t ping_ms;               /* how long the server may be silent before it is pinged; 1000 */
+        uint32_t dead_ms;               /* and before the connection is given up; 5000 */
 
-        int metadata_port;      /* on 127.0.0.1, where 169.254.170.2:80 is sent to; 51679; -1: any free port */
-        int introspection_port; /* on 127.0.0.1; 51678; -1: none */
-        const char *bridge;       /* name of the containers' bridge and of the nftables table; "gantry0" */
-        const char *bridge_range; /* its addresses, "172.31.240.0/20"; chosen */
-        uint16_t port_min, port_max; /* dynamic host ports; the kernel's range */
-        const char *runtime_dir;  /* on tmpfs; chosen by the data directory */
-        const char *cgroup_parent; /* "/gantry" */
-        const char *auth_type, *auth_data; /* logins as ECS_ENGINE_AUTH_TYPE and _DATA; none */
+        int metadata_port;                      /* on 127.0.0.1, where 169.254.170.2:80 is sent to; 51679; -1: any free port */
+        int introspection_port;                 /* on 127.0.0.1; 51678; -1: none */
+        const char *bridge;                     /* name of the containers' bridge and of the nftables table; "gantry0" */
+        const char *bridge_range;               /* its addresses, "172.31.240.0/20"; chosen */
+        uint16_t port_min, port_max;            /* dynamic host ports; the kernel's range */
+        const char *runtime_dir;                /* on tmpfs; chosen by the data directory */
+        const char *cgroup_parent;              /* "/gantry" */
+        const char *auth_type, *auth_data;      /* logins as ECS_ENGINE_AUTH_TYPE and _DATA; none */
         struct string_list insecure_registries; /* host[:port] */
-        bool no_network;        /* leave the host's network alone: no bridge, no 169.254.170.2 (only host and none mode run) */
+        bool no_network; /* leave the host's network alone: no bridge, no 169.254.170.2 (only host and none mode run) */
 
         /* The first ACS connection stands: the node can be given tasks. May be NULL. */
         void (*connected)(struct agent *agent, void *data);

@@ -103,9 +103,15 @@ static const char *header(const struct http_result *result, const char *name)
 
 static void read_failure(const struct http_result *result, struct arena *arena, struct aws_answer *answer)
 {
-        static const char *const transient[] = {"ThrottlingException", "Throttling", "TooManyRequestsException", "ServerException",
-                                                "ServiceUnavailableException", "ServiceUnavailable", "LimitExceededException",
-                                                "RequestTimeout", "InternalFailure"};
+        static const char *const transient[] = {"ThrottlingException",
+                                                "Throttling",
+                                                "TooManyRequestsException",
+                                                "ServerException",
+                                                "ServiceUnavailableException",
+                                                "ServiceUnavailable",
+                                                "LimitExceededException",
+                                                "RequestTimeout",
+                                                "InternalFailure"};
         const struct shape_limits limits = {.skip_validation = true};
         static const struct acs_api_error nothing;
         struct acs_api_error *body = NULL;
@@ -167,7 +173,8 @@ void aws_client_call(const struct aws_client *client, struct aws_call *call, con
         call->client_ = client;
         shape_to_json(call->operation_->input, input, &body);
         headers[1] = (struct http_header){"X-Amz-Target", arena_printf(&arena, "%s%s", service->target_prefix, operation)};
-        const struct signing s = {.client = client, .method = "POST", .url = url, .service = service->name, .body = body.data, .len = body.len};
+        const struct signing s = {
+                .client = client, .method = "POST", .url = url, .service = service->name, .body = body.data, .len = body.len};
         size_t n = sign(&s, headers, 2, &arena);
         const struct http_call_options options = {.method = "POST",
                                                   .url = url,

@@ -18,12 +18,12 @@ struct aws_client {
 };
 
 struct aws_answer {
-        int result;            /* 0: `output` is there; else -errno */
-        int status;            /* HTTP status; 0 when there was no answer */
-        const char *code;      /* error name without namespace ("ThrottlingException"), or "" */
-        const char *message;   /* never NULL */
-        bool retryable;        /* no answer, throttled, or the server's own trouble */
-        const void *output;    /* of the operation's output shape; valid during the call */
+        int result;          /* 0: `output` is there; else -errno */
+        int status;          /* HTTP status; 0 when there was no answer */
+        const char *code;    /* error name without namespace ("ThrottlingException"), or "" */
+        const char *message; /* never NULL */
+        bool retryable;      /* no answer, throttled, or the server's own trouble */
+        const void *output;  /* of the operation's output shape; valid during the call */
 };
 
 /* Embedded in its owner; must stay until `done` or cancel. */

@@ -20,7 +20,7 @@ static void send_fires(struct timer *timer);
 
 static void open_end(struct shipping *s, const struct error *error)
 {
-        void (*done)(struct engine_container *c, const struct error *error, void *data) = s->open_done;
+        void (*done)(struct engine_container * c, const struct error *error, void *data) = s->open_done;
 
         s->open_done = NULL;
         s->open_tries = 0;
@@ -65,10 +65,11 @@ static void open_failed(struct shipping *s, const struct aws_answer *answer)
                 open_end(s, NULL);
                 return;
         }
-        (void)error_api(&error, "ResourceInitializationError",
-                        "failed to initialize logging driver: failed to create Cloudwatch log stream: %s: %s (log group %s); make it with aws logs "
-                        "create-log-group or set the log option awslogs-create-group to true",
-                        answer->code, answer->message, s->options.group);
+        (void)error_api(
+                &error, "ResourceInitializationError",
+                "failed to initialize logging driver: failed to create Cloudwatch log stream: %s: %s (log group %s); make it with aws logs "
+                "create-log-group or set the log option awslogs-create-group to true",
+                answer->code, answer->message, s->options.group);
         if (s->open_done != NULL) {
                 open_end(s, &error);
                 return;

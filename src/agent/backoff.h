@@ -8,8 +8,8 @@
 
 struct backoff {
         uint32_t min_ms, max_ms;
-        double factor; /* of growth from one delay to the next */
-        double jitter; /* 0.2: up to a fifth more */
+        double factor;  /* of growth from one delay to the next */
+        double jitter;  /* 0.2: up to a fifth more */
         double next_ms; /* private; 0 after a reset */
 };
 

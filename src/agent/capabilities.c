@@ -32,7 +32,8 @@ static const char *const capabilities[] = {
 };
 
 /* Versions of the Docker API whose container options this node knows. */
-static const char *const docker_versions[] = {"1.17", "1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25", "1.28", "1.29", "1.30", "1.32"};
+static const char *const docker_versions[] = {"1.17", "1.18", "1.19", "1.20", "1.21", "1.22", "1.23",
+                                              "1.24", "1.25", "1.28", "1.29", "1.30", "1.32"};
 
 #define RESERVED_PORTS "22,2375,2376,51678,51679"
 

@@ -8,9 +8,9 @@
 
 /* Of the machine; see capabilities_machine. */
 struct machine {
-        int64_t cpu;         /* CPU units */
-        int64_t memory;      /* MiB */
-        const char *arch;    /* "x86_64", "arm64" */
+        int64_t cpu;      /* CPU units */
+        int64_t memory;   /* MiB */
+        const char *arch; /* "x86_64", "arm64" */
 };
 void capabilities_machine(struct machine *ret);
 

@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "base/strutil.h"
 
-#define STOP_GRACE_MS 30000      /* after SIGKILL, before a stop is called stuck */
-#define RESTART_PERIOD_S 300     /* default of restartAttemptPeriod */
+#define STOP_GRACE_MS 30000  /* after SIGKILL, before a stop is called stuck */
+#define RESTART_PERIOD_S 300 /* default of restartAttemptPeriod */
 
 static void step(struct engine_container *c)
 {
@@ -75,8 +75,9 @@ static bool step_pulling(struct engine_container *c)
                 if (c->busy)
                         d->pull_cancel(c);
                 if (!c->task->rejected && c->task->reason == NULL && !c->busy && !c->pull_started)
-                        engine_container_set_reason(c, "TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: %s",
-                                                    c->task->arn);
+                        engine_container_set_reason(
+                                c, "TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: %s",
+                                c->task->arn);
                 end(c);
                 return true;
         }
@@ -214,8 +215,9 @@ static void step_after_start_limit(struct timer *timer)
         if (c->state != CONTAINER_CREATING && c->state != CONTAINER_STARTING)
                 return;
         e->driver->abandon(c);
-        engine_container_set_reason(c, "DockerTimeoutError: Could not transition to %s; timed out after waiting %us; look at the node's log and load",
-                                    c->state == CONTAINER_CREATING ? "created" : "started", e->limits.start_timeout_ms / 1000);
+        engine_container_set_reason(
+                c, "DockerTimeoutError: Could not transition to %s; timed out after waiting %us; look at the node's log and load",
+                c->state == CONTAINER_CREATING ? "created" : "started", e->limits.start_timeout_ms / 1000);
         end(c);
         step(c);
 }
@@ -228,9 +230,11 @@ static void stop_is_stuck(struct timer *timer)
         if (c->state == CONTAINER_STARTING)
                 return; /* the limit of the start ends it */
         log_warn("container does not end", LOG_S("task", c->task->arn), LOG_S("container", c->definition->name));
-        engine_container_set_reason(c, "CannotStopContainerError: the container did not end within %u s after SIGKILL; a process may hang in the "
-                                       "kernel (disk or network file system)",
-                                    STOP_GRACE_MS / 1000);
+        engine_container_set_reason(
+                c,
+                "CannotStopContainerError: the container did not end within %u s after SIGKILL; a process may hang in the "
+                "kernel (disk or network file system)",
+                STOP_GRACE_MS / 1000);
         timers_set(c->task->engine->timers, &c->stop_timer, STOP_GRACE_MS, stop_is_stuck);
         c->task->engine->driver->stop(c, 0);
 }
@@ -333,7 +337,8 @@ static bool should_restart(const struct engine_container *c, const struct engine
         const struct acs_restart_policy *policy = c->definition->restart_policy;
         struct engine *e = c->task->engine;
 
-        if (policy == NULL || !policy->enabled || stop_wanted(c) || c->state != CONTAINER_RUNNING || !ended->has_exit_code || ended->reason != NULL)
+        if (policy == NULL || !policy->enabled || stop_wanted(c) || c->state != CONTAINER_RUNNING || !ended->has_exit_code ||
+            ended->reason != NULL)
                 return false;
         for (uint32_t i = 0; i < policy->ignored_exit_codes.n; i++) {
                 if (policy->ignored_exit_codes.items[i] == ended->exit_code)
@@ -360,12 +365,15 @@ static void restart(struct engine_container *c)
 static void explain_oom(struct engine_container *c)
 {
         if (c->definition->memory > 0)
-                engine_container_set_reason(c, "OutOfMemoryError: Container killed due to memory usage; its limit is %d MiB: raise memory in the task "
-                                               "definition if it needs more",
-                                            c->definition->memory);
+                engine_container_set_reason(
+                        c,
+                        "OutOfMemoryError: Container killed due to memory usage; its limit is %d MiB: raise memory in the task "
+                        "definition if it needs more",
+                        c->definition->memory);
         else
-                engine_container_set_reason(c, "OutOfMemoryError: Container killed due to memory usage; raise the task's memory in the task definition "
-                                               "if it needs more");
+                engine_container_set_reason(
+                        c, "OutOfMemoryError: Container killed due to memory usage; raise the task's memory in the task definition "
+                           "if it needs more");
 }
 
 void engine_container_exited(struct engine_container *c, const struct engine_exit *ended)

@@ -90,8 +90,8 @@ static int validate_edges(const struct engine_container *c, struct error *error)
                 if (r < 0)
                         return error_set(error, EINVAL, "container %s waits for %s with an unknown condition", c->definition->name, e.name);
                 if (e.target == NULL)
-                        return error_set(error, EINVAL, "container %s refers to container %s, which the task does not have", c->definition->name,
-                                         e.name);
+                        return error_set(error, EINVAL, "container %s refers to container %s, which the task does not have",
+                                         c->definition->name, e.name);
         }
         return 0;
 }

@@ -65,9 +65,8 @@ static void d_pull(struct engine_container *c)
 {
         struct drive *dr = drive_of(c);
 
-        dr->pull = (struct image_pull){.name = c->definition->image,
-                                       .behavior = (enum image_pull_behavior)dr->d->options->pull_behavior,
-                                       .done = on_pulled};
+        dr->pull = (struct image_pull){
+                .name = c->definition->image, .behavior = (enum image_pull_behavior)dr->d->options->pull_behavior, .done = on_pulled};
         dr->pulling = true;
         image_pull_start(dr->d->images, &dr->pull);
 }
@@ -218,11 +217,14 @@ static void on_stored(struct keeper_wait *wait)
 void drive_exit_reason(const struct runtime_exit *from, struct engine_exit *ret)
 {
         static const char *const reasons[RUNTIME_EXIT_CAUSE_MAX] = {
-                [RUNTIME_REBOOTED] = "ContainerVanishedError: the machine was rebooted while the container ran; a service starts another one, a "
-                                     "standalone task has to be run again",
-                [RUNTIME_VANISHED] = "ContainerVanishedError: the container's monitor process was killed, so that its exit code is not known; look for "
-                                     "what killed conmon on the node",
-                [RUNTIME_NEVER_STARTED] = "CannotStartContainerError: the agent ended while the container was being started; run the task again",
+                [RUNTIME_REBOOTED] =
+                        "ContainerVanishedError: the machine was rebooted while the container ran; a service starts another one, a "
+                        "standalone task has to be run again",
+                [RUNTIME_VANISHED] =
+                        "ContainerVanishedError: the container's monitor process was killed, so that its exit code is not known; look for "
+                        "what killed conmon on the node",
+                [RUNTIME_NEVER_STARTED] =
+                        "CannotStartContainerError: the agent ended while the container was being started; run the task again",
         };
 
         *ret = (struct engine_exit){.has_exit_code = from->has_exit_code,

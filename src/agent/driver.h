@@ -22,12 +22,12 @@ struct driver {
         const char *resolv_conf; /* for containers with a network of their own; NULL: the runtime's choice */
         struct image_store *images;
         struct runtime *runtime;
-        struct vpc *vpc;         /* NULL: bridge mode is not to be had */
+        struct vpc *vpc; /* NULL: bridge mode is not to be had */
         struct state_dir *state;
         struct keeper *keeper;
         struct reporter *reporter;
         struct log_shipper *logs;
-        uint32_t jobs;           /* thread-pool jobs under way, which must end before the driver goes */
+        uint32_t jobs; /* thread-pool jobs under way, which must end before the driver goes */
         void (*health_changed)(struct engine_task *task, void *data);
         void (*no_space)(void *data); /* something met a full disk */
         void *data;

@@ -11,11 +11,11 @@ struct drive {
         struct image *image;        /* from the pull until the start */
         struct image_pull pull;
         bool pulling;
-        struct vpc_op op;           /* the sandbox: making or destroying it */
-        uint32_t create_parts;      /* of creation, that are not done */
+        struct vpc_op op;      /* the sandbox: making or destroying it */
+        uint32_t create_parts; /* of creation, that are not done */
         struct error create_error;
         struct runtime_container *rc;
-        bool clearing;              /* a leftover container is being removed before the start */
+        bool clearing; /* a leftover container is being removed before the start */
         bool abandoned;
         uint32_t *stop_timeout_ms, stop_timeout_value_ms; /* a stop was asked for */
         struct runtime_exec exec;
@@ -32,8 +32,8 @@ struct drive_task {
         struct error work_error;
         struct runtime_container *pause;
         char *pid_path, *ipc_path;
-        uint32_t pending;      /* parts of release or removal that are not done */
-        uint32_t callbacks;    /* of jobs that cannot be cancelled */
+        uint32_t pending;   /* parts of release or removal that are not done */
+        uint32_t callbacks; /* of jobs that cannot be cancelled */
         struct state_op files;
         bool releasing;
 };

@@ -35,7 +35,7 @@ static void forget(struct engine_task *task)
 
 void engine_done(struct engine *engine)
 {
-        list_for_each(task, &engine->order, struct engine_task, link)
+        list_for_each (task, &engine->order, struct engine_task, link)
                 forget(task);
         map_done(&engine->tasks);
 }
@@ -47,7 +47,7 @@ struct engine_task *engine_find(const struct engine *engine, const char *arn)
 
 struct engine_task *engine_find_id(const struct engine *engine, const char *id)
 {
-        list_for_each(task, &engine->order, struct engine_task, link) {
+        list_for_each (task, &engine->order, struct engine_task, link) {
                 if (str_eq(task->id, id))
                         return task;
         }
@@ -56,7 +56,7 @@ struct engine_task *engine_find_id(const struct engine *engine, const char *id)
 
 struct engine_container *engine_find_endpoint(const struct engine *engine, const char *endpoint_id)
 {
-        list_for_each(task, &engine->order, struct engine_task, link) {
+        list_for_each (task, &engine->order, struct engine_task, link) {
                 for (uint32_t i = 0; i < task->n_containers; i++) {
                         if (str_eq(task->containers[i].endpoint_id, endpoint_id))
                                 return &task->containers[i];
@@ -218,7 +218,7 @@ static void admit(struct engine *e)
         e->admitting = true;
         while (e->admit_again) {
                 e->admit_again = false;
-                list_for_each(t, &e->order, struct engine_task, link) {
+                list_for_each (t, &e->order, struct engine_task, link) {
                         if (t->state != TASK_QUEUED || t->holds_resources || t->stop_wanted || !host_resources_take(&e->resources, t))
                                 continue;
                         t->holds_resources = true;
@@ -307,7 +307,7 @@ void engine_task_stop(struct engine_task *task, const char *fmt, ...)
 
 void engine_remove_stopped(struct engine *engine)
 {
-        list_for_each(t, &engine->order, struct engine_task, link) {
+        list_for_each (t, &engine->order, struct engine_task, link) {
                 if (t->state != TASK_STOPPED || t->busy || !engine->driver->may_remove(t))
                         continue;
                 timers_cancel(engine->timers, &t->remove_timer);

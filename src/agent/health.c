@@ -44,7 +44,8 @@ static uint32_t next_delay(struct health *health, const struct health_plan *plan
 {
         int64_t regular_ms = MAX((health->regular_us - now_us) / 1000, 0);
 
-        health->early = health->status == HEALTH_UNKNOWN && health->early_delay_ms < plan->interval_ms && health->early_delay_ms < regular_ms;
+        health->early =
+                health->status == HEALTH_UNKNOWN && health->early_delay_ms < plan->interval_ms && health->early_delay_ms < regular_ms;
         if (!health->early)
                 return (uint32_t)regular_ms;
         uint32_t delay = health->early_delay_ms;

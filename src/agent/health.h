@@ -23,10 +23,10 @@ enum health_status {
 
 struct health {
         enum health_status status;
-        int64_t since_ms;        /* wall clock, of the status */
-        uint32_t failures;       /* in a row, that count */
-        int32_t exit_code;       /* of the last probe */
-        char output[256];        /* start of its output */
+        int64_t since_ms;  /* wall clock, of the status */
+        uint32_t failures; /* in a row, that count */
+        int32_t exit_code; /* of the last probe */
+        char output[256];  /* start of its output */
         bool probing;
         bool early;              /* the probe under way, or to come, is an early one */
         int64_t started_us;      /* monotonic, of the container */

@@ -79,7 +79,7 @@ static bool port_set(uint8_t *bits, uint32_t port)
 
 static bool port_clear(uint8_t *bits, uint32_t port)
 {
-        bits[port / 8] &= (uint8_t)~(1u << (port % 8));
+        bits[port / 8] &= (uint8_t) ~(1u << (port % 8));
         return true;
 }
 
@@ -88,7 +88,8 @@ int host_resources_check(const struct host_resources *r, const struct engine_tas
         int64_t cpu = host_resources_cpu(task), memory = host_resources_memory(task);
 
         if (r->cpu_total > 0 && cpu > r->cpu_total)
-                return error_set(error, ERANGE, "the task needs %lld CPU units and this node has %lld", (long long)cpu, (long long)r->cpu_total);
+                return error_set(error, ERANGE, "the task needs %lld CPU units and this node has %lld", (long long)cpu,
+                                 (long long)r->cpu_total);
         if (r->memory_total > 0 && memory > r->memory_total)
                 return error_set(error, ERANGE, "the task needs %lld MiB of memory and this node has %lld", (long long)memory,
                                  (long long)r->memory_total);

@@ -14,7 +14,7 @@
 struct host_resources {
         int64_t cpu_total, memory_total; /* CPU units, MiB; 0: not counted */
         int64_t cpu_used, memory_used;
-        uint8_t tcp[8192], udp[8192];    /* a bit a port */
+        uint8_t tcp[8192], udp[8192]; /* a bit a port */
 };
 
 void host_resources_init(struct host_resources *resources, int64_t cpu, int64_t memory);

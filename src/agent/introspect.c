@@ -33,7 +33,7 @@ static void serve_by_container(struct metadata *m, struct http_request *req, con
 {
         const struct engine_task *found = NULL;
 
-        list_for_each(t, &m->agent->engine.order, struct engine_task, link) {
+        list_for_each (t, &m->agent->engine.order, struct engine_task, link) {
                 for (uint32_t i = 0; i < t->n_containers; i++) {
                         if (!str_starts_with(t->containers[i].runtime_id, id))
                                 continue;
@@ -60,7 +60,7 @@ static void serve_tasks(struct metadata *m, struct http_request *req)
                 serve_by_container(m, req, id);
                 return;
         }
-        list_for_each(t, &m->agent->engine.order, struct engine_task, link) {
+        list_for_each (t, &m->agent->engine.order, struct engine_task, link) {
                 struct meta_seen_task one;
 
                 view_seen_task(t, req->arena, &one);

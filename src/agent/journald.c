@@ -15,7 +15,8 @@ int journald_open(struct error *error)
         CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
         if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-                return error_set(error, errno, "journald is not enabled on this node (%s: %s); use another log driver", JOURNAL_SOCKET, strerror(errno));
+                return error_set(error, errno, "journald is not enabled on this node (%s: %s); use another log driver", JOURNAL_SOCKET,
+                                 strerror(errno));
         return TAKE_FD(fd);
 }
 
@@ -40,12 +41,8 @@ void journald_fields(const struct engine_container *c, const char *tag, struct b
 {
         const struct {
                 const char *name, *value;
-        } fields[] = {{"CONTAINER_ID", c->runtime_id},
-                      {"CONTAINER_ID_FULL", c->runtime_id},
-                      {"CONTAINER_NAME", c->definition->name},
-                      {"CONTAINER_TAG", tag},
-                      {"SYSLOG_IDENTIFIER", tag},
-                      {"IMAGE_NAME", c->definition->image},
+        } fields[] = {{"CONTAINER_ID", c->runtime_id}, {"CONTAINER_ID_FULL", c->runtime_id}, {"CONTAINER_NAME", c->definition->name},
+                      {"CONTAINER_TAG", tag},          {"SYSLOG_IDENTIFIER", tag},           {"IMAGE_NAME", c->definition->image},
                       {"ECS_TASK_ARN", c->task->arn}};
 
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++)

@@ -15,9 +15,9 @@ struct kept {
         struct keeper *keeper;
         struct engine_task *task;
         struct state_op task_op, state_op;
-        struct timer timer;       /* of the next state.json, or of another try */
-        struct list task_waits;   /* for task.json */
-        struct list state_waits;  /* for the write that is to come */
+        struct timer timer;        /* of the next state.json, or of another try */
+        struct list task_waits;    /* for task.json */
+        struct list state_waits;   /* for the write that is to come */
         struct list writing_waits; /* for the write that is under way */
         bool task_stored;
         bool dirty, durable_wanted;
@@ -44,7 +44,7 @@ static void wake(struct list *waits)
 
 static void move_all(struct list *from, struct list *to)
 {
-        list_for_each(wait, from, struct keeper_wait, link_) {
+        list_for_each (wait, from, struct keeper_wait, link_) {
                 list_remove(&wait->link_);
                 list_push(to, &wait->link_);
         }
@@ -195,7 +195,7 @@ void keeper_flush(struct keeper *keeper, struct engine_task *task)
 
 static void drop_waits(struct list *waits)
 {
-        list_for_each(wait, waits, struct keeper_wait, link_)
+        list_for_each (wait, waits, struct keeper_wait, link_)
                 list_remove(&wait->link_);
 }
 

@@ -97,7 +97,8 @@ static void apply_container(struct engine_container *c, const struct saved_conta
         c->started_ms = from->started_at;
         c->finished_ms = from->finished_at;
         for (uint32_t i = 0; i < from->bindings.n; i++)
-                shape_copy_into(&ecs_network_binding_shape, SHAPE_PUSH(&c->task->arena, &c->bindings), &from->bindings.items[i], &c->task->arena);
+                shape_copy_into(&ecs_network_binding_shape, SHAPE_PUSH(&c->task->arena, &c->bindings), &from->bindings.items[i],
+                                &c->task->arena);
         c->reported = report_stage_parse(from->reported);
         free(c->log_position);
         c->log_position = copy_or_null(from->log_position);

@@ -9,8 +9,8 @@
 #include "base/strutil.h"
 
 #define CONNECT_TIMEOUT_MS 10000
-#define STABLE_US 5000000          /* a connection that lasted so long was a good one */
-#define INACTIVE_WAIT_MS 60000     /* the server says that the instance is inactive */
+#define STABLE_US 5000000      /* a connection that lasted so long was a good one */
+#define INACTIVE_WAIT_MS 60000 /* the server says that the instance is inactive */
 
 static void try_connect(struct link *link);
 
@@ -18,7 +18,8 @@ void link_init(struct link *link, const struct link_options *options, const stru
                struct timers *timers, void *data)
 {
         *link = (struct link){.options = *options, .ops = ops, .client = client, .timers = timers, .env = client->env, .data = data};
-        link->backoff = (struct backoff){.min_ms = options->backoff_min_ms, .max_ms = options->backoff_max_ms, .factor = 1.5, .jitter = 0.3};
+        link->backoff =
+                (struct backoff){.min_ms = options->backoff_min_ms, .max_ms = options->backoff_max_ms, .factor = 1.5, .jitter = 0.3};
 }
 
 static void timer_fires(struct timer *timer)

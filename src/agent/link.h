@@ -48,7 +48,7 @@ struct link {
         void *data;
         enum link_state state;
         struct ws *ws;
-        struct timer timer;   /* next try, or silence */
+        struct timer timer; /* next try, or silence */
         struct backoff backoff;
         int64_t up_since_us;
         uint64_t connections; /* that stood, since the start */

@@ -20,7 +20,8 @@ static size_t utf8_char(const unsigned char *s, size_t len)
                 if ((s[i] & 0xc0) != 0x80)
                         return 0;
         }
-        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+            (s[0] == 0xf4 && s[1] > 0x8f))
                 return 0;
         return need;
 }

@@ -24,16 +24,16 @@ struct shipping {
         struct log_reader *reader; /* NULL: not followed yet */
         struct read_job *job;      /* the read under way, which then has the reader to itself */
         uv_fs_event_t *watch;
-        bool written;              /* since the read under way began */
-        bool ended;                /* the container has ended: nothing is written any more */
-        bool at_eof;               /* everything was read */
-        uint32_t quiet;            /* reads in a row without a line */
+        bool written;   /* since the read under way began */
+        bool ended;     /* the container has ended: nothing is written any more */
+        bool at_eof;    /* everything was read */
+        uint32_t quiet; /* reads in a row without a line */
         struct timer poll_timer, send_timer;
-        int journal_fd;            /* -1: none */
+        int journal_fd; /* -1: none */
         /* awslogs */
         struct log_batch batch;
-        struct aws_call call;      /* one at a time: making the stream, or putting events */
-        size_t sent;               /* events in the call under way */
+        struct aws_call call; /* one at a time: making the stream, or putting events */
+        size_t sent;          /* events in the call under way */
         struct backoff backoff;
         uint32_t open_tries;
         bool group_tried, stream_missing;

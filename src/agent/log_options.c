@@ -30,7 +30,8 @@ static int check_mode(const struct string_map *config, struct error *error)
         return 0;
 }
 
-static int read_awslogs(const struct engine_container *c, const char *endpoint, struct arena *arena, struct log_options *ret, struct error *error)
+static int read_awslogs(const struct engine_container *c, const char *endpoint, struct arena *arena, struct log_options *ret,
+                        struct error *error)
 {
         const struct string_map *config = &c->host->log_config->config;
         const char *prefix = string_map_get(config, "awslogs-stream-prefix");
@@ -49,11 +50,12 @@ static int read_awslogs(const struct engine_container *c, const char *endpoint, 
         int r = check_mode(config, error);
         if (r < 0)
                 return r;
-        return multiline_init(&ret->multiline, string_map_get(config, "awslogs-multiline-pattern"), string_map_get(config, "awslogs-datetime-format"),
-                              error);
+        return multiline_init(&ret->multiline, string_map_get(config, "awslogs-multiline-pattern"),
+                              string_map_get(config, "awslogs-datetime-format"), error);
 }
 
-int log_options_read(const struct engine_container *c, const char *endpoint, struct arena *arena, struct log_options *ret, struct error *error)
+int log_options_read(const struct engine_container *c, const char *endpoint, struct arena *arena, struct log_options *ret,
+                     struct error *error)
 {
         *ret = (struct log_options){.driver = log_driver_of(c)};
         if (ret->driver == LOG_DRIVER_AWSLOGS)

@@ -17,6 +17,7 @@ struct log_options {
 };
 
 /* -EINVAL with a message. `endpoint`: where logs go when the configuration names none. */
-int log_options_read(const struct engine_container *c, const char *endpoint, struct arena *arena, struct log_options *ret, struct error *error) MUST_CHECK;
+int log_options_read(const struct engine_container *c, const char *endpoint, struct arena *arena, struct log_options *ret,
+                     struct error *error) MUST_CHECK;
 void log_options_done(struct log_options *options);
 enum log_driver log_driver_of(const struct engine_container *c);

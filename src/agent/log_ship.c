@@ -80,8 +80,8 @@ static void on_line(const struct log_line *line, void *data)
                 job->cap = MAX(job->cap * 2, 128);
                 job->lines = xrealloc(job->lines, job->cap * sizeof(*job->lines));
         }
-        job->lines[job->n++] =
-                (struct read_line){.time_ms = line->time_ms, .at = job->text.len, .len = line->len, .start = log_reader_position(job->reader)};
+        job->lines[job->n++] = (struct read_line){
+                .time_ms = line->time_ms, .at = job->text.len, .len = line->len, .start = log_reader_position(job->reader)};
         buf_append(&job->text, line->text, line->len);
 }
 
@@ -132,7 +132,8 @@ static void take_lines(struct shipping *s, const struct read_job *job)
                 return;
         }
         for (size_t i = 0; i < job->n; i++)
-                log_batch_line(&s->batch, job->lines[i].time_ms, job->text.data + job->lines[i].at, job->lines[i].len, &job->lines[i].start);
+                log_batch_line(&s->batch, job->lines[i].time_ms, job->text.data + job->lines[i].at, job->lines[i].len,
+                               &job->lines[i].start);
         s->quiet = job->n > 0 ? 0 : s->quiet + 1;
         /* An event of several lines is whole when nothing followed for a while. */
         log_batch_end(&s->batch, &job->end, (job->at_end && job->n == 0) || s->quiet > 1);

@@ -32,7 +32,8 @@ struct log_shipper *log_shipper_free(struct log_shipper *shipper);
  * follows, later, with NULL or the error (its code is the reason's name); -EINVAL with `error`.
  */
 int log_ship_open(struct log_shipper *shipper, struct engine_container *c,
-                  void (*done)(struct engine_container *c, const struct error *error, void *data), void *data, struct error *error) MUST_CHECK;
+                  void (*done)(struct engine_container *c, const struct error *error, void *data), void *data,
+                  struct error *error) MUST_CHECK;
 /* `done` of log_ship_open is not called any more. */
 void log_ship_open_cancel(struct engine_container *c);
 /* The container has started, or was found again after a restart of the agent: its log is followed from where shipping stood. */

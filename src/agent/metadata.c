@@ -70,7 +70,7 @@ static void serve_credentials(struct metadata *m, struct http_request *req, cons
                 credentials_error(req, 400, "NoIdInRequest", "CredentialsV2Request: No Credential ID in the request");
                 return;
         }
-        list_for_each(t, &m->agent->engine.order, struct engine_task, link) {
+        list_for_each (t, &m->agent->engine.order, struct engine_task, link) {
                 const struct acs_role_credentials *const live[] = {t->role_credentials, t->execution_credentials};
 
                 for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
@@ -82,7 +82,8 @@ static void serve_credentials(struct metadata *m, struct http_request *req, cons
                                                              .token = live[i]->session_token,
                                                              .expiration = live[i]->expiration};
 
-                        log_info("credentials were read", LOG_S("peer", req->peer), LOG_S("task", t->arn), LOG_S("role", live[i]->role_arn));
+                        log_info("credentials were read", LOG_S("peer", req->peer), LOG_S("task", t->arn),
+                                 LOG_S("role", live[i]->role_arn));
                         metadata_answer_shape(req, 200, &meta_credentials_shape, &out);
                         return;
                 }
@@ -179,9 +180,11 @@ static void serve_views(struct metadata *m, struct http_request *req, const char
         struct engine_container *c = find_endpoint(m, req, after, &rest);
 
         if (c == NULL) {
-                metadata_answer_text(req, 404,
-                                     arena_printf(req->arena, "V%d container metadata handler: unable to get container ID from request: unknown endpoint id",
-                                                  version));
+                metadata_answer_text(
+                        req, 404,
+                        arena_printf(req->arena,
+                                     "V%d container metadata handler: unable to get container ID from request: unknown endpoint id",
+                                     version));
                 return;
         }
         for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
@@ -208,7 +211,7 @@ static struct engine_container *find_by_peer(struct metadata *m, struct http_req
 {
         const char *address = arena_strndup(req->arena, req->peer, strcspn(req->peer, ":"));
 
-        list_for_each(t, &m->agent->engine.order, struct engine_task, link) {
+        list_for_each (t, &m->agent->engine.order, struct engine_task, link) {
                 for (uint32_t i = 0; i < t->n_containers; i++) {
                         if (t->state < TASK_STOPPED && str_eq(t->containers[i].address, address))
                                 return &t->containers[i];
@@ -225,7 +228,9 @@ static void serve_by_peer(struct metadata *m, struct http_request *req,
         if (c != NULL)
                 serve(m, req, c, 2);
         else
-                metadata_answer_text(req, 404, "Unable to get task arn from request: no task has the caller's address; use ECS_CONTAINER_METADATA_URI_V4");
+                metadata_answer_text(
+                        req, 404,
+                        "Unable to get task arn from request: no task has the caller's address; use ECS_CONTAINER_METADATA_URI_V4");
 }
 
 static void serve_v2_metadata(struct metadata *m, struct http_request *req, const char *after)

@@ -10,7 +10,7 @@
 struct metadata {
         struct agent *agent;
         struct http_server *tasks, *introspection;
-        double tokens;       /* of the rate limit */
+        double tokens; /* of the rate limit */
         int64_t refilled_us;
         struct list proxied; /* requests that wait for an answer of the server */
         uint32_t closing;

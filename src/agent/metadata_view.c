@@ -6,8 +6,9 @@
 #include "base/strutil.h"
 
 static const char *const container_words[CONTAINER_STATE_MAX] = {
-        [CONTAINER_PULLING] = "NONE",     [CONTAINER_PULLED] = "PULLED",   [CONTAINER_CREATING] = "PULLED",  [CONTAINER_CREATED] = "CREATED",
-        [CONTAINER_STARTING] = "CREATED", [CONTAINER_RUNNING] = "RUNNING", [CONTAINER_STOPPING] = "RUNNING", [CONTAINER_STOPPED] = "STOPPED",
+        [CONTAINER_PULLING] = "NONE",     [CONTAINER_PULLED] = "PULLED",    [CONTAINER_CREATING] = "PULLED",
+        [CONTAINER_CREATED] = "CREATED",  [CONTAINER_STARTING] = "CREATED", [CONTAINER_RUNNING] = "RUNNING",
+        [CONTAINER_STOPPING] = "RUNNING", [CONTAINER_STOPPED] = "STOPPED",
 };
 
 static const char *const task_words[TASK_STATE_MAX] = {
@@ -29,8 +30,8 @@ static const char *docker_name(const struct engine_container *c, struct arena *a
 {
         const struct acs_task *p = c->task->payload;
 
-        return arena_printf(arena, "ecs-%s-%s-%s-%s", p->family != NULL ? p->family : "", p->version != NULL ? p->version : "", c->definition->name,
-                            c->task->id);
+        return arena_printf(arena, "ecs-%s-%s-%s-%s", p->family != NULL ? p->family : "", p->version != NULL ? p->version : "",
+                            c->definition->name, c->task->id);
 }
 
 static const char *desired(const struct engine_task *t)
@@ -38,7 +39,8 @@ static const char *desired(const struct engine_task *t)
         return t->stop_wanted ? "STOPPED" : "RUNNING";
 }
 
-static void add_port(struct meta_port_list *list, struct arena *arena, int32_t container_port, int32_t host_port, const char *protocol, bool with_ip)
+static void add_port(struct meta_port_list *list, struct arena *arena, int32_t container_port, int32_t host_port, const char *protocol,
+                     bool with_ip)
 {
         struct meta_port *p = SHAPE_PUSH(arena, list);
 
@@ -57,7 +59,8 @@ static void put_ports(const struct engine_container *c, bool with_ip, struct are
                 const struct ecs_network_binding *b = &c->bindings.items[i];
 
                 if (b->container_port > 0)
-                        add_port(list, arena, b->container_port, b->host_port, b->protocol == ECS_TRANSPORT_PROTOCOL_UDP ? "udp" : "tcp", with_ip);
+                        add_port(list, arena, b->container_port, b->host_port, b->protocol == ECS_TRANSPORT_PROTOCOL_UDP ? "udp" : "tcp",
+                                 with_ip);
         }
         /* Without bindings (host mode) what was declared. */
         for (uint32_t i = 0; c->bindings.n == 0 && i < c->definition->port_mappings.n; i++) {
@@ -199,7 +202,9 @@ void view_seen_task(const struct engine_task *t, struct arena *arena, struct met
 
         *ret = (struct meta_seen_task){.arn = t->arn,
                                        .desired_status = desired(t),
-                                       .known_status = t->state >= TASK_STOPPED ? "STOPPED" : t->has_run ? "RUNNING" : "PENDING",
+                                       .known_status = t->state >= TASK_STOPPED ? "STOPPED"
+                                                       : t->has_run             ? "RUNNING"
+                                                                                : "PENDING",
                                        .family = t->payload->family,
                                        .version = t->payload->version};
         for (uint32_t i = 0; i < t->n_containers; i++) {

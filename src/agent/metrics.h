@@ -13,11 +13,11 @@ struct metric {
 
 /* One block of memory, no parts of its own. */
 struct container_metrics {
-        struct runtime_stats last; /* read_ms 0: none yet */
+        struct runtime_stats last;   /* read_ms 0: none yet */
         struct runtime_stats before; /* the one before `last` */
-        struct metric cpu, memory; /* percent of the machine, MiB */
+        struct metric cpu, memory;   /* percent of the machine, MiB */
         struct metric rx_bytes, rx_packets, rx_dropped, rx_errors, tx_bytes, tx_packets, tx_dropped, tx_errors; /* of one sample each */
-        struct metric rx_rate, tx_rate; /* bytes a second */
+        struct metric rx_rate, tx_rate;                                                                         /* bytes a second */
         struct metric read_bytes, write_bytes;
 };
 

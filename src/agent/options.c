@@ -7,9 +7,9 @@
 #include "base/strutil.h"
 #include "image/image.h"
 
-#define DEFAULT(member, value)           \
-        do {                             \
-                if ((member) == 0)       \
+#define DEFAULT(member, value)              \
+        do {                                \
+                if ((member) == 0)          \
                         (member) = (value); \
         } while (0)
 
@@ -41,10 +41,22 @@ static const char *without_slash(const char *url, struct arena *arena)
 
 static void copy_strings(struct agent_options *o, struct arena *arena)
 {
-        const char **const members[] = {&o->data_dir,     &o->cluster,  &o->region,         &o->key_id,
-                                        &o->secret,       &o->ca_file,  &o->session_token,  &o->availability_zone,
-                                        &o->instance_type, &o->reserved_ports, &o->reserved_ports_udp, &o->bridge,
-                                        &o->bridge_range, &o->runtime_dir, &o->cgroup_parent, &o->auth_type,
+        const char **const members[] = {&o->data_dir,
+                                        &o->cluster,
+                                        &o->region,
+                                        &o->key_id,
+                                        &o->secret,
+                                        &o->ca_file,
+                                        &o->session_token,
+                                        &o->availability_zone,
+                                        &o->instance_type,
+                                        &o->reserved_ports,
+                                        &o->reserved_ports_udp,
+                                        &o->bridge,
+                                        &o->bridge_range,
+                                        &o->runtime_dir,
+                                        &o->cgroup_parent,
+                                        &o->auth_type,
                                         &o->auth_data};
 
         for (size_t i = 0; i < ARRAY_SIZE(members); i++)

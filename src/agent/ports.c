@@ -30,8 +30,8 @@ int ports_wanted(const struct engine_container *c, struct arena *arena, struct v
                 ports[i] = (struct vpc_port){.udp = str_eq(pm->protocol, "udp"), .count = 1};
                 if (!str_empty(pm->container_port_range)) {
                         if (parse_range(pm, &ports[i].container_port, &ports[i].count) < 0)
-                                return error_set(error, EINVAL, "container %s: containerPortRange \"%s\" is not FIRST-LAST", c->definition->name,
-                                                 pm->container_port_range);
+                                return error_set(error, EINVAL, "container %s: containerPortRange \"%s\" is not FIRST-LAST",
+                                                 c->definition->name, pm->container_port_range);
                         continue;
                 }
                 if (pm->container_port < 1 || pm->container_port > 65535 || pm->host_port < 0 || pm->host_port > 65535)

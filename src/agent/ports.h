@@ -6,6 +6,7 @@
 #include "vpc/vpc.h"
 
 /* What a bridge sandbox is to publish, in the order of the definition. -EINVAL with a message for a mapping that makes no sense. */
-int ports_wanted(const struct engine_container *container, struct arena *arena, struct vpc_port **ret, uint32_t *ret_n, struct error *error) MUST_CHECK;
+int ports_wanted(const struct engine_container *container, struct arena *arena, struct vpc_port **ret, uint32_t *ret_n,
+                 struct error *error) MUST_CHECK;
 /* What was published, as networkBindings in the task's arena. `ports` has one entry a mapping, as asked for. */
 void ports_bindings(struct engine_container *container, const struct vpc_port *ports, uint32_t n);

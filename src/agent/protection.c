@@ -35,7 +35,7 @@ void proxied_free(struct proxied *p)
 
 void proxied_cancel_all(struct metadata *m)
 {
-        list_for_each(p, &m->proxied, struct proxied, link) {
+        list_for_each (p, &m->proxied, struct proxied, link) {
                 metadata_answer_text(p->req, 503, "the agent is shutting down");
                 proxied_free(p);
         }

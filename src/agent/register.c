@@ -102,8 +102,8 @@ static void on_failure(struct registration *r, const struct aws_answer *answer)
                 return;
         }
         if (r->instance_arn != NULL && !no_cluster) {
-                log_warn("the server does not take back this node's earlier registration; registering anew", LOG_S("instance", r->instance_arn),
-                         LOG_S("error", answer->message));
+                log_warn("the server does not take back this node's earlier registration; registering anew",
+                         LOG_S("instance", r->instance_arn), LOG_S("error", answer->message));
                 free(TAKE(r->instance_arn));
                 try_register(r);
                 return;
@@ -191,8 +191,8 @@ static void on_discovered(struct aws_call *call, const struct aws_answer *answer
                 return;
         }
         uint32_t delay = backoff_next(&r->discover_backoff, r->env);
-        log_warn("the channels' endpoints could not be had; trying again", LOG_S("error", answer->result < 0 ? answer->message : "the answer names none"),
-                 LOG_I("ms", delay));
+        log_warn("the channels' endpoints could not be had; trying again",
+                 LOG_S("error", answer->result < 0 ? answer->message : "the answer names none"), LOG_I("ms", delay));
         timers_set(r->timers, &r->discover_timer, delay, discover_fires);
 }
 

@@ -19,9 +19,9 @@ struct registration {
         char *instance_arn;      /* NULL before the first registration ever */
         char *availability_zone; /* as the server answered; NULL: unknown */
         char *acs_endpoint, *tcs_endpoint;
-        int64_t discovered_us;   /* 0: never */
+        int64_t discovered_us; /* 0: never */
 
-        struct aws_call call;    /* register or create cluster */
+        struct aws_call call; /* register or create cluster */
         struct aws_call discover;
         struct backoff backoff, discover_backoff;
         struct timer timer, discover_timer;

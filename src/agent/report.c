@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 
-#define CALM_MS 50            /* how long a container's change waits for others of its task */
+#define CALM_MS 50 /* how long a container's change waits for others of its task */
 #define CALL_TIMEOUT_MS 30000
 
 /* The reporter's part of a task. */
@@ -19,8 +19,8 @@ struct reporting {
         struct aws_call call;
         struct backoff backoff;
         struct timer timer;
-        enum report_stage sent_stage;             /* of the call under way */
-        enum report_stage *sent_containers;       /* the same, of each container */
+        enum report_stage sent_stage;       /* of the call under way */
+        enum report_stage *sent_containers; /* the same, of each container */
 };
 
 bool reporter_is_settled(const struct engine_task *task)
@@ -67,7 +67,8 @@ static void on_answer(struct aws_call *call, const struct aws_answer *answer)
 
         reporter->active--;
         /* Refused for what it says: saying it again would not help. */
-        bool dropped = answer->result < 0 && !answer->retryable && answer->status == 400 && str_eq(answer->code, "InvalidParameterException");
+        bool dropped =
+                answer->result < 0 && !answer->retryable && answer->status == 400 && str_eq(answer->code, "InvalidParameterException");
         if (dropped)
                 log_error("the server refuses a state change; it is dropped", LOG_S("task", task->arn), LOG_S("error", answer->message));
         if (answer->result < 0 && !dropped) {

@@ -22,8 +22,8 @@ struct reporter {
         struct env *env;
         struct list ready; /* of tasks with something to say, first come first served */
         uint32_t active;
-        bool open;         /* registered: calls can be made */
-        bool closed;       /* ending: nothing new is sent */
+        bool open;   /* registered: calls can be made */
+        bool closed; /* ending: nothing new is sent */
         /* The server has accepted something. May be NULL. */
         void (*accepted)(struct engine_task *task, void *data);
         void *data;

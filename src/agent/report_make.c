@@ -24,13 +24,14 @@ enum report_stage report_container_stage(const struct engine_container *c, enum 
         enum report_stage known = engine_container_stage(c);
 
         /* A RUNNING that comes late, after the end: as it was then. */
-        if (stage == REPORT_RUNNING && task->reported < REPORT_RUNNING && known == REPORT_STOPPED && c->has_run && c->reported < REPORT_RUNNING &&
-            engine_task_stage(task) == REPORT_STOPPED)
+        if (stage == REPORT_RUNNING && task->reported < REPORT_RUNNING && known == REPORT_STOPPED && c->has_run &&
+            c->reported < REPORT_RUNNING && engine_task_stage(task) == REPORT_STOPPED)
                 return REPORT_RUNNING;
         return known;
 }
 
-static void put_container(const struct engine_container *c, enum report_stage stage, struct arena *arena, struct ecs_container_state_change *to)
+static void put_container(const struct engine_container *c, enum report_stage stage, struct arena *arena,
+                          struct ecs_container_state_change *to)
 {
         to->container_name = c->definition->name;
         to->status = report_stage_name(stage);

@@ -21,7 +21,8 @@ bool sequence_take_payload(struct sequence *sequence, const struct acs_payload_m
 
 bool sequence_take_manifest(struct sequence *sequence, const struct acs_task_manifest_message *manifest)
 {
-        if (str_empty(manifest->message_id) || !SHAPE_HAS(manifest, acs_task_manifest_message, timeline) || manifest->timeline <= sequence->latest)
+        if (str_empty(manifest->message_id) || !SHAPE_HAS(manifest, acs_task_manifest_message, timeline) ||
+            manifest->timeline <= sequence->latest)
                 return false;
         sequence->latest = manifest->timeline;
         sequence->manifest_id[0] = '\0';
@@ -41,7 +42,7 @@ void sequence_stop_candidates(struct sequence *sequence, const struct acs_task_m
                               struct arena *arena, struct acs_task_identifier_list *ret)
 {
         *ret = (struct acs_task_identifier_list){0};
-        list_for_each(task, &engine->order, struct engine_task, link) {
+        list_for_each (task, &engine->order, struct engine_task, link) {
                 if (task->stop_wanted || wants(manifest, task->arn))
                         continue;
                 struct acs_task_identifier *candidate = SHAPE_PUSH(arena, ret);

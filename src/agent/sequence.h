@@ -8,8 +8,8 @@
 #include "agent/engine.h"
 
 struct sequence {
-        int64_t latest;          /* -1: none yet */
-        char manifest_id[128];   /* message id of the manifest whose verification is awaited; "" none */
+        int64_t latest;        /* -1: none yet */
+        char manifest_id[128]; /* message id of the manifest whose verification is awaited; "" none */
 };
 
 void sequence_init(struct sequence *sequence, int64_t latest);

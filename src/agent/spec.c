@@ -10,8 +10,8 @@
 #include "base/strutil.h"
 
 #define MIB (INT64_C(1) << 20)
-#define MEMORY_MIN (6 * MIB)  /* less than this no container starts */
-#define SHARES_MIN 2          /* the kernel's limits of cpu.shares */
+#define MEMORY_MIN (6 * MIB) /* less than this no container starts */
+#define SHARES_MIN 2         /* the kernel's limits of cpu.shares */
 #define SHARES_MAX 262144
 
 int64_t spec_parse_size(const char *text)
@@ -82,7 +82,8 @@ static void put_links(const struct engine_container *c, struct arena *arena, str
         }
 }
 
-static void put_names(const struct engine_container *c, const struct spec_context *context, struct arena *arena, struct runtime_container_spec *spec)
+static void put_names(const struct engine_container *c, const struct spec_context *context, struct arena *arena,
+                      struct runtime_container_spec *spec)
 {
         spec->hostname = str_empty(c->config->hostname) ? NULL : c->config->hostname;
         spec->domain_name = str_empty(c->config->domainname) ? NULL : c->config->domainname;
@@ -209,7 +210,8 @@ static void put_labels(const struct engine_container *c, const struct spec_conte
                 string_map_set(arena, &spec->annotations, own[i].key, own[i].value != NULL ? own[i].value : "");
 }
 
-void spec_make(const struct engine_container *c, const struct spec_context *context, struct arena *arena, struct runtime_container_spec *ret)
+void spec_make(const struct engine_container *c, const struct spec_context *context, struct arena *arena,
+               struct runtime_container_spec *ret)
 {
         struct runtime_task_limits *limits = ARENA_NEW(arena, struct runtime_task_limits);
 

@@ -43,7 +43,8 @@ static void put_link(const struct engine_container *c, const char *link, struct 
         for (uint32_t i = 0; i < other->definition->port_mappings.n; i++) {
                 const struct acs_port_mapping *pm = &other->definition->port_mappings.items[i];
                 const char *protocol = str_eq(pm->protocol, "udp") ? "udp" : "tcp";
-                const char *base = arena_printf(arena, "%s_PORT_%d_%s", prefix, pm->container_port, str_eq(protocol, "udp") ? "UDP" : "TCP");
+                const char *base =
+                        arena_printf(arena, "%s_PORT_%d_%s", prefix, pm->container_port, str_eq(protocol, "udp") ? "UDP" : "TCP");
                 const char *url = arena_printf(arena, "%s://%s:%d", protocol, other->address, pm->container_port);
 
                 if (pm->container_port <= 0)
@@ -57,7 +58,8 @@ static void put_link(const struct engine_container *c, const char *link, struct 
         }
 }
 
-void spec_put_env(const struct engine_container *c, const struct spec_context *context, struct arena *arena, struct runtime_container_spec *spec)
+void spec_put_env(const struct engine_container *c, const struct spec_context *context, struct arena *arena,
+                  struct runtime_container_spec *spec)
 {
         static const char *const region_names[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
         const struct string_map *said = &c->definition->environment;

@@ -159,7 +159,7 @@ struct state_dir *state_dir_free(struct state_dir *dir)
         pthread_cond_signal(&dir->more);
         pthread_mutex_unlock(&dir->lock);
         pthread_join(dir->thread, NULL);
-        list_for_each(op, &dir->done, struct state_op, link_) {
+        list_for_each (op, &dir->done, struct state_op, link_) {
                 list_remove(&op->link_);
                 op->done = NULL;
                 finish(op);
@@ -215,7 +215,7 @@ void state_op_cancel(struct state_dir *dir, struct state_op *op)
                 return;
         pthread_mutex_lock(&dir->lock);
         bool waiting = false;
-        list_for_each(it, &dir->queue, struct state_op, link_)
+        list_for_each (it, &dir->queue, struct state_op, link_)
                 waiting |= it == op;
         if (waiting) {
                 struct state_op *copy = xalloc(sizeof(*copy));
@@ -231,7 +231,7 @@ void state_op_cancel(struct state_dir *dir, struct state_op *op)
         /* Under way or done: wait for the thread to let go of it, which is a matter of milliseconds. */
         while (!waiting && op->busy_) {
                 pthread_mutex_lock(&dir->lock);
-                list_for_each(it, &dir->done, struct state_op, link_) {
+                list_for_each (it, &dir->done, struct state_op, link_) {
                         if (it == op) {
                                 list_remove(&op->link_);
                                 clear(op);
@@ -258,7 +258,8 @@ static int check_version(const struct shape *shape, struct arena *arena, const s
         return 0;
 }
 
-int state_read(const struct state_dir *dir, const char *path, const struct shape *shape, struct arena *arena, void **ret, struct error *error)
+int state_read(const struct state_dir *dir, const char *path, const struct shape *shape, struct arena *arena, void **ret,
+               struct error *error)
 {
         struct buf text CLEANUP_BUF = {0};
         const struct shape_limits limits = {.skip_validation = true};

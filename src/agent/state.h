@@ -28,7 +28,7 @@ struct state_op {
 
         /* Private. */
         struct list link_;
-        char *path_;  /* relative */
+        char *path_; /* relative */
         struct buf content_;
         bool durable_, remove_, busy_, cancelled_;
         int result_;
@@ -51,7 +51,8 @@ void state_op_cancel(struct state_dir *dir, struct state_op *op);
 /* ---- blocking, for the start ---- */
 
 /* Reads a file as `shape` into the arena. -ENOENT; -EINVAL (with a message) when it is corrupt or newer than this program. */
-int state_read(const struct state_dir *dir, const char *path, const struct shape *shape, struct arena *arena, void **ret, struct error *error) MUST_CHECK;
+int state_read(const struct state_dir *dir, const char *path, const struct shape *shape, struct arena *arena, void **ret,
+               struct error *error) MUST_CHECK;
 /* Moves a file or directory to aside/, with a warning in the log that says why. */
 void state_move_aside(const struct state_dir *dir, const char *path, const char *why);
 /* Names of the directories in `path`, in the arena. What cannot be read counts as empty. */

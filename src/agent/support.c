@@ -52,10 +52,12 @@ static int check_volume(const struct acs_volume *v, struct error *error)
         if (str_empty(v->name))
                 return error_api(error, INIT_ERROR, "a volume has no name");
         if (v->efs_volume_configuration != NULL || str_eq(v->type, "efs"))
-                return error_api(error, INIT_ERROR, "failed to create volume %s: this node cannot mount EFS file systems; use a host or docker volume",
+                return error_api(error, INIT_ERROR,
+                                 "failed to create volume %s: this node cannot mount EFS file systems; use a host or docker volume",
                                  v->name);
         if (!str_empty(v->type) && !str_eq(v->type, "host") && !str_eq(v->type, "docker"))
-                return error_api(error, INIT_ERROR, "failed to create volume %s: type \"%s\" is not available on this node; use a host or docker volume",
+                return error_api(error, INIT_ERROR,
+                                 "failed to create volume %s: type \"%s\" is not available on this node; use a host or docker volume",
                                  v->name, v->type);
         if (docker != NULL && !str_empty(docker->driver) && !str_eq(docker->driver, "local"))
                 return error_api(error, "CannotCreateVolumeError",
@@ -85,10 +87,11 @@ static int check_log_driver(const struct engine_container *c, struct error *erro
 
         if (log == NULL || str_empty(log->type) || support_log_driver(log->type))
                 return 0;
-        return error_api(error, INIT_ERROR,
-                         "failed to initialize logging driver: container %s asks for \"%s\", which this node does not have; use awslogs, json-file, "
-                         "journald or none",
-                         c->definition->name, log->type);
+        return error_api(
+                error, INIT_ERROR,
+                "failed to initialize logging driver: container %s asks for \"%s\", which this node does not have; use awslogs, json-file, "
+                "journald or none",
+                c->definition->name, log->type);
 }
 
 static int check_mounts(const struct engine_task *task, const struct acs_container *def, struct error *error)
@@ -100,11 +103,11 @@ static int check_mounts(const struct engine_task *task, const struct acs_contain
                 for (uint32_t k = 0; k < task->payload->volumes.n && !found; k++)
                         found = str_eq(task->payload->volumes.items[k].name, mp->source_volume);
                 if (!found)
-                        return error_api(error, "InvalidVolumeError", "container %s mounts volume \"%s\", which the task does not have", def->name,
-                                         mp->source_volume != NULL ? mp->source_volume : "");
+                        return error_api(error, "InvalidVolumeError", "container %s mounts volume \"%s\", which the task does not have",
+                                         def->name, mp->source_volume != NULL ? mp->source_volume : "");
                 if (str_empty(mp->container_path) || mp->container_path[0] != '/')
-                        return error_api(error, "InvalidVolumeError", "container %s: containerPath \"%s\" of volume \"%s\" is not absolute", def->name,
-                                         mp->container_path != NULL ? mp->container_path : "", mp->source_volume);
+                        return error_api(error, "InvalidVolumeError", "container %s: containerPath \"%s\" of volume \"%s\" is not absolute",
+                                         def->name, mp->container_path != NULL ? mp->container_path : "", mp->source_volume);
         }
         return 0;
 }
@@ -114,7 +117,8 @@ static int check_container(const struct engine_container *c, struct error *error
         const char *feature = missing_feature(c->definition);
 
         if (feature != NULL)
-                return error_api(error, INIT_ERROR, "container %s uses %s, which this node cannot provide yet; take it out of the task definition",
+                return error_api(error, INIT_ERROR,
+                                 "container %s uses %s, which this node cannot provide yet; take it out of the task definition",
                                  c->definition->name, feature);
         int r = check_log_driver(c, error);
         if (r < 0)

@@ -67,12 +67,7 @@ enum task_state {
 };
 
 /* How far the server has been told, of a task or a container. */
-enum report_stage {
-        REPORT_NOTHING = 0,
-        REPORT_RUNNING,
-        REPORT_STOPPED,
-        REPORT_STAGE_MAX
-};
+enum report_stage { REPORT_NOTHING = 0, REPORT_RUNNING, REPORT_STOPPED, REPORT_STAGE_MAX };
 
 /* Of one container, in the task's order. */
 struct engine_container {
@@ -86,22 +81,22 @@ struct engine_container {
         char endpoint_id[37]; /* of the metadata endpoint */
 
         enum container_state state;
-        bool busy;           /* an operation of the driver is under way that must end before the next step */
+        bool busy; /* an operation of the driver is under way that must end before the next step */
         bool pull_started;
         bool stop_sent;
         bool has_run;
         bool has_exit_code;
         bool oom_killed;
         int32_t exit_code;
-        char *reason;        /* "CannotPullContainerError: …"; NULL: none */
-        char *image_digest, *image_id; /* NULL: not known */
+        char *reason;                                /* "CannotPullContainerError: …"; NULL: none */
+        char *image_digest, *image_id;               /* NULL: not known */
         int64_t created_ms, started_ms, finished_ms; /* wall clock; 0: not yet */
-        int64_t running_since_us;      /* monotonic, of the latest start in this process */
+        int64_t running_since_us;                    /* monotonic, of the latest start in this process */
         uint32_t restart_count;
         struct ecs_network_binding_list bindings; /* in the task's arena */
-        char *address;       /* IPv4 in bridge mode; NULL: none */
+        char *address;                            /* IPv4 in bridge mode; NULL: none */
         enum report_stage reported;
-        char *log_position;  /* JSON of the log shipper, as it is kept; NULL: at the beginning */
+        char *log_position; /* JSON of the log shipper, as it is kept; NULL: at the beginning */
 
         struct health health;
         struct timer health_timer; /* next probe */
@@ -110,8 +105,8 @@ struct engine_container {
         struct timer stop_timer;   /* looks after a stop that does not end */
         struct timer restart_timer;
 
-        void *driver; /* the driver's part */
-        void *log;    /* the log shipper's part */
+        void *driver;  /* the driver's part */
+        void *log;     /* the log shipper's part */
         void *metrics; /* the metrics' part: freed with the container */
 };
 
@@ -128,16 +123,16 @@ struct engine_task {
 
         enum task_state state;
         bool stop_wanted;
-        bool durable;     /* task.json is on the disk */
-        bool busy;        /* the driver prepares, releases or removes */
-        bool released;    /* network and resources are free */
+        bool durable;  /* task.json is on the disk */
+        bool busy;     /* the driver prepares, releases or removes */
+        bool released; /* network and resources are free */
         bool holds_resources;
-        bool rejected;    /* never startable: reason says why */
-        bool in_step;     /* engine_step is at work on it */
+        bool rejected; /* never startable: reason says why */
+        bool in_step;  /* engine_step is at work on it */
         bool step_again;
-        bool has_run;     /* was RUNNING once */
+        bool has_run;        /* was RUNNING once */
         bool health_changed; /* since the telemetry channel last told of it */
-        char *reason;     /* of the task itself; NULL: none */
+        char *reason;        /* of the task itself; NULL: none */
         enum report_stage reported;
         int64_t accepted_ms, pull_started_ms, pull_stopped_ms, execution_stopped_ms, stopped_ms;
         struct timer remove_timer;

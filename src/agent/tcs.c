@@ -53,7 +53,7 @@ static uint32_t count_running(const struct engine *engine)
 {
         uint32_t n = 0;
 
-        list_for_each(t, &engine->order, struct engine_task, link) {
+        list_for_each (t, &engine->order, struct engine_task, link) {
                 for (uint32_t i = 0; i < t->n_containers; i++)
                         n += t->containers[i].state == CONTAINER_RUNNING;
         }
@@ -68,7 +68,7 @@ static void sample(struct tcs *tcs)
                 return;
         struct tcs_sampling *s = xalloc(sizeof(*s) + most * sizeof(s->items[0]));
         struct runtime_container **list = xcalloc(most, sizeof(struct runtime_container *));
-        list_for_each(t, &tcs->engine->order, struct engine_task, link) {
+        list_for_each (t, &tcs->engine->order, struct engine_task, link) {
                 for (uint32_t i = 0; i < t->n_containers && n < most; i++) {
                         struct runtime_container *rc = driver_container(&t->containers[i]);
 

@@ -21,10 +21,10 @@ struct tcs {
         struct timers *timers;
         struct timer sample_timer, publish_timer, health_timer;
         struct tcs_sampling *sampling; /* the read under way; NULL: none */
-        bool probed;          /* the node was looked at since the last report */
-        const char *impaired; /* why it is not well; NULL: it is */
+        bool probed;                   /* the node was looked at since the last report */
+        const char *impaired;          /* why it is not well; NULL: it is */
         int64_t probed_ms, changed_ms;
-        char *url;            /* of the connection that is up: frames are signed for it */
+        char *url; /* of the connection that is up: frames are signed for it */
         void (*gone)(struct tcs *tcs);
         void *data;
 };

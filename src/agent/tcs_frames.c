@@ -72,7 +72,7 @@ void tcs_frames_metrics(const struct tcs_source *source)
         req.timestamp = env_now_ms(source->engine->env);
         SHAPE_SET(&metadata, tcs_metrics_metadata, idle, false);
         SHAPE_SET(&metadata, tcs_metrics_metadata, fin, false);
-        list_for_each(t, &source->engine->order, struct engine_task, link) {
+        list_for_each (t, &source->engine->order, struct engine_task, link) {
                 struct tcs_task_metric one = {0};
 
                 if (t->state >= TASK_STOPPED)
@@ -129,7 +129,7 @@ void tcs_frames_health(const struct tcs_source *source, bool only_changed)
 
         env_random_uuid(source->engine->env, id);
         metadata.message_id = id;
-        list_for_each(t, &source->engine->order, struct engine_task, link) {
+        list_for_each (t, &source->engine->order, struct engine_task, link) {
                 struct tcs_task_health one = {0};
 
                 if (t->state >= TASK_STOPPED || (only_changed && !t->health_changed))
@@ -150,7 +150,8 @@ void tcs_frames_health(const struct tcs_source *source, bool only_changed)
 void tcs_frames_status(const struct tcs_source *source, const char *impaired, int64_t probed_ms, int64_t changed_ms)
 {
         char id[37];
-        struct tcs_instance_status_metadata metadata = {.cluster = source->cluster, .container_instance = source->instance, .request_id = id};
+        struct tcs_instance_status_metadata metadata = {
+                .cluster = source->cluster, .container_instance = source->instance, .request_id = id};
         struct tcs_instance_status status = {.type = "ContainerRuntime",
                                              .status = impaired == NULL ? "OK" : "IMPAIRED",
                                              .status_reason = impaired,

@@ -98,8 +98,8 @@ static int prepare_one(const char *data_dir, const struct engine_task *task, con
         struct stat st;
         if (is_shared(v) && !v->docker_volume_configuration->autoprovision && stat(path, &st) < 0)
                 return error_api(error, "CannotCreateVolumeError",
-                                 "volume %s is shared and not to be made by the task, and %s is not there; make it or set autoprovision", v->name,
-                                 path);
+                                 "volume %s is shared and not to be made by the task, and %s is not there; make it or set autoprovision",
+                                 v->name, path);
         r = fs_make_dirs(path, 0755);
         if (r < 0) {
                 error_api(error, "CannotCreateVolumeError", "volume %s: cannot make %s: %s", v->name, path, strerror(-r));

@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 (void)acs_session_message(&session, at, len);
                 at += len + 1;
         }
-        list_for_each(task, &engine.order, struct engine_task, link)
+        list_for_each (task, &engine.order, struct engine_task, link)
                 look_at(task);
         acs_session_done(&session);
         engine_done(&engine);

@@ -137,14 +137,14 @@ int runtime_new(const struct runtime_options *options, struct runtime **ret, str
 {
         *ret = xalloc(sizeof(**ret));
         (*ret)->loop = options->loop;
-        list_for_each(c, &containers, struct runtime_container, link)
+        list_for_each (c, &containers, struct runtime_container, link)
                 c->runtime = *ret;
         return 0;
 }
 
 struct runtime *runtime_free(struct runtime *runtime)
 {
-        list_for_each(c, &containers, struct runtime_container, link)
+        list_for_each (c, &containers, struct runtime_container, link)
                 c->events = (struct runtime_events){0};
         free(runtime);
         return NULL;
@@ -217,7 +217,7 @@ int runtime_restart(struct runtime_container *c, struct error *error)
 
 struct runtime_container *runtime_find(struct runtime *runtime, const char *id)
 {
-        list_for_each(c, &containers, struct runtime_container, link) {
+        list_for_each (c, &containers, struct runtime_container, link) {
                 if (str_eq(c->id, id))
                         return c;
         }
@@ -365,7 +365,7 @@ int vpc_new(const struct vpc_options *options, struct vpc **ret, struct error *e
 {
         *ret = xalloc(sizeof(**ret));
         (*ret)->loop = options->loop;
-        list_for_each(s, &sandboxes, struct vpc_sandbox, link)
+        list_for_each (s, &sandboxes, struct vpc_sandbox, link)
                 s->vpc = *ret;
         return 0;
 }
@@ -427,7 +427,7 @@ void vpc_sandbox_destroy(struct vpc_sandbox *s, struct vpc_op *op)
 
 struct vpc_sandbox *vpc_sandbox_find(struct vpc *vpc, const char *id)
 {
-        list_for_each(s, &sandboxes, struct vpc_sandbox, link) {
+        list_for_each (s, &sandboxes, struct vpc_sandbox, link) {
                 if (str_eq(s->id, id))
                         return s;
         }
@@ -466,7 +466,7 @@ const struct vpc_port *vpc_sandbox_ports(const struct vpc_sandbox *s, uint32_t *
 
 void fakes_exit(const char *id_part, int code, enum runtime_exit_cause cause)
 {
-        list_for_each(c, &containers, struct runtime_container, link) {
+        list_for_each (c, &containers, struct runtime_container, link) {
                 if (id_part == NULL || strstr(c->id, id_part) != NULL)
                         end(c, code, cause);
         }
@@ -479,7 +479,7 @@ void fakes_reboot(void)
 
 void fakes_log(const char *id_part, const char *text)
 {
-        list_for_each(c, &containers, struct runtime_container, link) {
+        list_for_each (c, &containers, struct runtime_container, link) {
                 FILE *file;
 
                 if (strstr(c->id, id_part) == NULL)
@@ -495,14 +495,14 @@ uint32_t fakes_running(void)
 {
         uint32_t n = 0;
 
-        list_for_each(c, &containers, struct runtime_container, link)
+        list_for_each (c, &containers, struct runtime_container, link)
                 n += c->state == RUNTIME_RUNNING;
         return n;
 }
 
 static void free_all(struct list *list)
 {
-        list_for_each(c, list, struct runtime_container, link) {
+        list_for_each (c, list, struct runtime_container, link) {
                 list_remove(&c->link);
                 free(c->id);
                 free(c->task_id);
@@ -515,7 +515,7 @@ void fakes_reset(void)
 {
         free_all(&containers);
         free_all(&graves);
-        list_for_each(s, &sandboxes, struct vpc_sandbox, link) {
+        list_for_each (s, &sandboxes, struct vpc_sandbox, link) {
                 list_remove(&s->link);
                 free(s->id);
                 free(s);

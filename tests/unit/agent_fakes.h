@@ -13,7 +13,7 @@ struct fakes {
         const char *missing_image; /* pulls of it fail */
         const char *failing_start; /* a container whose id contains this does not start */
         uint32_t starts, stops, removals;
-        char log_dir[200];         /* where containers write */
+        char log_dir[200]; /* where containers write */
 };
 extern struct fakes fakes;
 

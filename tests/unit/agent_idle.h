@@ -47,4 +47,5 @@ static const struct engine_driver idle_driver = {.pull = idle_container,
                                                  .changed = idle_changed,
                                                  .may_remove = idle_may_remove};
 
-static const struct engine_limits idle_limits = {.stop_timeout_ms = 30000, .start_timeout_ms = 180000, .remove_after_ms = 1000, .remove_latest_ms = 2000};
+static const struct engine_limits idle_limits = {
+        .stop_timeout_ms = 30000, .start_timeout_ms = 180000, .remove_after_ms = 1000, .remove_latest_ms = 2000};

@@ -26,7 +26,8 @@ static void test_patterns_become_posix(void **state)
         translate("[]a]\\]", "[]a]\\]");
         translate("[^[:digit:]]\\.", "[^[:digit:]]\\.");
         multiline_from_datetime("[%b %d, %Y %H:%M:%S]", &out);
-        assert_string_equal(out.data, "\\[(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{2}, [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\\]");
+        assert_string_equal(out.data,
+                            "\\[(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{2}, [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\\]");
 }
 
 static void test_beginnings(void **state)
@@ -184,7 +185,9 @@ static void test_text_is_clean(void **state)
                 {"plain", 5, "plain"},
                 {"gr\xc3\xbc\xc3\x9f", 6, "gr\xc3\xbc\xc3\x9f"},
                 {"\xff\xfe", 2, "\xef\xbf\xbd\xef\xbf\xbd"},
-                {"a\0b", 3, "a\xef\xbf\xbd" "b"},
+                {"a\0b", 3,
+                 "a\xef\xbf\xbd"
+                 "b"},
                 {"\xc3", 1, "\xef\xbf\xbd"},
                 {"\xed\xa0\x80", 3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
                 {"\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80"},

@@ -13,7 +13,7 @@ struct fixture {
         struct timers timers;
         struct engine engine;
         struct acs_session session;
-        struct buf sent;              /* envelopes, one a line */
+        struct buf sent;               /* envelopes, one a line */
         struct keeper_wait *waits[16]; /* writes that have not ended */
         int n_waits, sequence_saves, heartbeats;
         bool slow_disk;
@@ -80,8 +80,11 @@ static bool receive(struct fixture *f, const char *text)
         return acs_session_message(&f->session, text, strlen(text));
 }
 
-#define HEAD(id, seq) "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"" id "\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"i\",\"seqNum\":" seq ",\"tasks\":["
-#define TASK(id, status) "{\"arn\":\"arn:aws:ecs:r:1:task/c/" id "\",\"desiredStatus\":\"" status "\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]}"
+#define HEAD(id, seq)                                                   \
+        "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"" id \
+        "\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"i\",\"seqNum\":" seq ",\"tasks\":["
+#define TASK(id, status) \
+        "{\"arn\":\"arn:aws:ecs:r:1:task/c/" id "\",\"desiredStatus\":\"" status "\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]}"
 #define TAIL "]}}"
 #define ACK(id) "{\"type\":\"AckRequest\",\"message\":{\"cluster\":\"c\",\"containerInstance\":\"i\",\"messageId\":\"" id "\"}}\n"
 #define ARN(id) "arn:aws:ecs:r:1:task/c/" id
@@ -145,13 +148,15 @@ static void test_bad_messages_are_not_answered(void **state)
 {
         static const char *const bad[] = {
                 "{\"type\":\"PayloadMessage\",\"message\":{\"clusterArn\":\"c\",\"containerInstanceArn\":\"i\",\"tasks\":[]}}",
-                "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"m\",\"clusterArn\":\"\",\"containerInstanceArn\":\"i\",\"tasks\":[]}}",
+                "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"m\",\"clusterArn\":\"\",\"containerInstanceArn\":\"i\","
+                "\"tasks\":[]}}",
                 HEAD("m1", "1") "{\"arn\":\"x/..\",\"desiredStatus\":\"RUNNING\"}" TAIL,
                 HEAD("m1", "1") "{\"desiredStatus\":\"RUNNING\"}" TAIL,
                 "{\"type\":\"PayloadMessage\",\"message\":\"text\"}",
                 "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":7}}",
                 "{\"type\":\"NobodyKnowsThis\",\"message\":{}}",
-                "{\"type\":\"IAMRoleCredentialsMessage\",\"message\":{\"messageId\":\"m\",\"taskArn\":\"unknown\",\"roleType\":\"TaskApplication\","
+                "{\"type\":\"IAMRoleCredentialsMessage\",\"message\":{\"messageId\":\"m\",\"taskArn\":\"unknown\",\"roleType\":"
+                "\"TaskApplication\","
                 "\"roleCredentials\":{\"credentialsId\":\"x\"}}}",
         };
         struct fixture *f = *state;
@@ -178,22 +183,28 @@ static void test_credentials(void **state)
 {
         struct fixture *f = *state;
 
-        (void)receive(f, HEAD("m1", "1") "{\"arn\":\"" ARN("t1") "\",\"desiredStatus\":\"RUNNING\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}],"
-                         "\"roleCredentials\":{\"credentialsId\":\"c1\",\"accessKeyId\":\"k\",\"secretAccessKey\":\"s\",\"expiration\":\"2030-01-01T00:00:00Z\"}}" TAIL);
-        assert_non_null(strstr(f->sent.data, "{\"type\":\"IAMRoleCredentialsAckRequest\",\"message\":{\"messageId\":\"m1\",\"credentialsId\":\"c1\","
-                                             "\"expiration\":\"2030-01-01T00:00:00Z\"}}"));
+        (void)receive(f, HEAD("m1", "1") "{\"arn\":\"" ARN(
+                                 "t1") "\",\"desiredStatus\":\"RUNNING\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}],"
+                                       "\"roleCredentials\":{\"credentialsId\":\"c1\",\"accessKeyId\":\"k\",\"secretAccessKey\":\"s\","
+                                       "\"expiration\":\"2030-01-01T00:00:00Z\"}}" TAIL);
+        assert_non_null(strstr(f->sent.data,
+                               "{\"type\":\"IAMRoleCredentialsAckRequest\",\"message\":{\"messageId\":\"m1\",\"credentialsId\":\"c1\","
+                               "\"expiration\":\"2030-01-01T00:00:00Z\"}}"));
         assert_non_null(strstr(f->sent.data, ACK("m1")));
         struct engine_task *t = engine_find(&f->engine, ARN("t1"));
         assert_string_equal(t->role_credentials->secret_access_key, "s");
         assert_null(t->payload->role_credentials->secret_access_key); /* what goes to the disk has no secret */
-        (void)receive(f, "{\"type\":\"IAMRoleCredentialsMessage\",\"message\":{\"messageId\":\"m9\",\"taskArn\":\"" ARN("t1") "\",\"roleType\":\"TaskApplication\","
-                         "\"roleCredentials\":{\"credentialsId\":\"c1\",\"secretAccessKey\":\"new\",\"expiration\":\"2031-01-01T00:00:00Z\"}}}");
+        (void)receive(f, "{\"type\":\"IAMRoleCredentialsMessage\",\"message\":{\"messageId\":\"m9\",\"taskArn\":\"" ARN(
+                                 "t1") "\",\"roleType\":\"TaskApplication\","
+                                       "\"roleCredentials\":{\"credentialsId\":\"c1\",\"secretAccessKey\":\"new\",\"expiration\":\"2031-01-"
+                                       "01T00:00:00Z\"}}}");
         assert_string_equal(t->role_credentials->secret_access_key, "new");
         assert_non_null(strstr(f->sent.data, "\"messageId\":\"m9\""));
 }
 
-#define MANIFEST(id, timeline, tasks) \
-        "{\"type\":\"TaskManifestMessage\",\"message\":{\"messageId\":\"" id "\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"i\",\"timeline\":" timeline ",\"tasks\":[" tasks "]}}"
+#define MANIFEST(id, timeline, tasks)                                        \
+        "{\"type\":\"TaskManifestMessage\",\"message\":{\"messageId\":\"" id \
+        "\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"i\",\"timeline\":" timeline ",\"tasks\":[" tasks "]}}"
 #define LISTED(id) "{\"taskArn\":\"" ARN(id) "\",\"desiredStatus\":\"RUNNING\"}"
 
 static void test_manifest_and_verification(void **state)
@@ -207,17 +218,23 @@ static void test_manifest_and_verification(void **state)
         /* Newer: acknowledged, and what is missing in it is asked about. */
         (void)receive(f, MANIFEST("x1", "11", LISTED("t1")));
         assert_non_null(strstr(f->sent.data, ACK("x1")));
-        assert_non_null(strstr(f->sent.data, "\"type\":\"TaskStopVerificationMessage\",\"message\":{\"messageId\":\"x1\",\"stopCandidates\":[{\"taskArn\":\"" ARN("t2") "\""));
+        assert_non_null(
+                strstr(f->sent.data,
+                       "\"type\":\"TaskStopVerificationMessage\",\"message\":{\"messageId\":\"x1\",\"stopCandidates\":[{\"taskArn\":\"" ARN(
+                               "t2") "\""));
         assert_null(strstr(f->sent.data, ARN("t1")));
         assert_false(engine_find(&f->engine, ARN("t2"))->stop_wanted);
         /* Only the answer to the last manifest counts. */
-        (void)receive(f, "{\"type\":\"TaskStopVerificationAck\",\"message\":{\"messageId\":\"other\",\"stopTasks\":[{\"taskArn\":\"" ARN("t2") "\"}]}}");
+        (void)receive(f, "{\"type\":\"TaskStopVerificationAck\",\"message\":{\"messageId\":\"other\",\"stopTasks\":[{\"taskArn\":\"" ARN(
+                                 "t2") "\"}]}}");
         assert_false(engine_find(&f->engine, ARN("t2"))->stop_wanted);
-        (void)receive(f, "{\"type\":\"TaskStopVerificationAck\",\"message\":{\"messageId\":\"x1\",\"stopTasks\":[{\"taskArn\":\"" ARN("t2") "\"}]}}");
+        (void)receive(f, "{\"type\":\"TaskStopVerificationAck\",\"message\":{\"messageId\":\"x1\",\"stopTasks\":[{\"taskArn\":\"" ARN(
+                                 "t2") "\"}]}}");
         assert_true(engine_find(&f->engine, ARN("t2"))->stop_wanted);
         assert_false(engine_find(&f->engine, ARN("t1"))->stop_wanted);
         /* And only once. */
-        (void)receive(f, "{\"type\":\"TaskStopVerificationAck\",\"message\":{\"messageId\":\"x1\",\"stopTasks\":[{\"taskArn\":\"" ARN("t1") "\"}]}}");
+        (void)receive(f, "{\"type\":\"TaskStopVerificationAck\",\"message\":{\"messageId\":\"x1\",\"stopTasks\":[{\"taskArn\":\"" ARN(
+                                 "t1") "\"}]}}");
         assert_false(engine_find(&f->engine, ARN("t1"))->stop_wanted);
         /* A complete manifest asks nothing. */
         (void)receive(f, MANIFEST("x2", "12", LISTED("t1")));
@@ -231,7 +248,9 @@ static void test_heartbeat_and_updates(void **state)
         assert_true(receive(f, "{\"type\":\"HeartbeatMessage\",\"message\":{\"healthy\":true,\"messageId\":\"h\"}}"));
         assert_string_equal(f->sent.data, "{\"type\":\"HeartbeatAckRequest\",\"message\":{\"messageId\":\"h\"}}\n");
         assert_int_equal(f->heartbeats, 1);
-        (void)receive(f, "{\"type\":\"StageUpdateMessage\",\"message\":{\"messageId\":\"u\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"i\"}}");
+        (void)receive(
+                f,
+                "{\"type\":\"StageUpdateMessage\",\"message\":{\"messageId\":\"u\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"i\"}}");
         assert_non_null(strstr(f->sent.data, "\"reason\":\"Updates are disabled\""));
 }
 

@@ -51,11 +51,13 @@ static void on_api(struct lab *lab, struct http_request *req, const char *operat
                 lab->n_registrations++;
                 buf_append(&lab->registrations, req->body, req->body_len);
                 if (lab->refuse_old_instance && strstr(req->body, "\"containerInstanceArn\"") != NULL)
-                        answer(req, 400, "{\"__type\":\"ClientException\",\"message\":\"The referenced container instance was not found.\"}");
+                        answer(req, 400,
+                               "{\"__type\":\"ClientException\",\"message\":\"The referenced container instance was not found.\"}");
                 else
                         answer(req, 200, "{\"containerInstance\":{\"containerInstanceArn\":\"" INSTANCE "\"}}");
         } else if (str_eq(operation, "DiscoverPollEndpoint")) {
-                (void)snprintf(endpoints, sizeof(endpoints), "{\"endpoint\":\"%s/acs\",\"telemetryEndpoint\":\"%s/tcs\"}", lab->url, lab->url);
+                (void)snprintf(endpoints, sizeof(endpoints), "{\"endpoint\":\"%s/acs\",\"telemetryEndpoint\":\"%s/tcs\"}", lab->url,
+                               lab->url);
                 answer(req, 200, endpoints);
         } else if (str_eq(operation, "SubmitTaskStateChange")) {
                 if (lab->fail_reports > 0) {
@@ -271,13 +273,15 @@ static int teardown(void **state)
         return 0;
 }
 
-#define PAYLOAD(status, containers)                                                                                                     \
+#define PAYLOAD(status, containers)                                                                                                      \
         "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"m1\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"" INSTANCE "\"," \
-        "\"seqNum\":7,\"tasks\":[{\"arn\":\"" ARN "\",\"family\":\"web\",\"version\":\"3\",\"desiredStatus\":\"" status "\",\"networkMode\":\"bridge\"," \
+        "\"seqNum\":7,\"tasks\":[{\"arn\":\"" ARN "\",\"family\":\"web\",\"version\":\"3\",\"desiredStatus\":\"" status                  \
+        "\",\"networkMode\":\"bridge\","                                                                                                 \
         "\"containers\":[" containers "]}]}}"
 #define WEB "{\"name\":\"web\",\"image\":\"nginx\",\"portMappings\":[{\"containerPort\":80,\"protocol\":\"tcp\"}]}"
-#define LOGGING                                                                                                                          \
-        "{\"name\":\"web\",\"image\":\"nginx\",\"dockerConfig\":{\"hostConfig\":\"{\\\"LogConfig\\\":{\\\"Type\\\":\\\"awslogs\\\",\\\"Config\\\":" \
+#define LOGGING                                                                                                                      \
+        "{\"name\":\"web\",\"image\":\"nginx\",\"dockerConfig\":{\"hostConfig\":\"{\\\"LogConfig\\\":{\\\"Type\\\":\\\"awslogs\\\"," \
+        "\\\"Config\\\":"                                                                                                            \
         "{\\\"awslogs-group\\\":\\\"g\\\",\\\"awslogs-stream\\\":\\\"s\\\"}}}\"}}"
 
 static void run_task(struct lab *lab, const char *payload)
@@ -300,11 +304,14 @@ static void test_registers_runs_and_stops(void **state)
         assert_non_null(strstr(lab->registrations.data, "\"stringSetValue\":[\"22\",\"2375\""));
         run_task(lab, PAYLOAD("RUNNING", WEB));
         assert_non_null(strstr(lab->reports.data, "\"status\":\"RUNNING\""));
-        assert_non_null(strstr(lab->reports.data, "\"networkBindings\":[{\"bindIP\":\"0.0.0.0\",\"containerPort\":80,\"hostPort\":40000,\"protocol\":\"tcp\"}]"));
+        assert_non_null(
+                strstr(lab->reports.data,
+                       "\"networkBindings\":[{\"bindIP\":\"0.0.0.0\",\"containerPort\":80,\"hostPort\":40000,\"protocol\":\"tcp\"}]"));
         assert_non_null(strstr(lab->reports.data, "\"imageDigest\":\"sha256:digest\""));
         assert_non_null(strstr(lab->reports.data, "\"pullStartedAt\":1"));
         pass(lab, 50);
-        assert_non_null(strstr(lab->acs_in.data, "{\"type\":\"AckRequest\",\"message\":{\"cluster\":\"c\",\"containerInstance\":\"" INSTANCE "\",\"messageId\":\"m1\"}}"));
+        assert_non_null(strstr(lab->acs_in.data, "{\"type\":\"AckRequest\",\"message\":{\"cluster\":\"c\",\"containerInstance\":\"" INSTANCE
+                                                 "\",\"messageId\":\"m1\"}}"));
         say(lab, PAYLOAD("STOPPED", ""));
         assert_true(wait_for(lab, has_stopped_report));
         assert_non_null(strstr(lab->reports.data, "\"exitCode\":143"));
@@ -539,15 +546,22 @@ static void test_metadata(void **state)
         struct fetched f = {0};
         char path[128];
 
-        run_task(lab, "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"m1\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"" INSTANCE "\",\"seqNum\":7,"
-                      "\"tasks\":[{\"arn\":\"" ARN "\",\"family\":\"web\",\"version\":\"3\",\"desiredStatus\":\"RUNNING\",\"containers\":[" WEB "],"
-                      "\"roleCredentials\":{\"credentialsId\":\"cid\",\"roleArn\":\"role\",\"accessKeyId\":\"ak\",\"secretAccessKey\":\"sk\",\"sessionToken\":\"st\"}}]}}");
+        run_task(lab,
+                 "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"m1\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"" INSTANCE
+                 "\",\"seqNum\":7,"
+                 "\"tasks\":[{\"arn\":\"" ARN "\",\"family\":\"web\",\"version\":\"3\",\"desiredStatus\":\"RUNNING\",\"containers\":[" WEB
+                 "],"
+                 "\"roleCredentials\":{\"credentialsId\":\"cid\",\"roleArn\":\"role\",\"accessKeyId\":\"ak\",\"secretAccessKey\":\"sk\","
+                 "\"sessionToken\":\"st\"}}]}}");
         const struct engine_task *t = engine_find(&lab->agent->engine, ARN);
         (void)snprintf(path, sizeof(path), "/v4/%s/task", t->containers[0].endpoint_id);
         fetch(lab, path, &f);
         assert_int_equal(f.status, 200);
-        assert_non_null(strstr(f.body.data, "\"TaskARN\":\"" ARN "\",\"Family\":\"web\",\"Revision\":\"3\",\"DesiredStatus\":\"RUNNING\",\"KnownStatus\":\"RUNNING\""));
-        assert_non_null(strstr(f.body.data, "\"Ports\":[{\"ContainerPort\":80,\"Protocol\":\"tcp\",\"HostPort\":40000,\"HostIp\":\"0.0.0.0\"}]"));
+        assert_non_null(strstr(f.body.data,
+                               "\"TaskARN\":\"" ARN
+                               "\",\"Family\":\"web\",\"Revision\":\"3\",\"DesiredStatus\":\"RUNNING\",\"KnownStatus\":\"RUNNING\""));
+        assert_non_null(
+                strstr(f.body.data, "\"Ports\":[{\"ContainerPort\":80,\"Protocol\":\"tcp\",\"HostPort\":40000,\"HostIp\":\"0.0.0.0\"}]"));
         fetch(lab, "/v4/nobody", &f);
         assert_int_equal(f.status, 404);
         fetch(lab, "/v2/credentials/cid", &f);

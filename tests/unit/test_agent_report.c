@@ -122,12 +122,14 @@ static void test_running_is_not_left_out(void **state)
         t->state = TASK_STOPPED;
         expect(t,
                "{\"cluster\":\"lab\",\"task\":\"x/t1\",\"status\":\"RUNNING\",\"reason\":\"\",\"containers\":[{\"containerName\":\"a\","
-               "\"runtimeId\":\"t1-3826002220\",\"status\":\"RUNNING\"},{\"containerName\":\"b\",\"runtimeId\":\"t1-3876335077\",\"status\":\"RUNNING\"}]}",
+               "\"runtimeId\":\"t1-3826002220\",\"status\":\"RUNNING\"},{\"containerName\":\"b\",\"runtimeId\":\"t1-3876335077\","
+               "\"status\":\"RUNNING\"}]}",
                true);
         accept_now(t);
         expect(t,
                "{\"cluster\":\"lab\",\"task\":\"x/t1\",\"status\":\"STOPPED\",\"reason\":\"\",\"containers\":[{\"containerName\":\"a\","
-               "\"runtimeId\":\"t1-3826002220\",\"exitCode\":1,\"status\":\"STOPPED\"},{\"containerName\":\"b\",\"runtimeId\":\"t1-3876335077\","
+               "\"runtimeId\":\"t1-3826002220\",\"exitCode\":1,\"status\":\"STOPPED\"},{\"containerName\":\"b\",\"runtimeId\":\"t1-"
+               "3876335077\","
                "\"exitCode\":1,\"status\":\"STOPPED\"}]}",
                true);
         engine_task_free(t);
@@ -154,8 +156,9 @@ static void test_kept_and_read_again(void **state)
 {
         struct arena arena CLEANUP_ARENA = {0};
         struct buf task_text CLEANUP_BUF = {0}, state_text CLEANUP_BUF = {0}, again CLEANUP_BUF = {0};
-        struct engine_task *t = task_of("{\"arn\":\"x/t1\",\"roleCredentials\":{\"credentialsId\":\"c\",\"secretAccessKey\":\"very secret\"},"
-                                        "\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]}");
+        struct engine_task *t =
+                task_of("{\"arn\":\"x/t1\",\"roleCredentials\":{\"credentialsId\":\"c\",\"secretAccessKey\":\"very secret\"},"
+                        "\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]}");
         struct saved_task *saved = NULL;
         struct saved_task_state *saved_state = NULL;
 
@@ -224,8 +227,11 @@ static void test_metrics(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_usual_life),         cmocka_unit_test(test_running_is_not_left_out), cmocka_unit_test(test_failure_has_no_exit_code),
-                cmocka_unit_test(test_kept_and_read_again), cmocka_unit_test(test_metrics),
+                cmocka_unit_test(test_usual_life),
+                cmocka_unit_test(test_running_is_not_left_out),
+                cmocka_unit_test(test_failure_has_no_exit_code),
+                cmocka_unit_test(test_kept_and_read_again),
+                cmocka_unit_test(test_metrics),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,7 +64,8 @@ static void put_rest(const struct runtime_container_spec *s, struct buf *out)
         for (uint32_t i = 0; i < s->n_mounts; i++)
                 buf_printf(out, "mount %s %s -> %s%s%s%s\n", s->mounts[i].kind == RUNTIME_MOUNT_TMPFS ? "tmpfs" : "bind",
                            s->mounts[i].source != NULL ? s->mounts[i].source : s->mounts[i].options, s->mounts[i].destination,
-                           s->mounts[i].read_only ? " ro" : "", s->mounts[i].create ? " create" : "", s->mounts[i].copy_up ? " copy-up" : "");
+                           s->mounts[i].read_only ? " ro" : "", s->mounts[i].create ? " create" : "",
+                           s->mounts[i].copy_up ? " copy-up" : "");
         put_text(out, "hostname", s->hostname);
         put_list(out, "host", &s->extra_hosts);
         put_list(out, "dns", &s->dns);
@@ -80,8 +81,8 @@ static void put_rest(const struct runtime_container_spec *s, struct buf *out)
         put_list(out, "cap-add", &s->cap_add);
         put_list(out, "cap-drop", &s->cap_drop);
         for (uint32_t i = 0; i < s->n_devices; i++)
-                buf_printf(out, "device %s %s %d%d%d\n", s->devices[i].host_path, s->devices[i].container_path, s->devices[i].read, s->devices[i].write,
-                           s->devices[i].mknod);
+                buf_printf(out, "device %s %s %d%d%d\n", s->devices[i].host_path, s->devices[i].container_path, s->devices[i].read,
+                           s->devices[i].write, s->devices[i].mknod);
         put_text(out, "seccomp", s->seccomp);
         put_text(out, "apparmor", s->apparmor_profile);
         put_map(out, "sysctl", &s->sysctls);
@@ -165,24 +166,36 @@ static void test_smallest(void **state)
         engine_task_free(t);
 }
 
-#define EVERYTHING                                                                                                                       \
-        "{\"arn\":\"a/t1\",\"family\":\"f\",\"version\":\"1\",\"networkMode\":\"bridge\",\"cpu\":0.5,\"memory\":256,\"ipcMode\":\"none\","    \
+#define EVERYTHING                                                                                                                         \
+        "{\"arn\":\"a/t1\",\"family\":\"f\",\"version\":\"1\",\"networkMode\":\"bridge\",\"cpu\":0.5,\"memory\":256,\"ipcMode\":\"none\"," \
         "\"roleCredentials\":{\"credentialsId\":\"cid\",\"secretAccessKey\":\"s\"},"                                                       \
-        "\"volumes\":[{\"name\":\"h\",\"type\":\"host\",\"host\":{\"sourcePath\":\"/srv\"}},{\"name\":\"scratch\",\"type\":\"host\",\"host\":{}},"   \
-        "{\"name\":\"sh ared\",\"type\":\"docker\",\"dockerVolumeConfiguration\":{\"scope\":\"shared\",\"autoprovision\":true}}],"              \
-        "\"containers\":[{\"name\":\"web\",\"image\":\"i\",\"cpu\":128,\"memory\":2,\"command\":[\"ignored\"],\"entryPoint\":[\"/bin/e\",\"-x\"],"    \
-        "\"environment\":{\"A\":\"b\",\"AWS_REGION\":\"mars\"},\"links\":[\"db:data\"],\"overrides\":\"{\\\"command\\\":[\\\"run\\\",\\\"it\\\"]}\","  \
-        "\"mountPoints\":[{\"sourceVolume\":\"h\",\"containerPath\":\"/h\",\"readOnly\":true},{\"sourceVolume\":\"scratch\",\"containerPath\":\"/s\"},"  \
-        "{\"sourceVolume\":\"sh ared\",\"containerPath\":\"/d\"}],\"volumesFrom\":[{\"sourceContainer\":\"db\",\"readOnly\":true}],"            \
-        "\"dockerConfig\":{\"config\":\"{\\\"User\\\":\\\"1000:1000\\\",\\\"WorkingDir\\\":\\\"/w\\\",\\\"Hostname\\\":\\\"hh\\\",\\\"Tty\\\":true,"  \
-        "\\\"OpenStdin\\\":true,\\\"StopSignal\\\":\\\"SIGQUIT\\\",\\\"Labels\\\":{\\\"l\\\":\\\"v\\\"}}\",\"hostConfig\":\"{\\\"Privileged\\\":true,"    \
-        "\\\"CapAdd\\\":[\\\"NET_ADMIN\\\"],\\\"CapDrop\\\":[\\\"ALL\\\"],\\\"Devices\\\":[{\\\"PathOnHost\\\":\\\"/dev/fuse\\\",\\\"PathInContainer\\\":"    \
-        "\\\"/dev/f\\\",\\\"CgroupPermissions\\\":\\\"rw\\\"}],\\\"Init\\\":true,\\\"ShmSize\\\":1048576,\\\"Tmpfs\\\":{\\\"/t\\\":\\\"size=1m\\\"},"       \
-        "\\\"MemoryReservation\\\":1048576,\\\"MemorySwap\\\":-1,\\\"MemorySwappiness\\\":10,\\\"Ulimits\\\":[{\\\"Name\\\":\\\"nofile\\\",\\\"Soft\\\":10,"  \
-        "\\\"Hard\\\":20}],\\\"Sysctls\\\":{\\\"net.core.somaxconn\\\":\\\"9\\\"},\\\"Dns\\\":[\\\"1.1.1.1\\\"],\\\"DnsSearch\\\":[\\\"x.y\\\"],"           \
-        "\\\"ExtraHosts\\\":[\\\"e:10.0.0.1\\\"],\\\"SecurityOpt\\\":[\\\"no-new-privileges\\\",\\\"apparmor:p\\\",\\\"seccomp=unconfined\\\"],"            \
-        "\\\"ReadonlyRootfs\\\":true,\\\"LogConfig\\\":{\\\"Type\\\":\\\"json-file\\\",\\\"Config\\\":{\\\"max-size\\\":\\\"10m\\\"}}}\"}},"              \
-        "{\"name\":\"db\",\"image\":\"i\",\"portMappings\":[{\"containerPort\":5432,\"protocol\":\"tcp\"}],"                                  \
+        "\"volumes\":[{\"name\":\"h\",\"type\":\"host\",\"host\":{\"sourcePath\":\"/"                                                      \
+        "srv\"}},{\"name\":\"scratch\",\"type\":\"host\",\"host\":{}},"                                                                    \
+        "{\"name\":\"sh ared\",\"type\":\"docker\",\"dockerVolumeConfiguration\":{\"scope\":\"shared\",\"autoprovision\":true}}],"         \
+        "\"containers\":[{\"name\":\"web\",\"image\":\"i\",\"cpu\":128,\"memory\":2,\"command\":[\"ignored\"],\"entryPoint\":[\"/bin/"     \
+        "e\",\"-x\"],"                                                                                                                     \
+        "\"environment\":{\"A\":\"b\",\"AWS_REGION\":\"mars\"},\"links\":[\"db:data\"],\"overrides\":\"{\\\"command\\\":[\\\"run\\\","     \
+        "\\\"it\\\"]}\","                                                                                                                  \
+        "\"mountPoints\":[{\"sourceVolume\":\"h\",\"containerPath\":\"/"                                                                   \
+        "h\",\"readOnly\":true},{\"sourceVolume\":\"scratch\",\"containerPath\":\"/s\"},"                                                  \
+        "{\"sourceVolume\":\"sh ared\",\"containerPath\":\"/d\"}],\"volumesFrom\":[{\"sourceContainer\":\"db\",\"readOnly\":true}],"       \
+        "\"dockerConfig\":{\"config\":\"{\\\"User\\\":\\\"1000:1000\\\",\\\"WorkingDir\\\":\\\"/"                                          \
+        "w\\\",\\\"Hostname\\\":\\\"hh\\\",\\\"Tty\\\":true,"                                                                              \
+        "\\\"OpenStdin\\\":true,\\\"StopSignal\\\":\\\"SIGQUIT\\\",\\\"Labels\\\":{\\\"l\\\":\\\"v\\\"}}\",\"hostConfig\":\"{"             \
+        "\\\"Privileged\\\":true,"                                                                                                         \
+        "\\\"CapAdd\\\":[\\\"NET_ADMIN\\\"],\\\"CapDrop\\\":[\\\"ALL\\\"],\\\"Devices\\\":[{\\\"PathOnHost\\\":\\\"/dev/"                  \
+        "fuse\\\",\\\"PathInContainer\\\":"                                                                                                \
+        "\\\"/dev/f\\\",\\\"CgroupPermissions\\\":\\\"rw\\\"}],\\\"Init\\\":true,\\\"ShmSize\\\":1048576,\\\"Tmpfs\\\":{\\\"/"             \
+        "t\\\":\\\"size=1m\\\"},"                                                                                                          \
+        "\\\"MemoryReservation\\\":1048576,\\\"MemorySwap\\\":-1,\\\"MemorySwappiness\\\":10,\\\"Ulimits\\\":[{\\\"Name\\\":"              \
+        "\\\"nofile\\\",\\\"Soft\\\":10,"                                                                                                  \
+        "\\\"Hard\\\":20}],\\\"Sysctls\\\":{\\\"net.core.somaxconn\\\":\\\"9\\\"},\\\"Dns\\\":[\\\"1.1.1.1\\\"],\\\"DnsSearch\\\":[\\\"x." \
+        "y\\\"],"                                                                                                                          \
+        "\\\"ExtraHosts\\\":[\\\"e:10.0.0.1\\\"],\\\"SecurityOpt\\\":[\\\"no-new-privileges\\\",\\\"apparmor:p\\\",\\\"seccomp="           \
+        "unconfined\\\"],"                                                                                                                 \
+        "\\\"ReadonlyRootfs\\\":true,\\\"LogConfig\\\":{\\\"Type\\\":\\\"json-file\\\",\\\"Config\\\":{\\\"max-size\\\":\\\"10m\\\"}}}\"}" \
+        "},"                                                                                                                               \
+        "{\"name\":\"db\",\"image\":\"i\",\"portMappings\":[{\"containerPort\":5432,\"protocol\":\"tcp\"}],"                               \
         "\"mountPoints\":[{\"sourceVolume\":\"h\",\"containerPath\":\"/from-db\"}]}]}"
 
 static void test_everything(void **state)
@@ -206,7 +219,8 @@ static void test_everything(void **state)
                "mount bind /data/volumes/shared/sh_ared -> /d create copy-up\nmount tmpfs size=1m -> /t\n"
                "mount bind /srv -> /from-db ro create\nmount bind /data/anonymous -> /from-image ro\n"
                "hostname hh\nhost e:10.0.0.1\nhost data:172.31.240.9\nhost db:172.31.240.9\ndns 1.1.1.1\nsearch x.y\naddress 172.31.240.5\n"
-               "network /run/ns/x\nipc-none 1\nprivileged 1\nread-only-root 1\ncap-add NET_ADMIN\ncap-drop ALL\ndevice /dev/fuse /dev/f 110\n"
+               "network /run/ns/x\nipc-none 1\nprivileged 1\nread-only-root 1\ncap-add NET_ADMIN\ncap-drop ALL\ndevice /dev/fuse /dev/f "
+               "110\n"
                "seccomp unconfined\napparmor p\nsysctl net.core.somaxconn=9\ncpu-shares 128\nmemory 6291456\nreservation 1048576\nswap -1\n"
                "swappiness 10\nshm 1048576\nulimit nofile 10 20\nlog-max 10485760\n"
                "label l=v\nlabel com.amazonaws.ecs.cluster=lab\nlabel com.amazonaws.ecs.container-name=web\n"
@@ -217,7 +231,9 @@ static void test_everything(void **state)
 
 static void test_shared_namespaces(void **state)
 {
-        struct engine_task *t = task_of("{\"arn\":\"a/t1\",\"networkMode\":\"none\",\"pidMode\":\"task\",\"ipcMode\":\"task\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]}");
+        struct engine_task *t = task_of("{\"arn\":\"a/"
+                                        "t1\",\"networkMode\":\"none\",\"pidMode\":\"task\",\"ipcMode\":\"task\",\"containers\":[{\"name\":"
+                                        "\"a\",\"image\":\"i\"}]}");
         struct arena arena CLEANUP_ARENA = {0};
         struct spec_context context = bridge;
         struct runtime_container_spec spec;
@@ -247,8 +263,10 @@ static void test_sizes(void **state)
 
 static void test_ports(void **state)
 {
-        struct engine_task *t = task_of("{\"arn\":\"a/t1\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"portMappings\":[{\"containerPort\":80,\"hostPort\":8080},"
-                                        "{\"containerPort\":53,\"protocol\":\"udp\"},{\"containerPortRange\":\"1000-1004\"}]}]}");
+        struct engine_task *t =
+                task_of("{\"arn\":\"a/"
+                        "t1\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"portMappings\":[{\"containerPort\":80,\"hostPort\":8080},"
+                        "{\"containerPort\":53,\"protocol\":\"udp\"},{\"containerPortRange\":\"1000-1004\"}]}]}");
         struct arena arena CLEANUP_ARENA = {0};
         struct vpc_port *ports;
         uint32_t n;
@@ -273,8 +291,11 @@ static void test_registration(void **state)
 {
         struct arena arena CLEANUP_ARENA = {0};
         const struct agent_pair own = {"rack", "7"};
-        const struct agent_options options = {
-                .availability_zone = "us-east-1a", .attributes = &own, .n_attributes = 1, .reserved_memory = 1000, .reserved_ports = "[22,80]"};
+        const struct agent_options options = {.availability_zone = "us-east-1a",
+                                              .attributes = &own,
+                                              .n_attributes = 1,
+                                              .reserved_memory = 1000,
+                                              .reserved_ports = "[22,80]"};
         const struct machine machine = {.cpu = 2048, .memory = 4000, .arch = "x86_64"};
         struct ecs_register_container_instance_request first = {0}, again = {0};
         struct buf text CLEANUP_BUF = {0};

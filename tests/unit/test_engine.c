@@ -39,12 +39,12 @@ struct world {
         uint32_t hang_permille;  /* of creations and starts: never end */
         uint32_t crash_permille; /* of starts: the container ends by itself */
         int32_t exit_code;
-        int64_t run_us;          /* how long a container runs that ends by itself; 0: for ever */
+        int64_t run_us;           /* how long a container runs that ends by itself; 0: for ever */
         const char *runs_briefly; /* only this one ends by itself; NULL: any */
-        const char *hang_stop;   /* a container that does not react to being stopped */
+        const char *hang_stop;    /* a container that does not react to being stopped */
         int32_t probe_code;
         uint32_t max_running;
-        bool keep;               /* reports are never accepted */
+        bool keep; /* reports are never accepted */
         char trace[4096];
 };
 
@@ -98,7 +98,7 @@ static void later(struct world *w, enum job_kind kind, struct engine_task *t, st
 
 static void cancel(struct world *w, const struct engine_container *c, unsigned kinds)
 {
-        list_for_each(job, &w->jobs, struct job, link) {
+        list_for_each (job, &w->jobs, struct job, link) {
                 if (job->c == c && (kinds & (1u << job->kind)) != 0) {
                         list_remove(&job->link);
                         free(job);
@@ -195,10 +195,20 @@ static bool d_may_remove(struct engine_task *t)
         return !world_of(t->engine->env)->keep;
 }
 
-static const struct engine_driver driver = {
-        .pull = d_pull, .pull_cancel = d_pull_cancel, .prepare = d_prepare, .create = d_create, .start = d_start, .restart = d_start,
-        .abandon = d_abandon, .stop = d_stop, .probe = d_probe, .probe_cancel = d_probe_cancel, .release = d_release, .remove = d_remove,
-        .changed = d_changed, .may_remove = d_may_remove};
+static const struct engine_driver driver = {.pull = d_pull,
+                                            .pull_cancel = d_pull_cancel,
+                                            .prepare = d_prepare,
+                                            .create = d_create,
+                                            .start = d_start,
+                                            .restart = d_start,
+                                            .abandon = d_abandon,
+                                            .stop = d_stop,
+                                            .probe = d_probe,
+                                            .probe_cancel = d_probe_cancel,
+                                            .release = d_release,
+                                            .remove = d_remove,
+                                            .changed = d_changed,
+                                            .may_remove = d_may_remove};
 
 static void world_init(struct world *w, uint64_t seed)
 {
@@ -214,7 +224,7 @@ static void world_init(struct world *w, uint64_t seed)
 
 static void world_done(struct world *w)
 {
-        list_for_each(job, &w->jobs, struct job, link) {
+        list_for_each (job, &w->jobs, struct job, link) {
                 list_remove(&job->link);
                 free(job);
         }
@@ -247,7 +257,8 @@ static void run_job(struct world *w, struct job *job)
         }
         switch (job->kind) {
         case JOB_PULL:
-                engine_container_pulled(job->c, &(struct engine_pulled){.error = e, .digest = e ? NULL : "sha256:d", .started_ms = 1, .stopped_ms = 2});
+                engine_container_pulled(
+                        job->c, &(struct engine_pulled){.error = e, .digest = e ? NULL : "sha256:d", .started_ms = 1, .stopped_ms = 2});
                 break;
         case JOB_PREPARE:
                 engine_task_prepared(job->task, e);
@@ -259,7 +270,8 @@ static void run_job(struct world *w, struct job *job)
                 start_done(w, job, e);
                 break;
         case JOB_EXIT:
-                engine_container_exited(job->c, &(struct engine_exit){.has_exit_code = true, .exit_code = job->code, .finished_ms = w_now_ms(&w->env)});
+                engine_container_exited(
+                        job->c, &(struct engine_exit){.has_exit_code = true, .exit_code = job->code, .finished_ms = w_now_ms(&w->env)});
                 break;
         case JOB_PROBE:
                 engine_container_probed(job->c, job->code, "out", 3);
@@ -280,7 +292,7 @@ static struct job *next_job(struct world *w)
 {
         struct job *best = NULL;
 
-        list_for_each(job, &w->jobs, struct job, link) {
+        list_for_each (job, &w->jobs, struct job, link) {
                 if (best == NULL || job->due_us < best->due_us)
                         best = job;
         }
@@ -292,7 +304,7 @@ static void check_invariants(struct world *w)
 {
         int64_t cpu = 0;
 
-        list_for_each(t, &w->engine.order, struct engine_task, link) {
+        list_for_each (t, &w->engine.order, struct engine_task, link) {
                 if (t->holds_resources)
                         cpu += host_resources_cpu(t);
                 for (uint32_t i = 0; i < t->n_containers; i++) {
@@ -377,7 +389,8 @@ static void test_essential_exit_ends_the_task(void **state)
         w.run_us = 5000000;
         w.exit_code = 3;
         w.runs_briefly = "a";
-        struct engine_task *t = add_json(&w, "{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"},{\"name\":\"b\",\"image\":\"i\"}]}");
+        struct engine_task *t =
+                add_json(&w, "{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"},{\"name\":\"b\",\"image\":\"i\"}]}");
         run_until(&w, 4);
         assert_int_equal(t->state, TASK_RUNNING);
         run_until(&w, 3);
@@ -404,11 +417,12 @@ static void test_not_essential_exit_leaves_it(void **state)
         world_done(&w);
 }
 
-#define CHAIN                                                                                                          \
-        "{\"arn\":\"x/t\",\"containers\":["                                                                            \
-        "{\"name\":\"web\",\"image\":\"i\",\"dependsOn\":[{\"containerName\":\"db\",\"condition\":\"HEALTHY\"}],\"links\":[\"db:data\"]},"        \
-        "{\"name\":\"db\",\"image\":\"i\",\"startTimeout\":60,\"dependsOn\":[{\"containerName\":\"init\",\"condition\":\"SUCCESS\"}],"  \
-        "\"healthCheckType\":\"docker\",\"dockerConfig\":{\"config\":\"{\\\"Healthcheck\\\":{\\\"Test\\\":[\\\"CMD-SHELL\\\",\\\"x\\\"]}}\"}},"  \
+#define CHAIN                                                                                                                              \
+        "{\"arn\":\"x/t\",\"containers\":["                                                                                                \
+        "{\"name\":\"web\",\"image\":\"i\",\"dependsOn\":[{\"containerName\":\"db\",\"condition\":\"HEALTHY\"}],\"links\":[\"db:data\"]}," \
+        "{\"name\":\"db\",\"image\":\"i\",\"startTimeout\":60,\"dependsOn\":[{\"containerName\":\"init\",\"condition\":\"SUCCESS\"}],"     \
+        "\"healthCheckType\":\"docker\",\"dockerConfig\":{\"config\":\"{\\\"Healthcheck\\\":{\\\"Test\\\":[\\\"CMD-SHELL\\\",\\\"x\\\"]}}" \
+        "\"}},"                                                                                                                            \
         "{\"name\":\"init\",\"image\":\"i\",\"essential\":false}]}"
 
 static void test_order(void **state)
@@ -444,7 +458,8 @@ static void test_dependency_fails(void **state)
         struct engine_task *t = add_json(&w, CHAIN);
         run_until(&w, 5);
         assert_int_equal(t->state, TASK_STOPPED);
-        assert_string_equal(t->containers[1].reason, "TaskDependencyError: container db waits for init: SUCCESS, but that ended with exit code 1");
+        assert_string_equal(t->containers[1].reason,
+                            "TaskDependencyError: container db waits for init: SUCCESS, but that ended with exit code 1");
         assert_false(t->containers[0].has_run);
         world_done(&w);
 }
@@ -600,7 +615,8 @@ static void test_health(void **state)
         world_init(&w, 1);
         w.delay_us[JOB_PROBE] = 10000;
         struct engine_task *t = add_json(
-                &w, "{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"healthCheckType\":\"docker\",\"dockerConfig\":{\"config\":"
+                &w, "{\"arn\":\"x/"
+                    "t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"healthCheckType\":\"docker\",\"dockerConfig\":{\"config\":"
                     "\"{\\\"Healthcheck\\\":{\\\"Test\\\":[\\\"CMD\\\",\\\"x\\\"],\\\"Interval\\\":10000000000,\\\"Retries\\\":2}}\"}}]}");
         run_until(&w, 1);
         assert_int_equal(t->containers[0].health.status, HEALTH_HEALTHY);
@@ -622,14 +638,17 @@ static void test_rejections(void **state)
                 const char *json, *reason;
         } rows[] = {
                 {"{\"arn\":\"x/t\",\"containers\":[]}", "UnrecogniedTaskError: Error loading task - the task has no containers"},
-                {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\"}]}", "UnrecogniedTaskError: Error loading task - container 0 has no image"},
+                {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\"}]}",
+                 "UnrecogniedTaskError: Error loading task - container 0 has no image"},
                 {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"links\":[\"b\"]}]}", "refers to container b"},
                 {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"links\":[\"b\"]},{\"name\":\"b\",\"image\":\"i\","
                  "\"dependsOn\":[{\"containerName\":\"a\",\"condition\":\"START\"}]}]}",
                  "depends on itself"},
-                {"{\"arn\":\"x/t\",\"networkMode\":\"awsvpc\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]}", "no network mode \"awsvpc\""},
+                {"{\"arn\":\"x/t\",\"networkMode\":\"awsvpc\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]}",
+                 "no network mode \"awsvpc\""},
                 {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"secrets\":[{\"name\":\"x\"}]}]}", "uses secrets"},
-                {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"dockerConfig\":{\"config\":\"{oops\"}}]}", "dockerConfig.config"},
+                {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"dockerConfig\":{\"config\":\"{oops\"}}]}",
+                 "dockerConfig.config"},
         };
 
         (void)state;
@@ -655,12 +674,13 @@ static void random_task(struct world *w, int i)
 
         buf_printf(&json, "{\"arn\":\"x/t%d\",\"cpu\":%u.%u,\"containers\":[", i, rnd(w) % 3, rnd(w) % 10);
         for (uint32_t k = 0; k < n; k++) {
-                buf_printf(&json, "%s{\"name\":\"c%u\",\"image\":\"i\",\"essential\":%s", k > 0 ? "," : "", k, rnd(w) % 3 > 0 || k == 0 ? "true" : "false");
+                buf_printf(&json, "%s{\"name\":\"c%u\",\"image\":\"i\",\"essential\":%s", k > 0 ? "," : "", k,
+                           rnd(w) % 3 > 0 || k == 0 ? "true" : "false");
                 if (k > 0 && rnd(w) % 2 == 0) {
                         static const char *const conditions[] = {"START", "COMPLETE", "SUCCESS"};
 
-                        buf_printf(&json, ",\"startTimeout\":30,\"dependsOn\":[{\"containerName\":\"c%u\",\"condition\":\"%s\"}]", rnd(w) % k,
-                                   conditions[rnd(w) % 3]);
+                        buf_printf(&json, ",\"startTimeout\":30,\"dependsOn\":[{\"containerName\":\"c%u\",\"condition\":\"%s\"}]",
+                                   rnd(w) % k, conditions[rnd(w) % 3]);
                 }
                 if (rnd(w) % 4 == 0)
                         buf_append_str(&json, ",\"restartPolicy\":{\"enabled\":true,\"restartAttemptPeriod\":60}");
@@ -695,10 +715,10 @@ static void test_seeds(void **state)
                                         engine_task_stop(t, NULL);
                         }
                 }
-                list_for_each(t, &w.engine.order, struct engine_task, link)
+                list_for_each (t, &w.engine.order, struct engine_task, link)
                         engine_task_stop(t, NULL);
                 run_until(&w, 600);
-                list_for_each(t, &w.engine.order, struct engine_task, link)
+                list_for_each (t, &w.engine.order, struct engine_task, link)
                         assert_int_equal(t->state, TASK_STOPPED);
                 assert_int_equal(w.engine.resources.cpu_used, 0);
                 run_until(&w, 7200);
