@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,13 +58,11 @@ int filter_quoted(struct filter_text *text, const char **ret, struct error *erro
 
 /* ---- regular expressions ---- */
 
-/* How often "{n,m}" at p repeats what is before it; -1 when it is not that, or too often, or repeats a repetition. */
+/* How often "{n,m}" at p repeats what is before it; -1 when it is not that, or too often. */
 static int repeats(const char *p)
 {
         int n = 0, m = 0, end = 0;
 
-        if (strchr("*+?}", p[-1]) != NULL)
-                return -1;
         if (sscanf(p, "{%2d}%n", &n, &end) == 1 && end > 0)
                 m = n;
         else if (sscanf(p, "{%2d,}%n", &n, &end) == 1 && end > 0)
@@ -101,31 +100,47 @@ static bool is_regex_character(char c)
         return isalnum((unsigned char)c) || (c != '\0' && strchr("^$?[]{}|*+.:_#=@/;,- ", c) != NULL);
 }
 
+/* Counts a quantifier at p in. Each needs something before it that is not repeated already: glibc copies a repetition of repetitions
+ * until memory is gone. */
+static bool check_quantifier(const char *p, bool has_atom, int *total)
+{
+        int n = *p == '{' ? repeats(p) : 0;
+
+        *total += n;
+        return has_atom && n >= 0 && *total <= REPEAT_TOTAL_MAX;
+}
+
 /* What is between the percent signs, as POSIX writes it; NULL when it uses what is not supported. */
 static char *translate(struct filter_text *text, const char *p, const char *end)
 {
         char *result = arena_bytes(text->arena, (size_t)(end - p) * 6 + 1), *out = result;
-        bool in_class = false;
+        bool in_class = false, has_atom = false; /* what a quantifier could repeat stands before p */
         int total = 0;
 
         for (; p < end && out != NULL; p++) {
                 if (*p == '\\') {
                         p++;
                         out = put_escape(out, p < end ? *p : '\0', in_class);
+                        has_atom = true;
                         continue;
                 }
                 if (!is_regex_character(*p))
                         return NULL;
-                if (*p == '{' && !in_class) {
-                        int n = repeats(p);
-
-                        total += n;
-                        if (n < 0 || total > REPEAT_TOTAL_MAX)
-                                return NULL;
-                }
-                if (*p == '[' || *p == ']')
-                        in_class = *p == '[';
                 *out++ = *p;
+                if (in_class) {
+                        has_atom = *p == ']';
+                        in_class = !has_atom;
+                } else if (strchr("*+?{", *p) != NULL) {
+                        if (!check_quantifier(p, has_atom, &total))
+                                return NULL;
+                        has_atom = false;
+                        if (*p == '{') /* to its end, which check_quantifier saw */
+                                for (; *p != '}'; *out++ = *++p)
+                                        ;
+                } else {
+                        in_class = *p == '[';
+                        has_atom = strchr("^|$[", *p) == NULL;
+                }
         }
         if (out == NULL)
                 return NULL;
@@ -160,9 +175,8 @@ int filter_regex_parse(struct filter_text *text, struct filter_regex **list, str
 
 bool filter_regex_match(const struct filter_regex *regex, const char *s, size_t len)
 {
-        regmatch_t range = {.rm_so = 0, .rm_eo = (regoff_t)len};
-
-        return regexec(&regex->compiled, s, 1, &range, REG_STARTEND) == 0;
+        /* regexec wants the text to be terminated; this, its GNU sister, does not. It locks the pattern and does not change it. */
+        return re_search((regex_t *)(uintptr_t)&regex->compiled, s, (regoff_t)len, 0, (regoff_t)len, NULL) >= 0;
 }
 
 void filter_regex_done(struct filter_regex *list)

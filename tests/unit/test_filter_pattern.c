@@ -49,6 +49,9 @@ static const struct {
         {"%\\d{1,3}\\.\\d{1,3}%", "ip 10x2", false},
         {"%gray|grey%", "so grey", true},
         {"-%\\s%", "nospace", true},
+        {"%[*+]+x{2}y?%", "a*+xx", true},
+        {"%a{2,}b%", "caab", true},
+        {"%\\.+$%", "end...", true},
 
         {"{ $.eventType = \"UpdateTrail\" }", TRAIL, true},
         {"{ $.eventType = UpdateTrail }", TRAIL, true},
@@ -145,7 +148,7 @@ static void test_matches(void **state)
 static void test_refusals(void **state)
 {
         static const char *const bad[] = {
-                "ERROR:", "a.b", "\"open", "%open", "%%", "%(a)%", "%a{1,999}%", "%a{9}{9}%", "%a*{9}%", "%a{64}b{64}c{64}d{64}e{64}%", "%\\1%", "%a%%b%", "%[z-a]%", "%!%", "%a% %b% %c%",
+                "ERROR:", "a.b", "\"open", "%open", "%%", "%(a)%", "%a{1,999}%", "%a{9}{9}%", "%a*{9}%", "%a++%", "%+a%", "%a|*%", "%a{2}?%", "%a{64}b{64}c{64}d{64}e{64}%", "%\\1%", "%a%%b%", "%[z-a]%", "%!%", "%a% %b% %c%",
                 "{", "{}", "{ $ }", "{ $.a }", "{ $.a = }", "{ $.a = 1", "{ $.a = 1 } x", "{ $.a > x }", "{ $.a > \"1\" && }", "{ a = 1 }",
                 "{ $.a IS }", "{ $.a[x] = 1 }", "{ $.a[0 = 1 }", "{ ($.a = 1 }", "{ $.a = 1 & $.b = 2 }", "{ $.a > %x% }",
                 "[", "[a", "[a, ...,b, ...]", "[a = 1 && b = 2]", "[a = ]", "[a] b", "[a ! 1]", "-", "?", "a\"b\"", "\"a\"b",
