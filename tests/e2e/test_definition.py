@@ -20,11 +20,14 @@ class Definition(LabTest):
         code = next(c for c in task['containers'] if c['name'] == 'main').get('exitCode')
         self.assertEqual(0, code, (task['stoppedReason'], [c.get('reason') for c in task['containers']]))
         stream = f'ecs/main/{arn.rsplit("/", 1)[1]}'
-        return [e['message'] for e in self.lab.logs.get_log_events(
-            logGroupName='/ecs/definition', logStreamName=stream, startFromHead=True)['events']]
+
+        def lines():
+            return [e['message'] for e in self.lab.logs.get_log_events(
+                logGroupName='/ecs/definition', logStreamName=stream, startFromHead=True)['events']]
+        return wait_for(lines, 15, 'the output in the log')
 
     def test_process(self):
-        lines = self.output('process', 'echo $GREETING; pwd; id -u; id -g; ulimit -n; cat /proc/self/oom_score_adj >/dev/null; hostname',
+        lines = self.output('process', 'echo "$GREETING"; pwd; id -u; id -g; ulimit -n; cat /proc/self/oom_score_adj >/dev/null; hostname',
                             environment=[{'name': 'GREETING', 'value': 'hello  "there"'}], workingDirectory='/tmp', user='1000:1001',
                             ulimits=[{'name': 'nofile', 'softLimit': 512, 'hardLimit': 1024}], hostname='box')
         self.assertEqual(['hello  "there"', '/tmp', '1000', '1001', '512', 'box'], lines)
@@ -72,7 +75,8 @@ class Definition(LabTest):
         self.assertNotIn(lines[1], ('sh', 'cat', 'busybox'))
 
     def test_terminal(self):
-        self.assertEqual(['tty'], self.output('terminal', 'test -t 1 && echo tty', pseudoTerminal=True))
+        lines = self.output('terminal', 'test -t 1 && echo tty', pseudoTerminal=True)
+        self.assertEqual(['tty'], [line.rstrip('\r') for line in lines])
 
     def test_volumes(self):
         host = os.path.join(self.lab.dir, 'hostvolume')
@@ -103,7 +107,7 @@ class Definition(LabTest):
 
     def test_dependencies(self):
         first = {'name': 'first', 'essential': False, 'command': ['sh', '-c', 'sleep 1; exit 3']}
-        self.output('complete', 'true', containers=[first], dependsOn=[{'containerName': 'first', 'condition': 'COMPLETE'}])
+        self.output('complete', 'echo after', containers=[first], dependsOn=[{'containerName': 'first', 'condition': 'COMPLETE'}])
         arn = self.lab.run(self.register('success', first, {'name': 'main', 'command': ['true'],
                                                             'dependsOn': [{'containerName': 'first', 'condition': 'SUCCESS'}]}))
         task = self.lab.wait_status(arn, 'STOPPED', 60)
@@ -158,8 +162,8 @@ class Definition(LabTest):
         self.assertIn('"Name":"main"', lines[1])
 
     def test_task_size(self):
-        lines = self.output('sized', 'true', cpu='256', memory='64', networkMode='bridge')
-        self.assertEqual([], lines)
+        lines = self.output('sized', 'echo fits', cpu='256', memory='64', networkMode='bridge')
+        self.assertEqual(['fits'], lines)
 
 
 def get_or_none(url):
