@@ -22,6 +22,8 @@
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define CPU_PERIOD_US 100000
 #define JSON_DEPTH 32
+#define NOFILE_SOFT 1024
+#define NOFILE_HARD 524288
 
 struct making {
         const struct bundle_context *context;
@@ -108,6 +110,31 @@ static const char *limit_text(struct arena *arena, int64_t value)
         return value < 0 ? "18446744073709551615" : arena_printf(arena, "%lld", (long long)value);
 }
 
+/* As many open files as Docker gives, when the definition says nothing: the agent's own limits are not the container's. */
+static int make_nofile(struct making *m, struct oci_spec_process *process)
+{
+        struct oci_spec_rlimit *rlimit;
+        int64_t max = (int64_t)m->context->nofile_max;
+
+        for (uint32_t i = 0; max > 0 && i < m->spec->n_ulimits; i++) {
+                const struct runtime_ulimit *ulimit = &m->spec->ulimits[i];
+
+                if (!str_eq_nocase(ulimit->name, "nofile"))
+                        continue;
+                if (ulimit->hard < 0 || ulimit->hard > max)
+                        return error_set(m->error, EINVAL, "ulimits: nofile %lld is more than this node can give, which is %lld: raise its own limit (LimitNOFILE)",
+                                         (long long)ulimit->hard, (long long)max);
+                return 0;
+        }
+        if (max == 0)
+                return 0;
+        rlimit = SHAPE_PUSH(m->arena, &process->rlimits);
+        rlimit->type = "RLIMIT_NOFILE";
+        rlimit->soft = limit_text(m->arena, MIN(max, NOFILE_SOFT));
+        rlimit->hard = limit_text(m->arena, MIN(max, NOFILE_HARD));
+        return 0;
+}
+
 static void make_rlimits(struct making *m, struct oci_spec_process *process)
 {
         for (uint32_t i = 0; i < m->spec->n_ulimits; i++) {
@@ -147,6 +174,9 @@ static int make_process(struct making *m, struct oci_spec *config)
                 return r;
         make_env(m, &p->env);
         make_rlimits(m, p);
+        r = make_nofile(m, p);
+        if (r < 0)
+                return r;
         make_capabilities(m, p);
         p->user = ARENA_NEW(m->arena, struct oci_spec_user);
         SHAPE_SET(p->user, oci_spec_user, uid, (int64_t)m->user.uid);
@@ -265,13 +295,15 @@ static int make_seccomp(struct making *m, struct oci_spec *config, struct oci_sp
                 out->seccomp = given;
                 return 0;
         }
+        /* crun takes a compiled program instead of the profile where it is given one (crun(1), run.oci.seccomp_bpf_data). */
+        compiled = m->context->seccomp != NULL ? seccomp_cache_get(m->context->seccomp, m->capabilities) : NULL;
+        if (compiled != NULL) {
+                string_map_set(m->arena, &config->annotations, "run.oci.seccomp_bpf_data", compiled);
+                return 0;
+        }
         seccomp_default_profile(m->capabilities, &profile);
         out->seccomp = arena_strndup(m->arena, profile.data, profile.len);
         buf_done(&profile);
-        /* crun takes a compiled program instead of the profile where it is given one (crun(1), run.oci.seccomp_bpf_data). */
-        compiled = m->context->seccomp != NULL ? seccomp_cache_get(m->context->seccomp, m->capabilities) : NULL;
-        if (compiled != NULL)
-                string_map_set(m->arena, &config->annotations, "run.oci.seccomp_bpf_data", compiled);
         return 0;
 }
 
@@ -321,26 +353,30 @@ int bundle_write(const struct bundle_context *context, const struct runtime_cont
         const char *user = spec->user != NULL ? spec->user : image != NULL ? image->user : NULL;
         struct making m = {.context = context, .spec = spec, .arena = arena, .error = error};
         struct bundle_result result = {.config_path = arena_printf(arena, "%s/config.json", context->dir)};
-        struct oci_spec config = {.oci_version = "1.0.2"};
+        struct oci_spec *config = ARENA_NEW(arena, struct oci_spec);
         int r;
 
+        config->oci_version = "1.0.2";
+        /* A label must not steer crun. */
         for (uint32_t i = 0; i < spec->annotations.n; i++)
-                string_map_set(arena, &config.annotations, spec->annotations.items[i].key, spec->annotations.items[i].value);
+                if (!str_starts_with(spec->annotations.items[i].key, "run.oci."))
+                        string_map_set(arena, &config->annotations, spec->annotations.items[i].key, spec->annotations.items[i].value);
         r = user_resolve(spec->pause ? NULL : user, context->layers, context->n_layers, arena, &m.user, error);
         if (r < 0 || (r = capabilities_resolve(spec->privileged, &spec->cap_add, &spec->cap_drop, &m.capabilities, error)) < 0 ||
-            (r = pick_stop_signal(&m, &result.stop_signal)) < 0 || (r = make_process(&m, &config)) < 0 ||
-            (r = mounts_fill(context, spec, arena, &config.mounts, &result, error)) < 0 || (r = make_linux(&m, &config)) < 0)
+            (r = pick_stop_signal(&m, &result.stop_signal)) < 0 || (r = make_process(&m, config)) < 0 ||
+            (r = mounts_fill(context, spec, arena, &config->mounts, &result, error)) < 0 || (r = make_linux(&m, config)) < 0)
                 return r;
-        config.root = ARENA_NEW(arena, struct oci_spec_root);
-        config.root->path = context->rootfs;
-        SHAPE_SET(config.root, oci_spec_root, readonly, spec->read_only_root);
+        config->root = ARENA_NEW(arena, struct oci_spec_root);
+        config->root->path = context->rootfs;
+        SHAPE_SET(config->root, oci_spec_root, readonly, spec->read_only_root);
         if (spec->uts.mode == RUNTIME_NS_PRIVATE) {
-                config.hostname = netfiles_hostname(spec, arena);
-                config.domainname = spec->domain_name;
+                config->hostname = netfiles_hostname(spec, arena);
+                config->domainname = spec->domain_name;
         }
-        r = write_config(&m, &config, result.config_path);
+        r = write_config(&m, config, result.config_path);
         if (r < 0)
                 return r;
+        result.config = config;
         *ret = result;
         return 0;
 }

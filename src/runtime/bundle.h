@@ -11,6 +11,8 @@
 #include "runtime/runtime.h"
 
 struct seccomp_cache; /* runtime/seccomp_profile.h */
+struct oci_image_config;
+struct oci_spec;
 
 struct bundle_context {
         const char *dir;          /* the bundle: config.json and the generated files are written here */
@@ -23,6 +25,7 @@ struct bundle_context {
         int cgroup_version;       /* 1 or 2 */
         struct seccomp_cache *seccomp; /* compiled default profiles; NULL: crun compiles each time */
         bool swap_accounting;     /* memory.memsw / memory.swap is there */
+        uint64_t nofile_max;      /* most open files that a process of this node may be allowed; 0: leave it as it comes */
         /* Directory for image volume `index` (the owner makes it, and copies the image's files up): asked for each VOLUME of the
          * image that no mount covers, unless spec->no_image_volumes. */
         const char *(*volume_dir)(uint32_t index, const char *destination, void *data);
@@ -32,6 +35,7 @@ struct bundle_context {
 struct bundle_result {
         int stop_signal;       /* number */
         const char *config_path; /* DIR/config.json, in the arena */
+        const struct oci_spec *config; /* what was written there; in the arena */
         /* The mounts of the image's volumes that volume_dir was asked about. */
         struct runtime_mount *image_volumes;
         uint32_t n_image_volumes;

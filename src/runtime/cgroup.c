@@ -33,7 +33,9 @@ static bool has_word(const char *list, const char *word)
 static void keep_controllers(const char *options, char *ret, size_t size)
 {
         static const char *const known[] = {"cpu",     "cpuacct", "cpuset",   "memory",     "devices",    "freezer", "blkio",
-                                            "pids",    "net_cls", "net_prio", "perf_event", "hugetlb",    "rdma",    "misc"};
+                                            "pids",    "net_cls", "net_prio", "perf_event", "hugetlb",    "rdma",    "misc",
+                                            /* No controller, but where systemd keeps its units: who leaves a unit must leave it there too. */
+                                            "name=systemd"};
 
         *ret = '\0';
         for (size_t i = 0; i < ARRAY_SIZE(known); i++)

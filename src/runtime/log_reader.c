@@ -19,9 +19,13 @@ struct log_reader {
         int fd;                    /* -1: not open */
         size_t max_line;
         struct buf raw;            /* bytes read and not cut into lines yet */
-        struct buf joined;         /* parts of a line that goes on */
-        bool joining, joined_stderr;
-        int64_t joined_ms;
+        struct joined {            /* parts of a line that goes on, of standard output [0] and error [1] */
+                struct buf text;
+                bool active;
+                int64_t ms;
+        } joined[2];
+        bool began;                /* a file has been opened */
+        bool replaced;             /* the open file has a successor: what is left of it is read, then that one */
         uint64_t inode;
         uint64_t read_offset;      /* end of `raw` in the file */
         struct log_position done;  /* behind the last line that was passed on */
@@ -49,7 +53,8 @@ struct log_reader *log_reader_free(struct log_reader *reader)
         if (reader->fd >= 0)
                 close(reader->fd);
         buf_done(&reader->raw);
-        buf_done(&reader->joined);
+        for (size_t i = 0; i < 2; i++)
+                buf_done(&reader->joined[i].text);
         free(reader->path);
         free(reader);
         return NULL;
@@ -98,19 +103,27 @@ static void pass_on(struct log_reader *reader, int64_t time_ms, bool is_stderr, 
         reader->line(&line, reader->data);
 }
 
-static void flush_joined(struct log_reader *reader)
+static void flush_joined(struct log_reader *reader, bool is_stderr)
 {
-        if (!reader->joining)
+        struct joined *joined = &reader->joined[is_stderr];
+
+        if (!joined->active)
                 return;
-        reader->joining = false;
-        pass_on(reader, reader->joined_ms, reader->joined_stderr, reader->joined.data != NULL ? reader->joined.data : "", reader->joined.len);
-        buf_clear(&reader->joined);
+        joined->active = false;
+        pass_on(reader, joined->ms, is_stderr, joined->text.data != NULL ? joined->text.data : "", joined->text.len);
+        buf_clear(&joined->text);
+}
+
+static bool is_joining(const struct log_reader *reader)
+{
+        return reader->joined[0].active || reader->joined[1].active;
 }
 
 /* One line of the file, without its newline. A line that is none of conmon's is passed over. */
 static void take_entry(struct log_reader *reader, const char *entry, size_t len)
 {
         const char *space = memchr(entry, ' ', len), *text;
+        struct joined *joined;
         bool is_stderr, partial;
         int64_t time_ms;
 
@@ -124,20 +137,18 @@ static void take_entry(struct log_reader *reader, const char *entry, size_t len)
         text = space + 9;
         if (text < entry + len && *text == ' ')
                 text++;
-        if (reader->joining && reader->joined_stderr != is_stderr)
-                flush_joined(reader);
-        if (!partial && !reader->joining) {
+        joined = &reader->joined[is_stderr];
+        if (!partial && !joined->active) {
                 pass_on(reader, time_ms, is_stderr, text, (size_t)(entry + len - text));
                 return;
         }
-        if (!reader->joining) {
-                reader->joining = true;
-                reader->joined_ms = time_ms;
-                reader->joined_stderr = is_stderr;
+        if (!joined->active) {
+                joined->active = true;
+                joined->ms = time_ms;
         }
-        buf_append(&reader->joined, text, (size_t)(entry + len - text));
-        if (!partial || reader->joined.len >= reader->max_line)
-                flush_joined(reader);
+        buf_append(&joined->text, text, (size_t)(entry + len - text));
+        if (!partial || joined->text.len >= reader->max_line)
+                flush_joined(reader, is_stderr);
 }
 
 static void take_entries(struct log_reader *reader, bool at_end)
@@ -151,7 +162,7 @@ static void take_entries(struct log_reader *reader, bool at_end)
                         break;
                 take_entry(reader, start, (size_t)(newline - start));
                 used += (size_t)(newline - start) + 1;
-                if (!reader->joining)
+                if (!is_joining(reader))
                         reader->done = (struct log_position){reader->inode, reader->read_offset - reader->raw.len + used};
         }
         /* conmon cuts long lines itself; something else that never ends one must not fill the memory. */
@@ -159,11 +170,27 @@ static void take_entries(struct log_reader *reader, bool at_end)
                 take_entry(reader, reader->raw.data + used, reader->raw.len - used);
                 used = reader->raw.len;
         }
-        if (at_end)
-                flush_joined(reader);
+        for (int i = 0; at_end && i < 2; i++)
+                flush_joined(reader, i == 1);
         buf_consume(&reader->raw, used);
         if (at_end && reader->raw.len == 0)
                 reader->done = (struct log_position){reader->inode, reader->read_offset};
+}
+
+/* The file before the last rotation, when it is the one to go on with: it has the remembered position, or nothing was read yet. */
+static int open_old(struct log_reader *reader, struct stat *st)
+{
+        CLEANUP_FREE char *path = xprintf("%s.1", reader->path);
+        int fd;
+
+        if (reader->done.inode == 0 && reader->began)
+                return -1;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && (fstat(fd, st) < 0 || (reader->done.inode != 0 && reader->done.inode != st->st_ino))) {
+                close(fd);
+                fd = -1;
+        }
+        return fd;
 }
 
 /* Opens the file; from the remembered offset when it is the remembered file, else from its start. */
@@ -171,9 +198,14 @@ static int open_file(struct log_reader *reader)
 {
         struct stat st;
 
-        reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC);
-        if (reader->fd < 0 || fstat(reader->fd, &st) < 0)
-                return -errno;
+        reader->fd = open_old(reader, &st);
+        if (reader->fd < 0) {
+                reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC);
+                if (reader->fd < 0 || fstat(reader->fd, &st) < 0)
+                        return -errno;
+        }
+        reader->began = true;
+        reader->replaced = false;
         reader->inode = st.st_ino;
         reader->read_offset = reader->done.inode == st.st_ino && reader->done.offset <= (uint64_t)st.st_size ? reader->done.offset : 0;
         return 0;
@@ -191,7 +223,7 @@ static bool was_replaced(struct log_reader *reader)
 
 static void start_over(struct log_reader *reader)
 {
-        take_entries(reader, true);
+        take_entries(reader, false);
         close(reader->fd);
         reader->fd = -1;
         buf_clear(&reader->raw);
@@ -217,12 +249,16 @@ int log_reader_read(struct log_reader *reader, size_t max_bytes, bool at_end, vo
                 if (n < 0)
                         return -errno;
                 if (n == 0) {
-                        if (!was_replaced(reader)) {
-                                take_entries(reader, at_end);
-                                break;
+                        if (reader->replaced) {
+                                start_over(reader);
+                                continue;
                         }
-                        start_over(reader);
-                        continue;
+                        /* Once more from the old one: more may have come before the new one was made, and none comes after. */
+                        reader->replaced = was_replaced(reader);
+                        if (reader->replaced)
+                                continue;
+                        take_entries(reader, at_end);
+                        break;
                 }
                 buf_advance(&reader->raw, (size_t)n);
                 reader->read_offset += (uint64_t)n;

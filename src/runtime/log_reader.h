@@ -5,8 +5,8 @@
  *     2026-01-01T00:00:00.123456789+00:00 stdout F text of a whole line
  *     2026-01-01T00:00:00.123456789+00:00 stderr P part of a line that goes on
  *
- * from a remembered position, over rotation. conmon rotates by writing a new file in place of the old one; what the reader had not read of
- * the old one by then is lost to it only if the old file is gone. Blocks for file reads: not on the loop's thread with much to read.
+ * from a remembered position, over rotation: the runtime moves a file that is long enough to PATH.1 and lets conmon begin a new one, so
+ * that a reader who was away goes on in PATH.1. Only what was rotated twice meanwhile is lost. Blocks for file reads: not on the loop's thread with much to read.
  */
 #pragma once
 

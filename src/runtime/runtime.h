@@ -22,6 +22,7 @@
 #include "codec/shape.h"
 
 struct image;
+struct image_store;
 struct runtime;
 struct runtime_container;
 
@@ -31,6 +32,7 @@ struct runtime_options {
         const char *run_dir;       /* on tmpfs, gone after a reboot: crun's state; NULL: /run/gantry/<hash of dir> */
         const char *cgroup_parent; /* NULL: "/gantry"; containers are in PARENT/<task>/<container> */
         const char *crun, *conmon, *init; /* NULL: from PATH; `init` is a static init and pause program (catatonit) */
+        struct image_store *images; /* where adopted containers get their image back, so that it is not cleaned away; may be NULL */
         uint32_t max_parallel_starts; /* 0: 16 */
 };
 
@@ -192,8 +194,8 @@ struct runtime_events {
         void (*exited)(struct runtime_container *container, const struct runtime_exit *exit, void *data);
 };
 
-/* Starts a container. -EEXIST when there is one with this id; -EINVAL with a message for a spec that can never work (unknown
- * user, bad capability): then there is no container and no callback. Errors that show later come through `started`. */
+/* Starts a container. -EEXIST when there is one with this id, -EINVAL for a bad id: then there is no container and no callback. All
+ * other errors come through `started`, also those of a spec that can never work (unknown user, bad capability). */
 int runtime_start(struct runtime *runtime, const struct runtime_container_spec *spec, const struct runtime_events *events, void *data,
                   struct runtime_container **ret, struct error *error) MUST_CHECK;
 

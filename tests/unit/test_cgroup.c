@@ -18,9 +18,10 @@ static void test_version_1_and_hybrid(void **state)
         assert_int_equal(found.version, 1);
         assert_true(found.hybrid);
         assert_string_equal(found.unified, "/sys/fs/cgroup/unified");
-        assert_int_equal(found.n, 2);
+        assert_int_equal(found.n, 3);
         assert_string_equal(found.mounts[0].names, "cpu,cpuacct");
         assert_string_equal(found.mounts[1].path, "/sys/fs/cgroup/memory");
+        assert_string_equal(found.mounts[2].names, "name=systemd");
 }
 
 static void test_version_2(void **state)

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clone3 into a new mount namespace, a few system calls in the child, execve. */
+#include "runtime/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define READY_TIMEOUT_MS 10000
+#define HIGH_FD 64
+
+enum stage { STAGE_READY = 0, STAGE_CGROUP, STAGE_PROPAGATION, STAGE_HIDE, STAGE_OVERLAY, STAGE_FDS, STAGE_EXEC, STAGE_MAX };
+
+static const char *const stage_words[STAGE_MAX] = {
+        [STAGE_READY] = "start",
+        [STAGE_CGROUP] = "enter its control groups",
+        [STAGE_PROPAGATION] = "separate its mounts from the host's",
+        [STAGE_HIDE] = "hide the second control group mount",
+        [STAGE_OVERLAY] = "mount its root file system (overlay)",
+        [STAGE_FDS] = "arrange its file descriptors",
+        [STAGE_EXEC] = "execute its monitor",
+};
+
+struct report {
+        int32_t stage, number;
+};
+
+/* ---- in the child: only system calls, nothing that might take a lock ---- */
+
+static void report(int fd, enum stage stage, int number)
+{
+        const struct report what = {.stage = (int32_t)stage, .number = number};
+        ssize_t n = write(fd, &what, sizeof(what));
+
+        (void)n;
+}
+
+static int enter_groups(const char *const *files)
+{
+        for (; files != NULL && *files != NULL; files++) {
+                int fd = open(*files, O_WRONLY | O_CLOEXEC);
+
+                if (fd < 0 || write(fd, "0", 1) < 0)
+                        return -1;
+                close(fd);
+        }
+        return 0;
+}
+
+static int mount_overlay(const struct launch *launch)
+{
+        if (launch->overlay_target == NULL)
+                return 0;
+        if (launch->overlay_dir != NULL && chdir(launch->overlay_dir) < 0)
+                return -1;
+        if (mount("overlay", launch->overlay_target, "overlay", 0, launch->overlay_options) < 0)
+                return -1;
+        return chdir("/");
+}
+
+static int arrange_fds(const struct launch *launch, int *report_fd)
+{
+        int high[LAUNCH_FDS_MAX];
+
+        /* All out of the way first: one's place may be where another is. */
+        *report_fd = fcntl(*report_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+        if (*report_fd < 0)
+                return -1;
+        for (uint32_t i = 0; i < launch->n_fds; i++) {
+                high[i] = fcntl(launch->fds[i].from, F_DUPFD_CLOEXEC, HIGH_FD);
+                if (high[i] < 0)
+                        return -1;
+        }
+        for (uint32_t i = 0; i < launch->n_fds; i++)
+                if (dup2(high[i], launch->fds[i].to) < 0)
+                        return -1;
+        return 0;
+}
+
+static void reset_signals(void)
+{
+        struct sigaction action = {.sa_handler = SIG_DFL};
+        sigset_t none;
+
+        for (int i = 1; i < NSIG; i++)
+                if (i != SIGKILL && i != SIGSTOP)
+                        (void)sigaction(i, &action, NULL);
+        sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void run_child(const struct launch *launch, int report_fd)
+{
+        enum stage stage = STAGE_CGROUP;
+
+        reset_signals();
+        if (enter_groups(launch->tasks_files) < 0)
+                goto fail;
+        stage = STAGE_PROPAGATION;
+        if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+                goto fail;
+        stage = STAGE_HIDE;
+        if (launch->hide != NULL && umount2(launch->hide, MNT_DETACH) < 0 && errno != EINVAL)
+                goto fail;
+        stage = STAGE_OVERLAY;
+        if (mount_overlay(launch) < 0)
+                goto fail;
+        stage = STAGE_FDS;
+        if (arrange_fds(launch, &report_fd) < 0)
+                goto fail;
+        report(report_fd, STAGE_READY, 0);
+        stage = STAGE_EXEC;
+        execve(launch->program, (char *const *)(uintptr_t)launch->argv, (char *const *)(uintptr_t)launch->envp);
+fail:
+        report(report_fd, stage, errno);
+        _exit(127);
+}
+
+/* ---- in the parent ---- */
+
+int launch_start(struct launch *launch)
+{
+        struct clone_args args = {
+                .flags = CLONE_NEWNS | CLONE_PIDFD,
+                .pidfd = (uint64_t)(uintptr_t)&launch->pidfd,
+                .exit_signal = SIGCHLD,
+        };
+        sigset_t all, before;
+        int report_fds[2];
+        long pid;
+        int r;
+
+        launch->pidfd = launch->report_fd = -1;
+        if (pipe2(report_fds, O_CLOEXEC) < 0)
+                return -errno;
+        if (launch->cgroup_fd >= 0) {
+                args.flags |= CLONE_INTO_CGROUP;
+                args.cgroup = (uint64_t)launch->cgroup_fd;
+        }
+        /* A handler of the agent's must not run in the child. */
+        sigfillset(&all);
+        (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+        pid = syscall(SYS_clone3, &args, sizeof(args));
+        r = -errno;
+        if (pid == 0)
+                run_child(launch, report_fds[1]);
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+        close(report_fds[1]);
+        if (pid < 0) {
+                close(report_fds[0]);
+                launch->pidfd = -1;
+                return r;
+        }
+        launch->pid = (pid_t)pid;
+        launch->report_fd = report_fds[0];
+        return 0;
+}
+
+static int explain(const struct report *what, const char *program, struct error *error)
+{
+        enum stage stage = what->stage > 0 && what->stage < STAGE_MAX ? (enum stage)what->stage : STAGE_EXEC;
+
+        if (stage == STAGE_EXEC)
+                return error_set(error, what->number, "cannot execute %s: %s", program, strerror(what->number));
+        return error_set(error, what->number > 0 ? what->number : EIO, "the container could not %s: %s", stage_words[stage], strerror(what->number));
+}
+
+int launch_wait_ready(struct launch *launch, struct error *error)
+{
+        struct pollfd poll_fd = {.fd = launch->report_fd, .events = POLLIN};
+        struct report what;
+        int n;
+
+        do {
+                n = poll(&poll_fd, 1, READY_TIMEOUT_MS);
+        } while (n < 0 && errno == EINTR);
+        if (n <= 0)
+                return error_set(error, ETIMEDOUT, "the container's file systems were not mounted within %d s", READY_TIMEOUT_MS / 1000);
+        if (read(launch->report_fd, &what, sizeof(what)) != (ssize_t)sizeof(what))
+                return error_set(error, EIO, "the process that starts the container was killed");
+        return what.stage == STAGE_READY ? 0 : explain(&what, launch->program, error);
+}
+
+int launch_read_failure(int report_fd, const char *program, struct error *error)
+{
+        struct pollfd poll_fd = {.fd = report_fd, .events = POLLIN};
+        struct report what;
+
+        if (poll(&poll_fd, 1, 0) <= 0 || read(report_fd, &what, sizeof(what)) != (ssize_t)sizeof(what))
+                return 0;
+        return explain(&what, program, error);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starts a program in a mount namespace of its own: the one way in which conmon and crun are run. What is mounted there, above all a
+ * container's overlay, lives as long as the processes in it and cannot be left over on the host. crun refuses a machine with both
+ * versions of control groups: the version 2 mount is taken away in there.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+#define LAUNCH_FDS_MAX 8
+
+struct launch {
+        const char *program;           /* path */
+        const char *const *argv, *const *envp; /* NULL-terminated */
+        const char *const *tasks_files; /* the new process writes "0" into each of these; NULL-terminated */
+        int cgroup_fd;                 /* clone into this version 2 group; -1: none */
+        const char *hide;              /* unmount this; NULL: nothing */
+
+        const char *overlay_target;    /* absolute; NULL: no overlay */
+        const char *overlay_options;   /* of mount(2), relative to overlay_dir */
+        const char *overlay_dir;       /* where relative names start */
+
+        /* The program's descriptors: `to` is what `from` is here. All others must be O_CLOEXEC. */
+        struct {
+                int from, to;
+        } fds[LAUNCH_FDS_MAX];
+        uint32_t n_fds;
+
+        pid_t pid; /* results */
+        int pidfd;
+        int report_fd; /* what it says about its start: see launch_wait_ready; the caller closes it */
+};
+
+/* 0 or -errno of the fork; takes a fraction of a millisecond. Any thread. */
+int launch_start(struct launch *launch) MUST_CHECK;
+/* Waits until namespaces and mounts are made and the program is about to be executed. Afterwards report_fd gives nothing but EOF when
+ * it could be executed, else what launch_read_failure reads. */
+int launch_wait_ready(struct launch *launch, struct error *error) MUST_CHECK;
+/* Non-blocking, once the process is known to be gone: whether the program could not be executed; fills `error`. */
+int launch_read_failure(int report_fd, const char *program, struct error *error);
