@@ -108,7 +108,7 @@ void catalog_put_all(struct buf *out, const struct log_store *store)
         /* The highest id ever given must not be given again: a record of a group that is gone keeps it in mind. */
         if (store->next_group > 0)
                 catalog_put_group_gone(out, store->next_group - 1);
-        tree_for_each(node, &store->groups) {
+        tree_for_each (node, &store->groups) {
                 struct log_group *group = CONTAINER_OF(node, struct log_group, node);
 
                 catalog_put_group(out, group);

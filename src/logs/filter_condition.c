@@ -5,14 +5,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/strutil.h"
 
 #define REGEX_MAX_PER_PATTERN 2
-#define REPEAT_MAX 64        /* of {n,m}: regcomp copies */
+#define REPEAT_MAX 64 /* of {n,m}: regcomp copies */
 #define REPEAT_TOTAL_MAX 256
 #define NUMBER_MAX 63
 
@@ -31,7 +30,8 @@ bool filter_take(struct filter_text *text, const char *word)
 {
         size_t n = strlen(word);
 
-        if (strncmp(text->at, word, n) != 0 || (isalpha((unsigned char)*word) && (isalnum((unsigned char)text->at[n]) || text->at[n] == '_')))
+        if (strncmp(text->at, word, n) != 0 ||
+            (isalpha((unsigned char)*word) && (isalnum((unsigned char)text->at[n]) || text->at[n] == '_')))
                 return false;
         text->at += n;
         return true;
@@ -58,18 +58,28 @@ int filter_quoted(struct filter_text *text, const char **ret, struct error *erro
 
 /* ---- regular expressions ---- */
 
-/* How often "{n,m}" at p repeats what is before it; -1 when it is not that, or too often. */
+/* At most two digits; -1 when there is none. */
+static int take_number(const char **p)
+{
+        int n = -1;
+
+        for (int i = 0; i < 2 && isdigit((unsigned char)**p); i++, (*p)++)
+                n = MAX(n, 0) * 10 + (**p - '0');
+        return n;
+}
+
+/* How often "{n}", "{n,}" or "{n,m}" at p repeats what is before it; -1 when it is not that, or too often. */
 static int repeats(const char *p)
 {
-        int n = 0, m = 0, end = 0;
+        int n, m;
 
-        if (sscanf(p, "{%2d}%n", &n, &end) == 1 && end > 0)
-                m = n;
-        else if (sscanf(p, "{%2d,}%n", &n, &end) == 1 && end > 0)
-                m = n;
-        else if (sscanf(p, "{%2d,%2d}%n", &n, &m, &end) != 2 || end == 0)
-                return -1;
-        return n >= 0 && m >= n && m <= REPEAT_MAX ? m : -1;
+        p++;
+        m = n = take_number(&p);
+        if (n >= 0 && *p == ',') {
+                p++;
+                m = *p == '}' ? n : take_number(&p);
+        }
+        return *p == '}' && n >= 0 && m >= n && m <= REPEAT_MAX ? m : -1;
 }
 
 /* POSIX has no \d and \D; the others that are allowed mean the same there. */
@@ -160,7 +170,8 @@ int filter_regex_parse(struct filter_text *text, struct filter_regex **list, str
                 return filter_fail(text, error, "at most two regular expressions are allowed");
         posix = translate(text, text->at + 1, end);
         if (posix == NULL)
-                return filter_fail(text, error, "the regular expression uses something that is not supported: no parentheses, no back references, "
+                return filter_fail(text, error,
+                                   "the regular expression uses something that is not supported: no parentheses, no back references, "
                                    "repetitions up to 64");
         regex = xalloc(sizeof *regex);
         if (regcomp(&regex->compiled, posix, REG_EXTENDED | REG_NOSUB) != 0) {
@@ -219,7 +230,8 @@ static bool read_number(const char *s, size_t len, double *ret)
         return strchr(copy, 'x') == NULL && str_to_double(copy, ret) == 0;
 }
 
-int filter_condition_parse(struct filter_text *text, const char *stop, struct filter_regex **list, struct filter_condition *ret, struct error *error)
+int filter_condition_parse(struct filter_text *text, const char *stop, struct filter_regex **list, struct filter_condition *ret,
+                           struct error *error)
 {
         size_t n;
 
@@ -231,7 +243,7 @@ int filter_condition_parse(struct filter_text *text, const char *stop, struct fi
         if (*text->at == '%') {
                 int r = filter_regex_parse(text, list, &ret->regex, error);
 
-                if (r == 0 && ret->operator != FILTER_EQ && ret->operator != FILTER_NE)
+                if (r == 0 && ret->operator!= FILTER_EQ && ret->operator!= FILTER_NE)
                         return filter_fail(text, error, "a regular expression can only be compared with = and !=");
                 return r;
         }
@@ -244,7 +256,7 @@ int filter_condition_parse(struct filter_text *text, const char *stop, struct fi
                 return filter_fail(text, error, "expected a value");
         ret->text = arena_strndup(text->arena, text->at, n);
         ret->is_number = read_number(ret->text, n, &ret->number);
-        if (!ret->is_number && ret->operator != FILTER_EQ && ret->operator != FILTER_NE)
+        if (!ret->is_number && ret->operator!= FILTER_EQ && ret->operator!= FILTER_NE)
                 return filter_fail(text, error, "expected a number");
         text->at += n;
         return 0;
@@ -300,8 +312,8 @@ bool filter_condition_test(const struct filter_condition *c, const char *s, size
 
         if (c->is_number && !is_text && read_number(s, len, &number))
                 return compare_numbers(c->operator, number, c->number);
-        if (c->operator != FILTER_EQ && c->operator != FILTER_NE)
+        if (c->operator!= FILTER_EQ && c->operator!= FILTER_NE)
                 return false;
         equal = c->regex != NULL ? filter_regex_match(c->regex, s, len) : matches_wildcards(c->text, s, len);
-        return equal == (c->operator == FILTER_EQ);
+        return equal == (c->operator== FILTER_EQ);
 }

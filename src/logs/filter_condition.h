@@ -45,6 +45,7 @@ struct filter_condition {
 };
 
 /* From the operator on. `stop`: characters that end an operand without quotes. */
-int filter_condition_parse(struct filter_text *text, const char *stop, struct filter_regex **list, struct filter_condition *ret, struct error *error);
+int filter_condition_parse(struct filter_text *text, const char *stop, struct filter_regex **list, struct filter_condition *ret,
+                           struct error *error);
 /* `s` is the value; `is_text`: it is text by its kind and never a number (a JSON string). */
 bool filter_condition_test(const struct filter_condition *condition, const char *s, size_t len, bool is_text);

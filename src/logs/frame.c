@@ -13,7 +13,7 @@
 
 struct head {
         uint32_t magic;
-        uint32_t crc; /* of all that follows, payload included */
+        uint32_t crc;    /* of all that follows, payload included */
         uint32_t length; /* of the payload */
         uint32_t stream;
         uint32_t n;
@@ -81,10 +81,15 @@ static bool get_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret)
         return false;
 }
 
-void frame_encode(struct buf *out, uint32_t stream, const struct log_event *events, uint32_t n, int64_t ingestion_ms, struct frame_entry *ret)
+void frame_encode(struct buf *out, uint32_t stream, const struct log_event *events, uint32_t n, int64_t ingestion_ms,
+                  struct frame_entry *ret)
 {
-        struct head head = {.magic = HEAD_MAGIC, .stream = stream, .n = n, .ingestion_ms = ingestion_ms,
-                            .first_ms = events[0].timestamp_ms, .last_ms = events[n - 1].timestamp_ms};
+        struct head head = {.magic = HEAD_MAGIC,
+                            .stream = stream,
+                            .n = n,
+                            .ingestion_ms = ingestion_ms,
+                            .first_ms = events[0].timestamp_ms,
+                            .last_ms = events[n - 1].timestamp_ms};
         size_t start = out->len, bytes = 0;
         int64_t before = head.first_ms;
         uint8_t *at;
@@ -106,8 +111,13 @@ void frame_encode(struct buf *out, uint32_t stream, const struct log_event *even
         head.crc = crc32c(0, out->data + start + 8, sizeof head - 8 + head.length);
         memcpy(out->data + start + 4, &head.crc, sizeof head.crc);
         buf_advance(out, sizeof head + head.length);
-        *ret = (struct frame_entry){.length = (uint32_t)sizeof head + head.length, .stream = stream, .n = n, .bytes = bytes,
-                                    .first_ms = head.first_ms, .last_ms = head.last_ms, .ingestion_ms = ingestion_ms};
+        *ret = (struct frame_entry){.length = (uint32_t)sizeof head + head.length,
+                                    .stream = stream,
+                                    .n = n,
+                                    .bytes = bytes,
+                                    .first_ms = head.first_ms,
+                                    .last_ms = head.last_ms,
+                                    .ingestion_ms = ingestion_ms};
 }
 
 size_t frame_length(const uint8_t *data, size_t len)
@@ -133,8 +143,13 @@ size_t frame_check(const uint8_t *data, size_t len, struct frame_entry *ret)
         memcpy(&head, data, sizeof head);
         if (crc32c(0, data + 8, length - 8) != head.crc)
                 return 0;
-        *ret = (struct frame_entry){.length = (uint32_t)length, .stream = head.stream, .n = head.n, .bytes = head.bytes,
-                                    .first_ms = head.first_ms, .last_ms = head.last_ms, .ingestion_ms = head.ingestion_ms};
+        *ret = (struct frame_entry){.length = (uint32_t)length,
+                                    .stream = head.stream,
+                                    .n = head.n,
+                                    .bytes = head.bytes,
+                                    .first_ms = head.first_ms,
+                                    .last_ms = head.last_ms,
+                                    .ingestion_ms = head.ingestion_ms};
         return length;
 }
 

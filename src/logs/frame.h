@@ -18,20 +18,21 @@
 
 /* Where a frame is, and what is in it: 56 bytes, in memory and in an index. */
 struct frame_entry {
-        uint64_t offset;  /* of its head in the file */
-        uint32_t length;  /* head and payload */
-        uint32_t stream;  /* number of the stream in its group */
-        uint32_t n;       /* events */
-        uint32_t number;  /* of the frame in its segment */
+        uint64_t offset; /* of its head in the file */
+        uint32_t length; /* head and payload */
+        uint32_t stream; /* number of the stream in its group */
+        uint32_t n;      /* events */
+        uint32_t number; /* of the frame in its segment */
         int64_t first_ms, last_ms, ingestion_ms;
-        uint64_t bytes;   /* of messages */
+        uint64_t bytes; /* of messages */
 };
 
 void segment_header_encode(uint32_t group, uint32_t segment, uint8_t ret[SEGMENT_HEADER]);
 bool segment_header_check(const uint8_t header[SEGMENT_HEADER], uint32_t group, uint32_t segment);
 
 /* Appends a frame; `ret` is filled but for offset and number. n is 1 to FRAME_EVENTS_MAX, in ascending order of time. */
-void frame_encode(struct buf *out, uint32_t stream, const struct log_event *events, uint32_t n, int64_t ingestion_ms, struct frame_entry *ret);
+void frame_encode(struct buf *out, uint32_t stream, const struct log_event *events, uint32_t n, int64_t ingestion_ms,
+                  struct frame_entry *ret);
 /* Is there a whole, undamaged frame at the start of these bytes? Fills `ret` but for offset and number. Returns its length; 0: no. */
 size_t frame_check(const uint8_t *data, size_t len, struct frame_entry *ret);
 /* Length of the frame that begins here (48 bytes suffice), or 0 when none does. Nothing but the head is looked at. */

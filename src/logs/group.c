@@ -37,8 +37,12 @@ struct log_group *group_new(struct log_store *store, const struct log_group_info
         group->store = store;
         group->id = id;
         group->refs = 1;
-        group->info = (struct log_group_info){.name = xstrdup(info->name), .created_ms = info->created_ms, .retention_days = info->retention_days,
-                                              .class = info->class, .protected = info->protected, .kms_key_id = xstrdup(info->kms_key_id)};
+        group->info = (struct log_group_info){.name = xstrdup(info->name),
+                                              .created_ms = info->created_ms,
+                                              .retention_days = info->retention_days,
+                                              .class = info->class,
+                                              .protected = info->protected,
+                                              .kms_key_id = xstrdup(info->kms_key_id)};
         tags_copy(&group->info.tags, &info->tags);
         group->path = xprintf("%s/%08x", store->dir, id);
         tree_init(&group->streams);
@@ -85,7 +89,7 @@ void log_group_unref(struct log_group *group)
 
 void group_detach(struct log_group *group)
 {
-        tree_for_each(node, &group->streams)
+        tree_for_each (node, &group->streams)
                 stream_detach(CONTAINER_OF(node, struct log_stream, node));
         tree_remove(&group->store->groups, &group->node);
         map_remove(&group->store->groups_by_id, &group->id_node);

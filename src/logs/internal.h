@@ -13,14 +13,14 @@
 
 /* A file of frames. */
 struct log_segment {
-        uint32_t number; /* in its group, ascending */
-        bool sealed;     /* has its index at the end; no frames come any more */
-        bool created;    /* the file is there */
-        bool busy;       /* a batch writes to it */
+        uint32_t number;        /* in its group, ascending */
+        bool sealed;            /* has its index at the end; no frames come any more */
+        bool created;           /* the file is there */
+        bool busy;              /* a batch writes to it */
         int64_t min_ms, max_ms; /* of its events; INT64_MAX and INT64_MIN when it has none */
-        uint64_t end;    /* of the durable frames */
-        uint64_t size;   /* of the file */
-        uint64_t stored; /* messages and 26 for each */
+        uint64_t end;           /* of the durable frames */
+        uint64_t size;          /* of the file */
+        uint64_t stored;        /* messages and 26 for each */
         uint32_t n_frames;
         struct frame_entry *frames; /* while not sealed */
         uint32_t frames_room;
@@ -38,9 +38,9 @@ struct log_group {
         struct log_group_info info;
         uint32_t id;
         char id_text[9];
-        uint32_t refs;   /* the catalog's, one for each write and read under way */
-        bool deleted;    /* not in the tree any more */
-        char *path;      /* of its directory */
+        uint32_t refs; /* the catalog's, one for each write and read under way */
+        bool deleted;  /* not in the tree any more */
+        char *path;    /* of its directory */
         bool has_dir;
 
         struct tree streams;
@@ -90,12 +90,12 @@ struct log_store {
         uint64_t pending;        /* bytes of `writes` and of the batch under way */
         struct log_batch *batch; /* under way */
 
-        bool catalog_torn;       /* a write of it failed: write it anew */
+        bool catalog_torn;                    /* a write of it failed: write it anew */
         uint64_t catalog_size, catalog_fresh; /* bytes now; and when it was last written anew */
 
-        int lock;                /* held while the store is open */
-        struct log_op last;      /* of a store that closes */
-        struct list reads;       /* of struct log_read, waiting */
+        int lock;           /* held while the store is open */
+        struct log_op last; /* of a store that closes */
+        struct list reads;  /* of struct log_read, waiting */
         uint32_t n_reading;
 
         struct log_store_stats stats;
@@ -127,6 +127,8 @@ void stream_count(struct log_group *group, const struct log_segment *segment, co
 struct log_segment *segment_new(uint32_t number);
 struct log_segment *segment_free(struct log_segment *segment);
 void segment_add(struct log_segment *segment, const struct frame_entry *entry);
+/* "0000002a" and nothing but `suffix` behind it? */
+bool parse_hex8(const char *name, const char *suffix, uint32_t *ret);
 char *segment_path(const struct log_group *group, uint32_t number);
 /* Reads all segments of a group's directory; cuts and seals what a crash left. */
 int segments_load(struct log_group *group, struct error *error);

@@ -40,10 +40,9 @@ static void remove_leftovers(struct log_store *store)
 
         while (dir != NULL && (entry = readdir(dir)) != NULL) {
                 CLEANUP_FREE char *path = xprintf("%s/%s", store->dir, entry->d_name);
-                unsigned id;
-                int end = 0;
+                uint32_t id;
 
-                if (sscanf(entry->d_name, "%8x%n", &id, &end) == 1 && end == 8 && entry->d_name[8] == '\0' && group_by_id(store, id) == NULL)
+                if (parse_hex8(entry->d_name, "", &id) && group_by_id(store, id) == NULL)
                         (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         }
         if (dir != NULL)
@@ -75,7 +74,7 @@ static int load(struct log_store *store, struct error *error)
                 return r;
         store->catalog_fresh = store->catalog_size / 2;
         remove_leftovers(store);
-        tree_for_each(node, &store->groups) {
+        tree_for_each (node, &store->groups) {
                 r = segments_load(CONTAINER_OF(node, struct log_group, node), error);
                 if (r < 0)
                         return r;
@@ -85,7 +84,7 @@ static int load(struct log_store *store, struct error *error)
 
 static void store_free(struct log_store *store)
 {
-        tree_for_each(node, &store->groups)
+        tree_for_each (node, &store->groups)
                 group_detach(CONTAINER_OF(node, struct log_group, node));
         map_done(&store->groups_by_id);
         buf_done(&store->catalog);
@@ -196,7 +195,7 @@ static void expire_group(struct log_group *group, int64_t now_ms)
 
 void log_store_expire(struct log_store *store, int64_t now_ms)
 {
-        tree_for_each(node, &store->groups) {
+        tree_for_each (node, &store->groups) {
                 struct log_group *group = CONTAINER_OF(node, struct log_group, node);
 
                 if (group->info.retention_days > 0)
@@ -212,7 +211,7 @@ void log_store_stats(const struct log_store *store, struct log_store_stats *ret)
         ret->streams = store->n_streams;
         ret->bytes = store->catalog_size;
         ret->pending_bytes = store->pending;
-        tree_for_each(node, &store->groups) {
+        tree_for_each (node, &store->groups) {
                 const struct log_group *group = CONTAINER_OF(node, struct log_group, node);
 
                 ret->segments += group->n_segments;

@@ -32,11 +32,11 @@ struct log_store_options {
         const char *dir; /* made when missing */
         uv_loop_t *loop; /* NULL: synchronous */
         /* 0: the default that is named. */
-        uint64_t segment_bytes;   /* a segment is full at so many; 16 MiB */
-        uint32_t segment_frames;  /* or so many frames; 16,384 */
-        uint64_t pending_bytes;   /* that may wait for the disk; 64 MiB */
-        uint32_t max_groups;      /* 10,000 */
-        uint32_t max_streams;     /* of all groups; 1,000,000 */
+        uint64_t segment_bytes;  /* a segment is full at so many; 16 MiB */
+        uint32_t segment_frames; /* or so many frames; 16,384 */
+        uint64_t pending_bytes;  /* that may wait for the disk; 64 MiB */
+        uint32_t max_groups;     /* 10,000 */
+        uint32_t max_streams;    /* of all groups; 1,000,000 */
 };
 
 /* Reads the catalog and the segments' indexes, cuts off what was being written when the process died, removes leftovers. Blocks. */
@@ -58,7 +58,7 @@ void log_store_sync(struct log_store *store, struct log_op *op);
 void log_store_expire(struct log_store *store, int64_t now_ms);
 
 struct log_store_stats {
-        uint64_t groups, streams, segments, bytes; /* bytes: of files */
+        uint64_t groups, streams, segments, bytes;                /* bytes: of files */
         uint64_t appended_events, appended_bytes, batches, syncs; /* since the start */
         uint64_t damaged; /* frames and indexes that reads left out, because the disk does not give back what was written */
         uint64_t pending_bytes;
@@ -76,7 +76,7 @@ struct log_group_info {
         bool protected;         /* the caller's: may not be deleted */
         const char *kms_key_id; /* NULL: none */
         struct string_map tags;
-        uint64_t stored_bytes;  /* messages, and 26 for each */
+        uint64_t stored_bytes; /* messages, and 26 for each */
         uint32_t n_streams;
 };
 
@@ -153,24 +153,24 @@ struct log_query {
         struct log_group *group;
         struct log_stream *const *streams; /* of the group; read during the call */
         uint32_t n_streams;
-        bool all_streams;             /* instead */
-        bool backward;                /* the page before `from` instead of the page after it */
+        bool all_streams; /* instead */
+        bool backward;    /* the page before `from` instead of the page after it */
         bool has_from;
-        struct log_position from;     /* only events strictly after (before, when backward) */
-        int64_t start_ms, end_ms;     /* start <= timestamp < end */
-        uint32_t max_events;          /* at least 1 */
-        uint64_t max_bytes;           /* of messages and 26 for each event; at least one event comes */
-        uint64_t max_scan;            /* bytes of frames to look at before a page is given that is shorter; 0: 64 MiB */
+        struct log_position from; /* only events strictly after (before, when backward) */
+        int64_t start_ms, end_ms; /* start <= timestamp < end */
+        uint32_t max_events;      /* at least 1 */
+        uint64_t max_bytes;       /* of messages and 26 for each event; at least one event comes */
+        uint64_t max_scan;        /* bytes of frames to look at before a page is given that is shorter; 0: 64 MiB */
         bool (*match)(const char *message, uint32_t len, void *data); /* NULL: all. In the thread pool! */
         void *match_data;
-        struct arena *arena; /* required: of the results; touched on the loop only */
+        struct arena *arena;                               /* required: of the results; touched on the loop only */
         void (*done)(struct log_query *query, int status); /* 0, -EIO */
 
         struct log_result *results;
         uint32_t n;
-        bool complete;              /* there is nothing behind this page at present */
-        bool has_next;              /* false only for an empty page of a query without `from` */
-        struct log_position next;   /* where the page behind this one starts: `from` for it */
+        bool complete;            /* there is nothing behind this page at present */
+        bool has_next;            /* false only for an empty page of a query without `from` */
+        struct log_position next; /* where the page behind this one starts: `from` for it */
 
         struct log_read *read_; /* private */
 };

@@ -22,7 +22,7 @@
 struct part {
         uint32_t number;
         bool sealed;
-        int64_t begin; /* virtual time of its first event */
+        int64_t begin;              /* virtual time of its first event */
         struct frame_entry *frames; /* copied while it was not sealed */
         uint32_t n_frames;
         int fd; /* -1: not open */
@@ -63,8 +63,8 @@ struct log_read {
 
         struct log_position from, bound; /* virtual; only events strictly between */
         bool has_from;
-        bool full;   /* the bound comes from an event that did not fit */
-        bool early;  /* the bound is where the search was broken off */
+        bool full;  /* the bound comes from an event that did not fit */
+        bool early; /* the bound is where the search was broken off */
         uint64_t scanned;
         struct buf frame;
         uint32_t damaged;
@@ -238,8 +238,12 @@ static void hit_add(struct log_read *read, const struct frame_ref *ref, const st
                     struct log_position virtual)
 {
         const struct log_query *q = read->query;
-        struct hit hit = {.virtual = virtual, .position = position, .stream = ref->entry.stream, .ingestion_ms = ref->entry.ingestion_ms,
-                          .message = xstrndup(event->message, event->len), .len = event->len};
+        struct hit hit = {.virtual = virtual,
+                          .position = position,
+                          .stream = ref->entry.stream,
+                          .ingestion_ms = ref->entry.ingestion_ms,
+                          .message = xstrndup(event->message, event->len),
+                          .len = event->len};
 
         if (read->n_hits == read->hits_room) {
                 read->hits_room = read->hits_room * 2 + 64;
@@ -253,7 +257,7 @@ static void hit_add(struct log_read *read, const struct frame_ref *ref, const st
                 read->hit_bytes -= worst.len + EVENT_OVERHEAD;
                 read->bound = worst.virtual;
                 read->full = true;
-                free(worst.message);
+                free(worst.message); /* NOLINT(clang-analyzer-unix.Malloc): it does not see that popping takes off the heap */
         }
 }
 
@@ -345,8 +349,8 @@ static void search_frame(struct log_read *read, const struct frame_ref *ref)
                         return;
                 position = (struct log_position){event.timestamp_ms, number};
                 virtual = virtual_position(q, position);
-                if (event.timestamp_ms < q->start_ms || event.timestamp_ms >= q->end_ms || (read->has_from && compare(virtual, read->from) <= 0) ||
-                    compare(virtual, read->bound) >= 0)
+                if (event.timestamp_ms < q->start_ms || event.timestamp_ms >= q->end_ms ||
+                    (read->has_from && compare(virtual, read->from) <= 0) || compare(virtual, read->bound) >= 0)
                         continue;
                 if (q->match == NULL || q->match(event.message, event.len, q->match_data))
                         hit_add(read, ref, &event, position, virtual);
@@ -467,7 +471,7 @@ static void finish(struct log_read *read)
         if (read->early) {
                 /* Frames overlap: some hits may lie behind the place where the search was broken off. */
                 while (read->n_hits > 0 && compare(read->hits[0].virtual, read->bound) >= 0)
-                        free(hit_pop(read).message);
+                        free(hit_pop(read).message); /* NOLINT(clang-analyzer-unix.Malloc): as above */
         }
         q->has_next = read->has_from || read->early || read->n_hits > 0;
         q->next = next_position(read);
@@ -476,15 +480,17 @@ static void finish(struct log_read *read)
         store->stats.damaged += read->damaged;
         give_results(read);
         read_free(read);
-        store->n_reading--;
-        reads_start(store);
         q->done(q, status);
         store_settle(store);
 }
 
 static void worked(uv_work_t *uv, UNUSED int status)
 {
-        finish(CONTAINER_OF(uv, struct log_read, work));
+        struct log_read *read = CONTAINER_OF(uv, struct log_read, work);
+
+        read->store->n_reading--;
+        reads_start(read->store);
+        finish(read);
 }
 
 void reads_start(struct log_store *store)
@@ -493,11 +499,13 @@ void reads_start(struct log_store *store)
                 struct log_read *read = list_first(&store->reads, struct log_read, link);
 
                 list_remove(&read->link);
-                store->n_reading++;
                 if (store->options.loop == NULL) {
                         work(&read->work);
                         finish(read);
-                } else if (uv_queue_work(store->options.loop, &read->work, work, worked) != 0) {
+                        return;
+                }
+                store->n_reading++;
+                if (uv_queue_work(store->options.loop, &read->work, work, worked) != 0) {
                         abort(); /* only for a NULL function */
                 }
         }

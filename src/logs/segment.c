@@ -53,6 +53,14 @@ void segment_add(struct log_segment *s, const struct frame_entry *entry)
         s->size = MAX(s->size, s->end);
 }
 
+bool parse_hex8(const char *name, const char *suffix, uint32_t *ret)
+{
+        if (strspn(name, "0123456789abcdef") != 8 || !str_eq(name + 8, suffix))
+                return false;
+        *ret = (uint32_t)strtoul(name, NULL, 16);
+        return true;
+}
+
 char *segment_path(const struct log_group *group, uint32_t number)
 {
         return xprintf("%s/%08x.seg", group->path, number);
@@ -69,7 +77,8 @@ int64_t segment_read_index(int fd, struct frame_entry **ret)
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (st.st_size < (off_t)(SEGMENT_HEADER + INDEX_TAIL) || pread(fd, tail, sizeof tail, st.st_size - (off_t)sizeof tail) != (ssize_t)sizeof tail ||
+        if (st.st_size < (off_t)(SEGMENT_HEADER + INDEX_TAIL) ||
+            pread(fd, tail, sizeof tail, st.st_size - (off_t)sizeof tail) != (ssize_t)sizeof tail ||
             !index_tail_check(tail, (uint64_t)st.st_size, &frames_end, &n))
                 return -EBADMSG;
         bytes = n * sizeof *entries;
@@ -109,7 +118,8 @@ static int cut(struct log_segment *s, const char *path, int fd, uint64_t size)
         if (size == s->end)
                 return 0;
         if (size > s->end)
-                log_warn("the end of a log segment was not written completely: cut off", LOG_S("file", path), LOG_I("bytes", size - s->end));
+                log_warn("the end of a log segment was not written completely: cut off", LOG_S("file", path),
+                         LOG_I("bytes", size - s->end));
         if (ftruncate(fd, (off_t)s->end) < 0 || fdatasync(fd) < 0)
                 return -errno;
         s->size = s->end;
@@ -162,7 +172,7 @@ static int read_segment(struct log_segment *s, struct log_group *group, const ch
                 return -errno;
         s->created = true;
         n = segment_read_index(fd, &entries);
-        if (n >= 0) {
+        if (n >= 0 && entries != NULL) {
                 for (int64_t i = 0; i < n; i++) {
                         segment_count(s, &entries[i]);
                         stream_count(group, s, &entries[i]);
@@ -212,10 +222,9 @@ static int list_segments(const struct log_group *group, uint32_t **ret, size_t *
         if (dir == NULL)
                 return -errno;
         while ((entry = readdir(dir)) != NULL) {
-                unsigned number;
-                int end = 0;
+                uint32_t number;
 
-                if (sscanf(entry->d_name, "%8x.seg%n", &number, &end) != 1 || end == 0 || entry->d_name[end] != '\0')
+                if (!parse_hex8(entry->d_name, ".seg", &number))
                         continue;
                 numbers = xrealloc(numbers, (n + 1) * sizeof *numbers);
                 numbers[n++] = number;

@@ -133,7 +133,7 @@ static struct log_batch *form(struct log_store *store)
         list_init(&batch->files);
         list_init(&batch->refused);
         form_catalog(batch);
-        list_for_each(write, &store->writes, struct log_write, link) {
+        list_for_each (write, &store->writes, struct log_write, link) {
                 if (!write->group->deleted && group_stream(write->group, write->entry.stream) != NULL) {
                         (void)add_write(batch, write);
                         continue;
@@ -142,7 +142,7 @@ static struct log_batch *form(struct log_store *store)
                 list_remove(&write->link);
                 list_push(&batch->refused, &write->link);
         }
-        list_for_each(file, &batch->files, struct batch_file, link)
+        list_for_each (file, &batch->files, struct batch_file, link)
                 file->group->file = NULL;
         batch->syncs = TAKE(store->syncs);
         batch->removals = store->removals;
@@ -311,7 +311,7 @@ static void write_batch(struct log_batch *batch)
         batch->catalog_status = write_catalog(batch);
         if (batch->catalog_status < 0)
                 return;
-        list_for_each(file, &batch->files, struct batch_file, link) {
+        list_for_each (file, &batch->files, struct batch_file, link) {
                 file->status = write_file(file);
                 batch->n_syncs++;
                 if (file->sealing != NULL) {
@@ -334,7 +334,7 @@ static void settle_file(struct batch_file *file)
                 group->has_dir = true;
                 segment->created = true;
         }
-        list_for_each(write, &file->writes, struct log_write, link) {
+        list_for_each (write, &file->writes, struct log_write, link) {
                 write->status = file->status;
                 if (file->status < 0)
                         continue;
@@ -373,10 +373,7 @@ static void settle_catalog(struct log_batch *batch)
 /* Tells the owners; each may start something new. */
 static void tell_writes(struct log_store *store, struct list *writes)
 {
-        while (!list_empty(writes)) {
-                struct log_write *write = list_first(writes, struct log_write, link);
-
-                list_remove(&write->link);
+        list_for_each (write, writes, struct log_write, link) {
                 store->pending -= write->frame.len;
                 write->op->done(write->op, write->status);
                 log_group_unref(write->group);
@@ -406,7 +403,7 @@ static void tell_syncs(struct log_op *newest, int status)
 
 static void tell(struct log_batch *batch)
 {
-        list_for_each(file, &batch->files, struct batch_file, link)
+        list_for_each (file, &batch->files, struct batch_file, link)
                 tell_writes(batch->store, &file->writes);
         tell_writes(batch->store, &batch->refused);
         tell_syncs(batch->syncs, batch->catalog_status);
@@ -414,7 +411,7 @@ static void tell(struct log_batch *batch)
 
 static void batch_free(struct log_batch *batch)
 {
-        list_for_each(file, &batch->files, struct batch_file, link) {
+        list_for_each (file, &batch->files, struct batch_file, link) {
                 log_group_unref(file->group);
                 buf_done(&file->index);
                 free(file->path);
@@ -431,7 +428,7 @@ static void settle(struct log_batch *batch)
         struct log_store *store = batch->store;
 
         settle_catalog(batch);
-        list_for_each(file, &batch->files, struct batch_file, link) {
+        list_for_each (file, &batch->files, struct batch_file, link) {
                 if (batch->catalog_status < 0)
                         file->status = batch->catalog_status;
                 settle_file(file);
@@ -457,7 +454,8 @@ static void worked(uv_work_t *uv, UNUSED int status)
 
 void writer_kick(struct log_store *store)
 {
-        if (store->batch != NULL || (store->catalog.len == 0 && list_empty(&store->writes) && store->syncs == NULL && store->removals.len == 0))
+        if (store->batch != NULL ||
+            (store->catalog.len == 0 && list_empty(&store->writes) && store->syncs == NULL && store->removals.len == 0))
                 return;
         store->batch = form(store);
         if (store->options.loop == NULL) {

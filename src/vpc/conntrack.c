@@ -41,7 +41,8 @@ static bool is_ours(const struct search *search, uint16_t port)
 static int check_entry(const struct nlmsghdr *hdr, void *data)
 {
         struct search *search = data;
-        struct nlattr *tuple = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)hdr, sizeof(struct nfgenmsg), CTA_TUPLE_ORIG), *proto, *number, *port;
+        struct nlattr *tuple = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)hdr, sizeof(struct nfgenmsg), CTA_TUPLE_ORIG), *proto, *number,
+                      *port;
 
         proto = tuple != NULL ? nla_find(nla_data(tuple), nla_len(tuple), CTA_TUPLE_PROTO) : NULL;
         if (proto == NULL)

@@ -61,22 +61,22 @@ struct vpc_sandbox {
 struct vpc_job {
         struct list link;
         struct vpc *vpc;
-        struct vpc_op *op; /* NULL: nobody asks */
-        bool cancelled;    /* there was an op */
+        struct vpc_op *op;                                     /* NULL: nobody asks */
+        bool cancelled;                                        /* there was an op */
         int (*work)(struct vpc_job *job, struct error *error); /* NULL: only to tell the status */
         void (*finish)(struct vpc_job *job);
         int status;
         struct error error;
 
         struct vpc_sandbox *sandbox;
-        bool make;             /* create: the namespace is not there yet */
-        uint32_t address;      /* of the sandbox */
+        bool make;              /* create: the namespace is not there yet */
+        uint32_t address;       /* of the sandbox */
         struct vpc_port *ports; /* that it publishes or takes back */
         uint32_t n_ports;
-        char *path;            /* of the namespace */
-        char *record;          /* path of the record */
-        char *record_text;     /* what goes there; NULL: as it is */
-        char *script;          /* nftables; NULL: none */
+        char *path;        /* of the namespace */
+        char *record;      /* path of the record */
+        char *record_text; /* what goes there; NULL: as it is */
+        char *script;      /* nftables; NULL: none */
 };
 
 /* queue.c */

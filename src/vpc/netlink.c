@@ -8,6 +8,8 @@
 
 #include <netlink/attr.h>
 
+#include "base/alloc.h"
+
 #define ANSWER_MAX 65536
 
 int netlink_open(struct netlink *nl, int protocol, struct error *error)
@@ -87,19 +89,18 @@ int netlink_call(struct netlink *nl, struct nl_msg *msg, const char *what, struc
                 if (err->error == 0)
                         return 0;
                 text = ack_text(hdr);
-                return error_set(error, -err->error, "%s: %s%s%s%s", what, strerror(-err->error), *text ? " (" : "", text, *text ? ")" : "");
+                return error_set(error, -err->error, "%s: %s%s%s%s", what, strerror(-err->error), *text ? " (" : "", text,
+                                 *text ? ")" : "");
         }
         return error_set(error, -r, "%s: netlink: %s", what, strerror(-r));
 }
 
 int netlink_query(struct netlink *nl, struct nl_msg *msg, int (*each)(const struct nlmsghdr *hdr, void *data), void *data)
 {
-        CLEANUP_FREE char *answer = malloc(ANSWER_MAX);
+        CLEANUP_FREE char *answer = xalloc(ANSWER_MAX);
         bool dump = (nlmsg_hdr(msg)->nlmsg_flags & NLM_F_DUMP) != 0;
         int result = 0, r = send_message(nl, msg, dump ? 0 : NLM_F_ACK);
 
-        if (answer == NULL)
-                abort();
         while (r == 0) {
                 ssize_t n = recv(nl->fd, answer, ANSWER_MAX, 0);
                 struct nlmsghdr *hdr = (struct nlmsghdr *)(void *)answer;

@@ -18,6 +18,7 @@
 #include <netlink/attr.h>
 
 #include "base/alloc.h"
+#include "base/strutil.h"
 
 #define NSFS_MAGIC_NUMBER 0x6e736673
 #define INDEX_LO 1
@@ -125,8 +126,11 @@ static int find_link(struct netlink *nl, const char *name)
 static int configure(struct vpc_kernel *kernel, struct netlink *inside, uint32_t address, struct error *error)
 {
         const uint32_t local = htonl(address), gateway = htonl(kernel->gateway);
-        const struct rtmsg route = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
-                                    .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
+        const struct rtmsg route = {.rtm_family = AF_INET,
+                                    .rtm_table = RT_TABLE_MAIN,
+                                    .rtm_protocol = RTPROT_STATIC,
+                                    .rtm_scope = RT_SCOPE_UNIVERSE,
+                                    .rtm_type = RTN_UNICAST};
         struct ifaddrmsg addr = {.ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)kernel->prefix};
         int index = find_link(inside, "eth0"), r;
         struct nl_msg *msg;
@@ -287,8 +291,9 @@ static int sweep_link(const struct nlmsghdr *hdr, void *data)
         uint32_t address;
         char again[IFNAMSIZ];
 
-        if (master == NULL || nla_get_u32(master) != sweep->bridge_index || name == NULL || sscanf(nla_get_string(name), "veth%8x", &address) != 1)
+        if (master == NULL || name == NULL || nla_get_u32(master) != sweep->bridge_index || !str_starts_with(nla_get_string(name), "veth"))
                 return 0;
+        address = (uint32_t)strtoul(nla_get_string(name) + 4, NULL, 16);
         netns_link_name(address, again);
         if (strcmp(again, nla_get_string(name)) == 0 && sweep->n < ARRAY_SIZE(sweep->addresses))
                 sweep->addresses[sweep->n++] = address;

@@ -18,10 +18,10 @@ struct vpc_kernel {
         struct nft_ctx *nft; /* there */
         char bridge[IFNAMSIZ];
         unsigned bridge_index;
-        uint32_t gateway;    /* address of the bridge, host byte order */
-        int prefix;          /* of the range, 16 to 28 */
+        uint32_t gateway; /* address of the bridge, host byte order */
+        int prefix;       /* of the range, 16 to 28 */
         uint32_t mtu;
-        bool hairpin;        /* packets may go back through the port of the bridge that they came from */
+        bool hairpin; /* packets may go back through the port of the bridge that they came from */
 };
 
 /* Makes the namespace file with lo up and, when `address` (host byte order) is not 0, eth0 with it, cabled to the bridge. Undoes

@@ -64,8 +64,8 @@ static void chain_published(struct buf *script, const char *table, const char *c
 static void chain_metadata(struct buf *script, const struct nft_table *t, const char *chain, const char *match)
 {
         if (t->metadata_port != 0)
-                buf_printf(script, "add rule ip %s %s %s ip daddr " VPC_METADATA_ADDRESS " tcp dport 80 dnat to 127.0.0.1:%u\n", t->name, chain,
-                           match, t->metadata_port);
+                buf_printf(script, "add rule ip %s %s %s ip daddr " VPC_METADATA_ADDRESS " tcp dport 80 dnat to 127.0.0.1:%u\n", t->name,
+                           chain, match, t->metadata_port);
 }
 
 void nft_script_table(struct buf *script, const struct nft_table *t)

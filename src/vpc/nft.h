@@ -17,8 +17,8 @@ int nft_run(struct nft_ctx *nft, const char *script, struct error *error) MUST_C
 
 /* Everything that the table of a node needs; what is right already stays, the elements of `published` are left alone. */
 struct nft_table {
-        const char *name;    /* of the table and of the bridge */
-        const char *range;   /* "172.31.240.0/20" */
+        const char *name;       /* of the table and of the bridge */
+        const char *range;      /* "172.31.240.0/20" */
         uint16_t metadata_port; /* 0: no redirection */
 };
 void nft_script_table(struct buf *script, const struct nft_table *table);

@@ -120,7 +120,9 @@ static int list_address(const struct nlmsghdr *hdr, void *data)
 
 static int change_address(struct vpc_kernel *kernel, int type, struct range range, struct error *error)
 {
-        const struct ifaddrmsg ifa = {.ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)range.prefix, .ifa_index = kernel->bridge_index,
+        const struct ifaddrmsg ifa = {.ifa_family = AF_INET,
+                                      .ifa_prefixlen = (uint8_t)range.prefix,
+                                      .ifa_index = kernel->bridge_index,
                                       .ifa_scope = range.prefix == METADATA_PREFIX ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE};
         struct nl_msg *msg = netlink_message(type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0, &ifa, sizeof ifa);
 

@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 
 #define BITS 65536
 #define FALLBACK_MIN 49153
@@ -39,17 +39,20 @@ static void bit_clear(uint64_t *bits, uint32_t i)
 /* What the kernel uses for outgoing connections, as the stock agent does. */
 static void default_range(uint32_t *ret_min, uint32_t *ret_max)
 {
-        FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-        unsigned min = 0, max = 0;
+        CLEANUP_BUF struct buf text = {0};
+        unsigned long min = 0, max = 0;
+        char *end;
 
-        if (file == NULL || fscanf(file, "%u %u", &min, &max) != 2 || min == 0 || max > FALLBACK_MAX || min > max) {
+        if (buf_read_file(&text, "/proc/sys/net/ipv4/ip_local_port_range", 64) == 0 && text.len > 0) {
+                min = strtoul(text.data, &end, 10);
+                max = strtoul(end, NULL, 10);
+        }
+        if (min == 0 || max > FALLBACK_MAX || min > max) {
                 min = FALLBACK_MIN;
                 max = FALLBACK_MAX;
         }
-        if (file != NULL)
-                (void)fclose(file);
-        *ret_min = min;
-        *ret_max = max;
+        *ret_min = (uint32_t)min;
+        *ret_max = (uint32_t)max;
 }
 
 struct ports *ports_new(const struct vpc_options *options)
@@ -140,15 +143,19 @@ static int take_fixed(struct ports *ports, const struct vpc_port *port, struct p
         int r;
 
         if (bad != 0 && bit(ports->reserved[port->udp], bad))
-                return error_set(error, EADDRINUSE, "host port %u/%s is reserved on this node: choose another hostPort, or 0 for a free one", bad,
-                                 protocol);
+                return error_set(error, EADDRINUSE,
+                                 "host port %u/%s is reserved on this node: choose another hostPort, or 0 for a free one", bad, protocol);
         if (bad != 0)
-                return error_set(error, EADDRINUSE, "host port %u/%s is already allocated to another container of this node: choose another "
-                                 "hostPort, or 0 for a free one", bad, protocol);
+                return error_set(error, EADDRINUSE,
+                                 "host port %u/%s is already allocated to another container of this node: choose another "
+                                 "hostPort, or 0 for a free one",
+                                 bad, protocol);
         r = hold_run(port->udp, port->host_port, port->count, fds, &bad);
         if (r == -EADDRINUSE)
-                return error_set(error, EADDRINUSE, "host port %u/%s is in use by another program of this machine (ss -lnp 'sport = :%u' shows "
-                                 "which): stop it, or choose another hostPort, or 0 for a free one", bad, protocol, bad);
+                return error_set(error, EADDRINUSE,
+                                 "host port %u/%s is in use by another program of this machine (ss -lnp 'sport = :%u' shows "
+                                 "which): stop it, or choose another hostPort, or 0 for a free one",
+                                 bad, protocol, bad);
         if (r < 0)
                 return error_set(error, -r, "cannot take host port %u/%s: %s", bad, protocol, strerror(-r));
         hold_add(ports, hold, port, TAKE(fds));
@@ -201,7 +208,8 @@ static int check_request(const struct vpc_port *request, uint32_t n, uint32_t n_
                 if (request[i].container_port == 0)
                         return error_set(error, EINVAL, "a port mapping needs a containerPort");
                 if (request[i].container_port + count - 1 > FALLBACK_MAX || request[i].host_port + count - 1 > FALLBACK_MAX)
-                        return error_set(error, EINVAL, "a port mapping of %u ports from %u ends after 65535", count, request[i].container_port);
+                        return error_set(error, EINVAL, "a port mapping of %u ports from %u ends after 65535", count,
+                                         request[i].container_port);
         }
         if (total > VPC_PORTS_TOTAL)
                 return error_set(error, EINVAL, "at most %d published ports a container, not %u", VPC_PORTS_TOTAL, total);
@@ -238,10 +246,10 @@ int ports_take(struct ports *ports, const struct vpc_port *request, uint32_t n, 
                 return r;
         }
         for (uint32_t i = 0; i < n; i++) {
-                if (request[i].host_port != 0) {
+                if (request[i].host_port != 0 && fixed.fds != NULL) {
                         hold_add(ports, hold, &fixed.ports[next_fixed], fixed.fds[next_fixed]);
                         next_fixed++;
-                } else {
+                } else if (dynamic.fds != NULL) {
                         hold_add(ports, hold, &dynamic.ports[next_dynamic], dynamic.fds[next_dynamic]);
                         next_dynamic++;
                 }

@@ -16,7 +16,7 @@ struct ports *ports_free(struct ports *ports);
 /* What one sandbox holds. Zeroes: nothing. */
 struct ports_hold {
         struct vpc_port *ports; /* filled in completely */
-        int **fds; /* the sockets: ports[i].count for each i; -1 where there is none */
+        int **fds;              /* the sockets: ports[i].count for each i; -1 where there is none */
         uint32_t n;
 };
 

@@ -108,7 +108,7 @@ void vpc_queue_close(struct vpc *vpc)
         vpc->closing = true;
         if (vpc->running != NULL && vpc->running->op != NULL)
                 vpc_op_cancel(vpc->running->op);
-        list_for_each(job, &vpc->waiting, struct vpc_job, link)
+        list_for_each (job, &vpc->waiting, struct vpc_job, link)
                 drop(job);
 }
 

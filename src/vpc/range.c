@@ -12,12 +12,13 @@
 #include <netlink/attr.h>
 
 #include "base/buf.h"
+#include "base/strutil.h"
 
 #define USED_MAX 4096
 
 static const char *const candidates[] = {
-        "172.31.240.0/20", "172.30.240.0/20", "172.29.240.0/20", "192.168.240.0/20", "192.168.176.0/20", "10.231.240.0/20",
-        "10.199.240.0/20", "10.87.240.0/20",  "100.127.240.0/20",
+        "172.31.240.0/20", "172.30.240.0/20", "172.29.240.0/20", "192.168.240.0/20", "192.168.176.0/20",
+        "10.231.240.0/20", "10.199.240.0/20", "10.87.240.0/20",  "100.127.240.0/20",
 };
 
 /* What is taken, and by what. */
@@ -27,7 +28,7 @@ struct used {
 };
 
 struct survey {
-        int bridge_index; /* its own routes and addresses do not count */
+        int bridge_index;    /* its own routes and addresses do not count */
         struct range bridge; /* prefix 0: it has none */
         size_t n;
         struct used used[USED_MAX];
@@ -50,17 +51,32 @@ void range_text(uint32_t address, int prefix, char ret[20])
                 (void)snprintf(ret, 20, "%s/%d", text, prefix & 63);
 }
 
+static bool parse(const char *text, struct range *ret)
+{
+        const char *slash = strchr(text, '/');
+        char address[INET_ADDRSTRLEN] = "";
+        struct in_addr in = {0};
+        int64_t prefix = 0;
+
+        if (slash == NULL || (size_t)(slash - text) >= sizeof address)
+                return false;
+        memcpy(address, text, (size_t)(slash - text));
+        if (inet_pton(AF_INET, address, &in) != 1 || str_to_int64(slash + 1, &prefix) < 0 || prefix < 16 || prefix > 28)
+                return false;
+        *ret = (struct range){ntohl(in.s_addr), (int)prefix};
+        return (ret->address & ~range_mask(ret->prefix)) == 0;
+}
+
 int range_parse(const char *text, struct range *ret, struct error *error)
 {
-        char address[INET_ADDRSTRLEN];
-        struct in_addr in;
-        int prefix, end = 0;
+        struct range range = {0};
 
-        if (sscanf(text, "%15[0-9.]/%d%n", address, &prefix, &end) != 2 || text[end] != '\0' || inet_pton(AF_INET, address, &in) != 1 ||
-            prefix < 16 || prefix > 28 || (ntohl(in.s_addr) & ~range_mask(prefix)) != 0)
-                return error_set(error, EINVAL, "\"%s\" is not a range of addresses for containers: give one such as 172.31.240.0/20, with a "
-                                 "prefix of 16 to 28", text);
-        *ret = (struct range){ntohl(in.s_addr), prefix};
+        if (!parse(text, &range))
+                return error_set(
+                        error, EINVAL,
+                        "\"%s\" is not a range of addresses for containers: give one such as 172.31.240.0/20, with a prefix of 16 to 28",
+                        text);
+        *ret = range;
         return 0;
 }
 
@@ -88,7 +104,8 @@ static int survey_address(const struct nlmsghdr *hdr, void *data)
                 return 0;
         address = ntohl(nla_get_u32(local));
         if ((int)ifa->ifa_index != survey->bridge_index)
-                survey_add(survey, (struct range){address & range_mask(ifa->ifa_prefixlen), ifa->ifa_prefixlen}, "an address of this machine");
+                survey_add(survey, (struct range){address & range_mask(ifa->ifa_prefixlen), ifa->ifa_prefixlen},
+                           "an address of this machine");
         else if (ifa->ifa_prefixlen < 32)
                 survey->bridge = (struct range){address & range_mask(ifa->ifa_prefixlen), ifa->ifa_prefixlen};
         return 0;
@@ -151,7 +168,7 @@ static int choose_wanted(const struct survey *survey, const char *wanted, struct
 {
         char text[20];
         const struct used *clash;
-        struct range range;
+        struct range range = {0};
         int r = range_parse(wanted, &range, error);
 
         if (r < 0)
@@ -159,7 +176,8 @@ static int choose_wanted(const struct survey *survey, const char *wanted, struct
         clash = find_clash(survey, range);
         if (clash != NULL) {
                 range_text(clash->range.address, clash->range.prefix, text);
-                return error_set(error, EADDRINUSE, "the range %s for containers clashes with %s, %s: choose another one", wanted, text, clash->by);
+                return error_set(error, EADDRINUSE, "the range %s for containers clashes with %s, %s: choose another one", wanted, text,
+                                 clash->by);
         }
         *ret = range;
         return 0;
@@ -186,6 +204,7 @@ int range_choose(struct netlink *nl, const char *wanted, int bridge_index, struc
                 if (range_parse(candidates[i], ret, error) == 0 && find_clash(survey, *ret) == NULL)
                         return 0;
         }
-        return error_set(error, EADDRINUSE, "every range that containers could have by default clashes with a route or an address of this "
+        return error_set(error, EADDRINUSE,
+                         "every range that containers could have by default clashes with a route or an address of this "
                          "machine: name a free one such as 10.200.0.0/20");
 }

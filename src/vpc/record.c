@@ -60,19 +60,45 @@ struct record {
         uint32_t n_ports;
 };
 
-static bool parse_line(const char *line, struct record *ret)
+/* Copies a word that fits. */
+static bool set_word(char *ret, size_t size, const char *word)
 {
-        char protocol[4];
-        unsigned host, container, count;
-
-        if (sscanf(line, "id %128s", ret->id) == 1 || sscanf(line, "mode %15s", ret->mode) == 1 || sscanf(line, "address %19s", ret->address) == 1)
-                return true;
-        if (sscanf(line, "port %3s %u %u %u", protocol, &host, &container, &count) != 4 || ret->n_ports == VPC_PORTS_MAX)
+        if (strlen(word) >= size)
                 return false;
-        if (host == 0 || container == 0 || count == 0 || host + count > 65536 || container + count > 65536)
-                return false;
-        ret->ports[ret->n_ports++] = (struct vpc_port){str_eq(protocol, "udp"), (uint16_t)container, (uint16_t)host, (uint16_t)count};
+        memcpy(ret, word, strlen(word) + 1);
         return true;
+}
+
+static bool parse_port(char *rest, struct record *ret)
+{
+        char *save = NULL, *protocol = strtok_r(rest, " ", &save);
+        int64_t numbers[3] = {0}; /* host port, container port, count */
+
+        for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+                if (str_to_int64(strtok_r(NULL, " ", &save), &numbers[i]) < 0 || numbers[i] < 1 || numbers[i] > 65535)
+                        return false;
+        }
+        if (numbers[0] + numbers[2] > 65536 || numbers[1] + numbers[2] > 65536 || ret->n_ports == VPC_PORTS_MAX)
+                return false;
+        ret->ports[ret->n_ports++] =
+                (struct vpc_port){str_eq(protocol, "udp"), (uint16_t)numbers[1], (uint16_t)numbers[0], (uint16_t)numbers[2]};
+        return true;
+}
+
+static bool parse_line(char *line, struct record *ret)
+{
+        char *rest = strchr(line, ' ');
+
+        if (rest == NULL)
+                return false;
+        *rest++ = '\0';
+        if (str_eq(line, "id"))
+                return set_word(ret->id, sizeof ret->id, rest);
+        if (str_eq(line, "mode"))
+                return set_word(ret->mode, sizeof ret->mode, rest);
+        if (str_eq(line, "address"))
+                return set_word(ret->address, sizeof ret->address, rest);
+        return str_eq(line, "port") && parse_port(rest, ret);
 }
 
 static bool read_record(const char *path, struct record *ret)
@@ -149,7 +175,8 @@ static void load_one(struct vpc *vpc, uint32_t slot, const char *path)
 }
 
 /* Calls `each` for every file of DIR/`folder` that is named by a number, and removes others. */
-static int for_each_slot(struct vpc *vpc, const char *folder, void (*each)(struct vpc *vpc, uint32_t slot, const char *path), struct error *error)
+static int for_each_slot(struct vpc *vpc, const char *folder, void (*each)(struct vpc *vpc, uint32_t slot, const char *path),
+                         struct error *error)
 {
         CLEANUP_FREE char *dir = xprintf("%s/%s", vpc->dir, folder);
         DIR *d = opendir(dir);

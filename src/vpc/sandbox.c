@@ -72,7 +72,8 @@ struct vpc_sandbox *sandbox_new(struct vpc *vpc, enum vpc_mode mode, uint32_t sl
                 s->address = vpc->kernel.gateway - 1 + slot;
                 range_text(s->address, -1, s->address_text);
                 netns_mac(s->address, mac);
-                (void)snprintf(s->mac_text, sizeof s->mac_text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+                (void)snprintf(s->mac_text, sizeof s->mac_text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                               mac[5]);
         }
         return s;
 }
@@ -263,7 +264,7 @@ static void finish_prepare(struct vpc_job *job)
 void sandbox_prepare(struct vpc *vpc)
 {
         struct vpc_job *job;
-        uint32_t slot;
+        uint32_t slot = 0;
 
         if (slot_take(vpc, VPC_BRIDGE, &slot, NULL) < 0)
                 return;

@@ -21,7 +21,8 @@ static int check_bridge_name(const char *name, struct error *error)
         while (i < len && (isalnum((unsigned char)name[i]) || strchr("_-.", name[i]) != NULL))
                 i++;
         if (len == 0 || len >= IFNAMSIZ || i < len || !isalpha((unsigned char)name[0]))
-                return error_set(error, EINVAL, "\"%s\" cannot name a bridge: at most 15 letters, digits, '_', '-' and '.', a letter first", name);
+                return error_set(error, EINVAL, "\"%s\" cannot name a bridge: at most 15 letters, digits, '_', '-' and '.', a letter first",
+                                 name);
         return 0;
 }
 
@@ -60,7 +61,7 @@ static int publish_all(struct vpc *vpc, uint16_t metadata_port, struct error *er
 
         nft_script_table(&script, &table);
         nft_script_flush(&script, table.name);
-        map_for_each(node, &vpc->by_id) {
+        map_for_each (node, &vpc->by_id) {
                 const struct vpc_sandbox *s = CONTAINER_OF(node, struct vpc_sandbox, node);
 
                 nft_script_add(&script, table.name, s->address_text, s->hold.ports, s->hold.n);
@@ -136,9 +137,9 @@ struct vpc *vpc_free(struct vpc *vpc)
         vpc_queue_close(vpc);
         if (vpc->running != NULL)
                 return NULL; /* called again when it is done */
-        list_for_each(s, &vpc->vacant, struct vpc_sandbox, link)
+        list_for_each (s, &vpc->vacant, struct vpc_sandbox, link)
                 sandbox_free(s);
-        map_for_each(node, &vpc->by_id) {
+        map_for_each (node, &vpc->by_id) {
                 struct vpc_sandbox *s = CONTAINER_OF(node, struct vpc_sandbox, node);
 
                 ports_release_all(vpc->ports, &s->hold);

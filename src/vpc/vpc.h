@@ -33,18 +33,18 @@ struct vpc_sandbox;
 
 /* NULL and 0 mean the default that is named. Everything is copied by vpc_new. */
 struct vpc_options {
-        uv_loop_t *loop;        /* required */
-        const char *dir;        /* required: namespaces and their records; made when missing. One agent per directory. */
-        const char *bridge;     /* "gantry0", at most 15 characters; also the name of the nftables table */
-        const char *range;      /* addresses of containers, "172.31.240.0/20" (prefix 16 to 28), the first is the bridge's. Default:
+        uv_loop_t *loop;             /* required */
+        const char *dir;             /* required: namespaces and their records; made when missing. One agent per directory. */
+        const char *bridge;          /* "gantry0", at most 15 characters; also the name of the nftables table */
+        const char *range;           /* addresses of containers, "172.31.240.0/20" (prefix 16 to 28), the first is the bridge's. Default:
                                    what the bridge has already, else the first of a list that clashes with no address, route or name
                                    server of this machine */
-        uint16_t metadata_port; /* on 127.0.0.1, where 169.254.170.2:80 leads to; 0: nowhere */
+        uint16_t metadata_port;      /* on 127.0.0.1, where 169.254.170.2:80 leads to; 0: nowhere */
         uint16_t port_min, port_max; /* dynamic host ports; the kernel's ip_local_port_range, else 49153 to 65535 */
         const uint16_t *reserved_tcp, *reserved_udp; /* ports that are never chosen nor given */
         uint32_t n_reserved_tcp, n_reserved_udp;
-        uint32_t prepared;      /* sandboxes kept ready so that a start need not wait for the kernel; UINT32_MAX: none; default 4 */
-        uint32_t mtu;           /* of the containers' interfaces; that of the default route's interface, else 1500 */
+        uint32_t prepared; /* sandboxes kept ready so that a start need not wait for the kernel; UINT32_MAX: none; default 4 */
+        uint32_t mtu;      /* of the containers' interfaces; that of the default route's interface, else 1500 */
 };
 
 /*

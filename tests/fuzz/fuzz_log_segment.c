@@ -66,7 +66,7 @@ static void fuzz_index(const uint8_t *data, size_t size)
 /* Records: a length byte each. */
 static void fuzz_catalog(const uint8_t *data, size_t size)
 {
-        struct log_store store = {.dir = (char *)(uintptr_t)"x", .options = {.max_streams = 100}};
+        struct log_store store = {.dir = (char *)(uintptr_t) "x", .options = {.max_streams = 100}};
         CLEANUP_BUF struct buf records = {0};
 
         tree_init(&store.groups);
@@ -86,7 +86,7 @@ static void fuzz_catalog(const uint8_t *data, size_t size)
         }
         if (records.len > 0 && catalog_apply(&store, records.data, records.len) != records.len)
                 abort();
-        tree_for_each(node, &store.groups)
+        tree_for_each (node, &store.groups)
                 group_detach(CONTAINER_OF(node, struct log_group, node));
         map_done(&store.groups_by_id);
 }

@@ -64,7 +64,8 @@ static void test_groups(void **state)
 
         begin(&h);
         harness_ok(&h, "CreateLogGroup", "{'logGroupName':'/ecs/web','tags':{'team':'x'},'kmsKeyId':'k'}");
-        harness_fails(&h, "CreateLogGroup", "{'logGroupName':'/ecs/web'}", "ResourceAlreadyExistsException", "The specified log group already exists");
+        harness_fails(&h, "CreateLogGroup", "{'logGroupName':'/ecs/web'}", "ResourceAlreadyExistsException",
+                      "The specified log group already exists");
         harness_fails(&h, "CreateLogGroup", "{'logGroupName':'a b'}", "InvalidParameterException", "logGroupName");
         harness_fails(&h, "CreateLogGroup", "{'logGroupName':'aws/x'}", "InvalidParameterException", "aws/");
         harness_fails(&h, "CreateLogGroup", "{'logGroupName':'x','tags':{'aws:x':'y'}}", "InvalidParameterException", "aws:");
@@ -78,7 +79,8 @@ static void test_groups(void **state)
         assert_int_equal(harness_int(&h, "logGroups[0].metricFilterCount"), 0);
         assert_false(harness_has(&h, "logGroups[0].retentionInDays"));
         harness_ok(&h, "PutRetentionPolicy", "{'logGroupName':'/ecs/web','retentionInDays':7}");
-        harness_fails(&h, "PutRetentionPolicy", "{'logGroupName':'/ecs/web','retentionInDays':2}", "InvalidParameterException", "retentionInDays");
+        harness_fails(&h, "PutRetentionPolicy", "{'logGroupName':'/ecs/web','retentionInDays':2}", "InvalidParameterException",
+                      "retentionInDays");
         harness_fails(&h, "PutRetentionPolicy", "{'logGroupName':'none','retentionInDays':7}", "ResourceNotFoundException",
                       "The specified log group does not exist.");
         harness_ok(&h, "DescribeLogGroups", "{'logGroupNamePrefix':'/ecs'}");
@@ -88,7 +90,8 @@ static void test_groups(void **state)
         assert_false(harness_has(&h, "logGroups[0].retentionInDays"));
         harness_ok(&h, "DescribeLogGroups", "{'logGroupNamePrefix':'/other'}");
         assert_int_equal(harness_count(&h, "logGroups"), 0);
-        harness_fails(&h, "DescribeLogGroups", "{'logGroupNamePrefix':'a','logGroupNamePattern':'b'}", "InvalidParameterException", "mutually exclusive");
+        harness_fails(&h, "DescribeLogGroups", "{'logGroupNamePrefix':'a','logGroupNamePattern':'b'}", "InvalidParameterException",
+                      "mutually exclusive");
         for (int i = 0; i < 7; i++)
                 harness_ok(&h, "CreateLogGroup", "{'logGroupName':'p%d','logGroupClass':'INFREQUENT_ACCESS'}", i);
         harness_ok(&h, "DescribeLogGroups", "{'logGroupNamePrefix':'p','limit':3}");
@@ -103,7 +106,8 @@ static void test_groups(void **state)
         harness_ok(&h, "DescribeLogGroups", "{'logGroupClass':'STANDARD'}");
         assert_int_equal(harness_count(&h, "logGroups"), 1);
         harness_ok(&h, "DeleteLogGroup", "{'logGroupName':'p1'}");
-        harness_fails(&h, "DeleteLogGroup", "{'logGroupName':'p1'}", "ResourceNotFoundException", "The specified log group does not exist.");
+        harness_fails(&h, "DeleteLogGroup", "{'logGroupName':'p1'}", "ResourceNotFoundException",
+                      "The specified log group does not exist.");
         harness_ok(&h, "CreateLogGroup", "{'logGroupName':'safe','deletionProtectionEnabled':true}");
         harness_fails(&h, "DeleteLogGroup", "{'logGroupName':'safe'}", "ValidationException", "PutLogGroupDeletionProtection");
         harness_ok(&h, "PutLogGroupDeletionProtection", "{'logGroupIdentifier':'" ARN "safe','deletionProtectionEnabled':false}");
@@ -183,7 +187,8 @@ static void test_streams(void **state)
         assert_string_equal(harness_text(&h, "logStreams[0].logStreamName"), "b");
         assert_string_equal(harness_text(&h, "logStreams[1].logStreamName"), "web/nginx/1");
         token = xstrdup(harness_text(&h, "nextToken"));
-        harness_ok(&h, "DescribeLogStreams", "{'logGroupName':'g','orderBy':'LastEventTime','descending':true,'limit':3,'nextToken':'%s'}", token);
+        harness_ok(&h, "DescribeLogStreams", "{'logGroupName':'g','orderBy':'LastEventTime','descending':true,'limit':3,'nextToken':'%s'}",
+                   token);
         assert_int_equal(harness_count(&h, "logStreams"), 1);
         assert_string_equal(harness_text(&h, "logStreams[0].logStreamName"), "a");
         assert_false(harness_has(&h, "nextToken"));
@@ -201,8 +206,8 @@ static void test_streams(void **state)
                 }
                 assert_int_equal(seen, 3);
         }
-        harness_fails(&h, "DescribeLogStreams", "{'logGroupName':'g','orderBy':'LastEventTime','logStreamNamePrefix':'x'}", "InvalidParameterException",
-                      "LastEventTime");
+        harness_fails(&h, "DescribeLogStreams", "{'logGroupName':'g','orderBy':'LastEventTime','logStreamNamePrefix':'x'}",
+                      "InvalidParameterException", "LastEventTime");
         harness_fails(&h, "DescribeLogStreams", "{}", "InvalidParameterException", "logGroupIdentifier");
         harness_fails(&h, "DescribeLogStreams", "{'logGroupName':'none'}", "ResourceNotFoundException", NULL);
         harness_ok(&h, "DeleteLogStream", "{'logGroupName':'g','logStreamName':'b'}");
@@ -224,14 +229,19 @@ static void test_put(void **state)
                       "ResourceNotFoundException", "The specified log group does not exist.");
         harness_fails(&h, "PutLogEvents", "{'logGroupName':'g','logStreamName':'x','logEvents':[{'timestamp':1,'message':'m'}]}",
                       "ResourceNotFoundException", "The specified log stream does not exist.");
-        harness_fails(&h, "PutLogEvents", "{'logGroupName':'g','logStreamName':'a','logEvents':[]}", "InvalidParameterException", "logEvents");
+        harness_fails(&h, "PutLogEvents", "{'logGroupName':'g','logStreamName':'a','logEvents':[]}", "InvalidParameterException",
+                      "logEvents");
         harness_fails(&h, "PutLogEvents", "{'logGroupName':'g','logStreamName':'a','logEvents':[{'timestamp':1,'message':''}]}",
                       "InvalidParameterException", "message");
-        harness_call(&h, "PutLogEvents", "{'logGroupName':'g','logStreamName':'a','logEvents':[{'timestamp':%lld,'message':'m'},{'timestamp':%lld,"
-                     "'message':'m'}]}", (long long)NOW, (long long)NOW - 1);
+        harness_call(&h, "PutLogEvents",
+                     "{'logGroupName':'g','logStreamName':'a','logEvents':[{'timestamp':%lld,'message':'m'},{'timestamp':%lld,"
+                     "'message':'m'}]}",
+                     (long long)NOW, (long long)NOW - 1);
         assert_string_equal(harness_text(&h, "message"), "Log events in a single PutLogEvents request must be in chronological order.");
-        harness_call(&h, "PutLogEvents", "{'logGroupName':'g','logStreamName':'a','logEvents':[{'timestamp':%lld,'message':'m'},{'timestamp':%lld,"
-                     "'message':'m'}]}", (long long)(NOW - DAY - 1), (long long)NOW);
+        harness_call(&h, "PutLogEvents",
+                     "{'logGroupName':'g','logStreamName':'a','logEvents':[{'timestamp':%lld,'message':'m'},{'timestamp':%lld,"
+                     "'message':'m'}]}",
+                     (long long)(NOW - DAY - 1), (long long)NOW);
         assert_non_null(strstr(harness_text(&h, "message"), "24 hours"));
         memset(big, 'x', (1 << 20) - 25);
         json = xprintf("{'logGroupName':'g','logStreamName':'a','logEvents':[{'timestamp':%lld,'message':'%s'}]}", (long long)NOW, big);
@@ -243,12 +253,16 @@ static void test_put(void **state)
         free(json);
         free(big);
         /* Too old, and too new, one after the other. */
-        harness_ok(&h, "PutLogEvents", "{'logGroupName':'g','logStreamName':'b','logEvents':[{'timestamp':%lld,'message':'old'},"
-                   "{'timestamp':%lld,'message':'fits'}]}", (long long)(NOW - 14 * DAY - 1), (long long)(NOW - 14 * DAY));
+        harness_ok(&h, "PutLogEvents",
+                   "{'logGroupName':'g','logStreamName':'b','logEvents':[{'timestamp':%lld,'message':'old'},"
+                   "{'timestamp':%lld,'message':'fits'}]}",
+                   (long long)(NOW - 14 * DAY - 1), (long long)(NOW - 14 * DAY));
         assert_int_equal(harness_int(&h, "rejectedLogEventsInfo.tooOldLogEventEndIndex"), 1);
         assert_false(harness_has(&h, "rejectedLogEventsInfo.tooNewLogEventStartIndex"));
-        harness_ok(&h, "PutLogEvents", "{'logGroupName':'g','logStreamName':'b','logEvents':[{'timestamp':%lld,'message':'fits too'},"
-                   "{'timestamp':%lld,'message':'new'}]}", (long long)(NOW + 7200000), (long long)(NOW + 7200001));
+        harness_ok(&h, "PutLogEvents",
+                   "{'logGroupName':'g','logStreamName':'b','logEvents':[{'timestamp':%lld,'message':'fits too'},"
+                   "{'timestamp':%lld,'message':'new'}]}",
+                   (long long)(NOW + 7200000), (long long)(NOW + 7200001));
         assert_int_equal(harness_int(&h, "rejectedLogEventsInfo.tooNewLogEventStartIndex"), 1);
         harness_ok(&h, "PutRetentionPolicy", "{'logGroupName':'g','retentionInDays':1}");
         harness_ok(&h, "PutLogEvents", "{'logGroupName':'g','logStreamName':'b','logEvents':[{'timestamp':%lld,'message':'expired'}]}",
@@ -311,7 +325,8 @@ static void test_get(void **state)
         harness_ok(&h, "GetLogEvents", "{'logGroupName':'g','logStreamName':'a','startFromHead':true,'startTime':%lld,'endTime':%lld}",
                    (long long)NOW + 2, (long long)NOW + 4);
         assert_int_equal(harness_count(&h, "events"), 2);
-        harness_fails(&h, "GetLogEvents", "{'logGroupName':'g','logStreamName':'a','nextToken':'f/12/s'}", "InvalidParameterException", "nextToken");
+        harness_fails(&h, "GetLogEvents", "{'logGroupName':'g','logStreamName':'a','nextToken':'f/12/s'}", "InvalidParameterException",
+                      "nextToken");
         harness_fails(&h, "GetLogEvents", "{'logGroupName':'g','logStreamName':'x'}", "ResourceNotFoundException",
                       "The specified log stream does not exist.");
         harness_fails(&h, "GetLogEvents", "{'logGroupName':'g','logStreamName':'a','limit':10001}", "InvalidParameterException", "limit");
@@ -353,12 +368,14 @@ static void test_filter(void **state)
         harness_ok(&h, "FilterLogEvents", "{'logGroupName':'g','logStreamNamePrefix':'none'}");
         assert_int_equal(harness_count(&h, "events"), 0);
         /* Here the end is in the range. */
-        harness_ok(&h, "FilterLogEvents", "{'logGroupIdentifier':'" ARN "g','startTime':%lld,'endTime':%lld}", (long long)NOW + 1, (long long)NOW + 3);
+        harness_ok(&h, "FilterLogEvents", "{'logGroupIdentifier':'" ARN "g','startTime':%lld,'endTime':%lld}", (long long)NOW + 1,
+                   (long long)NOW + 3);
         assert_int_equal(harness_count(&h, "events"), 3);
-        harness_fails(&h, "FilterLogEvents", "{'logGroupName':'g','filterPattern':'{ $.a'}", "InvalidParameterException", "Invalid filter pattern");
+        harness_fails(&h, "FilterLogEvents", "{'logGroupName':'g','filterPattern':'{ $.a'}", "InvalidParameterException",
+                      "Invalid filter pattern");
         harness_fails(&h, "FilterLogEvents", "{'logGroupName':'g','logStreamNames':['none']}", "ResourceNotFoundException", "log stream");
-        harness_fails(&h, "FilterLogEvents", "{'logGroupName':'g','logStreamNames':['a'],'logStreamNamePrefix':'b'}", "InvalidParameterException",
-                      "mutually exclusive");
+        harness_fails(&h, "FilterLogEvents", "{'logGroupName':'g','logStreamNames':['a'],'logStreamNamePrefix':'b'}",
+                      "InvalidParameterException", "mutually exclusive");
         harness_fails(&h, "FilterLogEvents", "{'logGroupName':'g','nextToken':'x'}", "InvalidParameterException", "nextToken");
         harness_fails(&h, "FilterLogEvents", "{'logGroupName':'none'}", "ResourceNotFoundException", "log group");
         end(&h);
@@ -367,8 +384,9 @@ static void test_filter(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_groups), cmocka_unit_test(test_switched_off), cmocka_unit_test(test_tags), cmocka_unit_test(test_streams),
-                cmocka_unit_test(test_put),    cmocka_unit_test(test_get),          cmocka_unit_test(test_filter),
+                cmocka_unit_test(test_groups),  cmocka_unit_test(test_switched_off), cmocka_unit_test(test_tags),
+                cmocka_unit_test(test_streams), cmocka_unit_test(test_put),          cmocka_unit_test(test_get),
+                cmocka_unit_test(test_filter),
         };
         int r;
 

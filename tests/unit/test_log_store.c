@@ -100,8 +100,13 @@ static void query_done(struct log_query *query, int status)
 
 static void query_all(struct log_query *query, struct log_group *group)
 {
-        *query = (struct log_query){.group = group, .all_streams = true, .end_ms = INT64_MAX, .max_events = 10000, .max_bytes = 1 << 20,
-                                    .done = query_done, .arena = &arena};
+        *query = (struct log_query){.group = group,
+                                    .all_streams = true,
+                                    .end_ms = INT64_MAX,
+                                    .max_events = 10000,
+                                    .max_bytes = 1 << 20,
+                                    .done = query_done,
+                                    .arena = &arena};
 }
 
 /* The messages of a group in order, as one string. */
@@ -140,7 +145,12 @@ static void test_catalog(void **state)
 {
         struct log_store *store = open_small();
         struct string_pair pairs[] = {{"team", "web"}, {"empty", ""}};
-        struct log_group_info info = {.name = "/ecs/web", .created_ms = 77, .retention_days = 3, .class = 2, .protected = true, .kms_key_id = "k",
+        struct log_group_info info = {.name = "/ecs/web",
+                                      .created_ms = 77,
+                                      .retention_days = 3,
+                                      .class = 2,
+                                      .protected = true,
+                                      .kms_key_id = "k",
                                       .tags = {.items = pairs, .n = 2}};
         struct log_group *group, *other;
         struct log_stream *stream;
@@ -488,7 +498,8 @@ static void check_query(struct log_store *store, struct naive *m, int g)
         for (uint32_t i = 0; i < m->groups[g].n; i++) {
                 const struct naive_event *e = &m->groups[g].events[i];
 
-                if (wanted[e->stream] && e->ms >= q.start_ms && e->ms < q.end_ms && (!even || match_even(e->text, (uint32_t)strlen(e->text), NULL)))
+                if (wanted[e->stream] && e->ms >= q.start_ms && e->ms < q.end_ms &&
+                    (!even || match_even(e->text, (uint32_t)strlen(e->text), NULL)))
                         expected[n++] = *e;
         }
         qsort(expected, n, sizeof *expected, by_place);

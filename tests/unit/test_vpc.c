@@ -217,7 +217,8 @@ static void destroy_vpc(struct vpc *vpc)
         uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }
 
-static int try_create(struct vpc *vpc, const char *id, enum vpc_mode mode, const struct vpc_port *ports, uint32_t n, struct error *ret_error)
+static int try_create(struct vpc *vpc, const char *id, enum vpc_mode mode, const struct vpc_port *ports, uint32_t n,
+                      struct error *ret_error)
 {
         struct vpc_sandbox_spec spec = {.id = id, .mode = mode, .ports = ports, .n_ports = n};
         struct wait wait;
@@ -287,7 +288,8 @@ static void test_port_choice(void **state)
         struct error error = {0};
         /* A dynamic one, asked for before a fixed one that is the first of the range. */
         const struct vpc_port mixed[] = {{false, 80, 0, 0}, {false, 81, 41000, 2}, {true, 53, 0, 1}};
-        const struct vpc_port run = {false, 9000, 0, 5}, too_long = {false, 9000, 0, 6}, ssh = {false, 22, 22, 1}, late = {false, 65535, 0, 2};
+        const struct vpc_port run = {false, 9000, 0, 5}, too_long = {false, 9000, 0, 6}, ssh = {false, 22, 22, 1},
+                              late = {false, 65535, 0, 2};
         int busy = socket_at(false, "127.0.0.1", 41004, true);
 
         assert_int_equal(ports_take(ports, mixed, 3, &a, &error), 0);
@@ -368,8 +370,10 @@ static void test_isolation(void **state)
         char command[200];
 
         /* Services on the node's loopback are not for containers, whatever route they give themselves. */
-        snprintf(command, sizeof command, "nsenter --net=%s sh -c 'ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via %s; "
-                 "sysctl -qw net.ipv4.conf.all.route_localnet=1'", vpc_sandbox_path(a), vpc_gateway(vpc));
+        snprintf(command, sizeof command,
+                 "nsenter --net=%s sh -c 'ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via %s; "
+                 "sysctl -qw net.ipv4.conf.all.route_localnet=1'",
+                 vpc_sandbox_path(a), vpc_gateway(vpc));
         sh(command);
         assert_int_equal(ask(vpc_sandbox_path(a), "127.0.0.1", 7000), 0);
         /* A neighbour that routes into the range reaches nothing that was not published. */
@@ -526,8 +530,9 @@ static void test_restart(void **state)
         d = create(vpc, "d", NULL, 0);
         assert_int_equal(try_create(vpc, "n", VPC_NONE, NULL, 0, NULL), 0);
         /* Without an agent: b's namespace is gone as after a reboot, c's cable is unplugged, d has no record, rules are missing. */
-        snprintf(command, sizeof command, "umount %s; nsenter --net=%s ip link del eth0; rm %s/records/%s; nft flush chain ip gantry0 output",
-                 vpc_sandbox_path(b), vpc_sandbox_path(c), dir, strrchr(vpc_sandbox_path(d), '/') + 1);
+        snprintf(command, sizeof command,
+                 "umount %s; nsenter --net=%s ip link del eth0; rm %s/records/%s; nft flush chain ip gantry0 output", vpc_sandbox_path(b),
+                 vpc_sandbox_path(c), dir, strrchr(vpc_sandbox_path(d), '/') + 1);
         free_vpc(vpc);
         assert_int_equal(ask(NULL, "127.0.0.1", 8084), 'w'); /* goes on without an agent */
         sh(command);
@@ -636,7 +641,8 @@ static void make_world(void)
         {
                 char command[400];
 
-                snprintf(command, sizeof command, "ip link set lo up && ip link add up0 type veth peer name eth0 netns %d && "
+                snprintf(command, sizeof command,
+                         "ip link set lo up && ip link add up0 type veth peer name eth0 netns %d && "
                          "ip addr add " NODE_ADDRESS "/24 dev up0 && ip link set up0 up && "
                          "nsenter --net=%s sh -c 'ip link set lo up; ip addr add " OUTSIDE_ADDRESS "/24 dev eth0; ip link set eth0 up'",
                          pid, outside);
@@ -648,10 +654,12 @@ static void make_world(void)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_ranges),        cmocka_unit_test(test_port_choice), cmocka_unit_test(test_publish),
-                cmocka_unit_test(test_isolation),     cmocka_unit_test(test_errors),      cmocka_unit_test(test_none_mode),
-                cmocka_unit_test(test_publish_later), cmocka_unit_test(test_udp_owner_changes), cmocka_unit_test(test_cancel),
-                cmocka_unit_test(test_restart),       cmocka_unit_test(test_range_clash), cmocka_unit_test(test_nothing_left),
+                cmocka_unit_test(test_ranges),        cmocka_unit_test(test_port_choice),
+                cmocka_unit_test(test_publish),       cmocka_unit_test(test_isolation),
+                cmocka_unit_test(test_errors),        cmocka_unit_test(test_none_mode),
+                cmocka_unit_test(test_publish_later), cmocka_unit_test(test_udp_owner_changes),
+                cmocka_unit_test(test_cancel),        cmocka_unit_test(test_restart),
+                cmocka_unit_test(test_range_clash),   cmocka_unit_test(test_nothing_left),
         };
         char command[100];
         int r;

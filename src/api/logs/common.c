@@ -66,7 +66,7 @@ int logs_store(struct api_call *call, struct log_store **ret)
 
 int logs_find_group(struct api_call *call, const char *name, struct log_group **ret)
 {
-        struct log_store *store;
+        struct log_store *store = NULL;
         int r = logs_store(call, &store);
 
         if (r < 0)
@@ -80,7 +80,8 @@ int logs_find_group(struct api_call *call, const char *name, struct log_group **
 /* The name in an ARN of a log group of this account and region; NULL when it is none. */
 static const char *arn_group_name(struct api_call *call, const char *arn)
 {
-        const char *prefix = arena_printf(call->arena, "arn:aws:logs:%s:%s:log-group:", model_region(call->model), model_account(call->model));
+        const char *prefix =
+                arena_printf(call->arena, "arn:aws:logs:%s:%s:log-group:", model_region(call->model), model_account(call->model));
         char *name;
 
         if (!str_starts_with(arn, prefix))
@@ -96,8 +97,10 @@ int logs_find_group_by_arn(struct api_call *call, const char *arn, struct log_gr
         const char *name = arn_group_name(call, arn);
 
         if (name == NULL || strchr(name, ':') != NULL)
-                return api_fail(call, "InvalidParameterException", "\"%.300s\" is not the ARN of a log group of this account and region: "
-                                "arn:aws:logs:%s:%s:log-group:NAME", arn, model_region(call->model), model_account(call->model));
+                return api_fail(call, "InvalidParameterException",
+                                "\"%.300s\" is not the ARN of a log group of this account and region: "
+                                "arn:aws:logs:%s:%s:log-group:NAME",
+                                arn, model_region(call->model), model_account(call->model));
         return logs_find_group(call, name, ret);
 }
 
@@ -121,10 +124,13 @@ int logs_find_stream(struct api_call *call, struct log_group *group, const char 
 int logs_check_group_name(struct api_call *call, const char *name)
 {
         if (!str_is_name(name, ".-_/#", 512))
-                return api_fail(call, "InvalidParameterException", "1 validation error detected: Value '%.200s' at 'logGroupName' failed to satisfy "
-                                "constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+", name);
+                return api_fail(call, "InvalidParameterException",
+                                "1 validation error detected: Value '%.200s' at 'logGroupName' failed to satisfy "
+                                "constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+",
+                                name);
         if (str_starts_with(name, "aws/"))
-                return api_fail(call, "InvalidParameterException", "Log group names starting with 'aws/' are reserved: choose another name.");
+                return api_fail(call, "InvalidParameterException",
+                                "Log group names starting with 'aws/' are reserved: choose another name.");
         return 0;
 }
 
@@ -136,8 +142,9 @@ int logs_check_tags(struct api_call *call, const struct string_map *tags, const 
                 const char *key = tags->items[i].key, *value = tags->items[i].value;
 
                 if (str_empty(key) || strlen(key) > TAG_KEY_MAX || (value != NULL && strlen(value) > TAG_VALUE_MAX))
-                        return api_fail(call, "InvalidParameterException", "Tag \"%.200s\": keys have 1 to %d characters, values at most %d.", key,
-                                        TAG_KEY_MAX, TAG_VALUE_MAX);
+                        return api_fail(call, "InvalidParameterException",
+                                        "Tag \"%.200s\": keys have 1 to %d characters, values at most %d.", key, TAG_KEY_MAX,
+                                        TAG_VALUE_MAX);
                 if (strncasecmp(key, "aws:", 4) == 0)
                         return api_fail(call, "InvalidParameterException", "Tag \"%.200s\": keys that begin with aws: are AWS's own.", key);
         }
@@ -209,7 +216,8 @@ int logs_when_durable(struct api_call *call)
 
 const char *logs_position_text(struct api_call *call, struct log_position position)
 {
-        return arena_printf(call->arena, "%018llu%020llu%018u", (unsigned long long)position.timestamp_ms, (unsigned long long)position.number, 0u);
+        return arena_printf(call->arena, "%018llu%020llu%018u", (unsigned long long)position.timestamp_ms,
+                            (unsigned long long)position.number, 0u);
 }
 
 static bool parse_digits(const char *text, size_t n, uint64_t *ret)

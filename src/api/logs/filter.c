@@ -79,10 +79,12 @@ static void prefixed_streams(struct api_call *call, struct log_group *group, con
         query->streams = streams;
 }
 
-static int choose_streams(struct api_call *call, struct log_group *group, const struct logs_filter_log_events_request *in, struct log_query *query)
+static int choose_streams(struct api_call *call, struct log_group *group, const struct logs_filter_log_events_request *in,
+                          struct log_query *query)
 {
         if (in->log_stream_names.n > 0 && in->log_stream_name_prefix != NULL)
-                return api_fail(call, "InvalidParameterException", "logStreamNames and logStreamNamePrefix are mutually exclusive parameters.");
+                return api_fail(call, "InvalidParameterException",
+                                "logStreamNames and logStreamNamePrefix are mutually exclusive parameters.");
         if (in->log_stream_names.n > 0)
                 return named_streams(call, group, &in->log_stream_names, query);
         if (in->log_stream_name_prefix != NULL)
@@ -94,7 +96,8 @@ static int choose_streams(struct api_call *call, struct log_group *group, const 
 
 /* ---- the operation ---- */
 
-static int choose_range(struct api_call *call, const struct log_group *group, const struct logs_filter_log_events_request *in, struct log_query *query)
+static int choose_range(struct api_call *call, const struct log_group *group, const struct logs_filter_log_events_request *in,
+                        struct log_query *query)
 {
         bool has_end = SHAPE_HAS(in, logs_filter_log_events_request, end_time);
 
@@ -113,7 +116,7 @@ static int filter_log_events(struct api_call *call, const void *input, void *out
         const struct logs_filter_log_events_request *in = input;
         struct filter *filter = ARENA_NEW(call->arena, struct filter);
         struct log_query *query = &filter->query;
-        struct log_group *group;
+        struct log_group *group = NULL;
         struct error error = {0};
         int r = logs_find_group_by(call, in->log_group_name, in->log_group_identifier, &group);
 

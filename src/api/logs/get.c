@@ -85,8 +85,8 @@ static int get_log_events(struct api_call *call, const void *input, void *output
         const struct logs_get_log_events_request *in = input;
         struct get *get = ARENA_NEW(call->arena, struct get);
         struct log_query *query = &get->query;
-        struct log_group *group;
-        struct log_stream *stream;
+        struct log_group *group = NULL;
+        struct log_stream *stream = NULL;
         int r = logs_find_group_by(call, in->log_group_name, in->log_group_identifier, &group);
 
         if (r == 0)

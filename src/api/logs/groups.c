@@ -9,17 +9,20 @@
 
 #define PAGE_MAX 50
 
-static const int32_t retention_days[] = {1,   3,   5,   7,   14,  30,   60,   90,   120,  150,  180,
+static const int32_t retention_days[] = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180,
                                          365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
 
 static int create_log_group(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_create_log_group_request *in = input;
-        struct log_group_info info = {.name = in->log_group_name, .created_ms = call->now_ms, .kms_key_id = in->kms_key_id, .tags = in->tags,
+        struct log_group_info info = {.name = in->log_group_name,
+                                      .created_ms = call->now_ms,
+                                      .kms_key_id = in->kms_key_id,
+                                      .tags = in->tags,
                                       .class = in->log_group_class != 0 ? in->log_group_class : LOGS_LOG_GROUP_CLASS_STANDARD,
                                       .protected = in->deletion_protection_enabled};
-        struct log_store *store;
-        struct log_group *group;
+        struct log_store *store = NULL;
+        struct log_group *group = NULL;
         int r = logs_store(call, &store);
 
         if (r == 0)
@@ -34,20 +37,22 @@ static int create_log_group(struct api_call *call, const void *input, UNUSED voi
         if (r == -EEXIST)
                 return api_fail(call, "ResourceAlreadyExistsException", "The specified log group already exists");
         if (r == -ENOSPC)
-                return api_fail(call, "LimitExceededException", "Resource limit exceeded: this server keeps no more log groups. Delete some first.");
+                return api_fail(call, "LimitExceededException",
+                                "Resource limit exceeded: this server keeps no more log groups. Delete some first.");
         return r < 0 ? r : logs_when_durable(call);
 }
 
 static int delete_log_group(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_delete_log_group_request *in = input;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group(call, in->log_group_name, &group);
 
         if (r < 0)
                 return r;
         if (log_group_info(group)->protected)
-                return api_fail(call, "ValidationException", "The log group is protected from deletion. Switch that off with "
+                return api_fail(call, "ValidationException",
+                                "The log group is protected from deletion. Switch that off with "
                                 "PutLogGroupDeletionProtection first.");
         log_group_delete(group);
         return logs_when_durable(call);
@@ -90,13 +95,15 @@ static bool is_described(struct api_call *call, const struct logs_describe_log_g
         const struct log_group_info *info = log_group_info(group);
 
         return (in->log_group_name_pattern == NULL || strstr(info->name, in->log_group_name_pattern) != NULL) &&
-               (in->log_group_class == 0 || (int32_t)in->log_group_class == info->class) && is_identified(call, &in->log_group_identifiers, group);
+               (in->log_group_class == 0 || (int32_t)in->log_group_class == info->class) &&
+               is_identified(call, &in->log_group_identifiers, group);
 }
 
 static int check_describe_groups(struct api_call *call, const struct logs_describe_log_groups_request *in)
 {
         if (in->log_group_name_prefix != NULL && in->log_group_name_pattern != NULL)
-                return api_fail(call, "InvalidParameterException", "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.");
+                return api_fail(call, "InvalidParameterException",
+                                "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.");
         if (in->log_group_identifiers.n > 0 && (in->log_group_name_prefix != NULL || in->log_group_name_pattern != NULL))
                 return api_fail(call, "InvalidParameterException", "logGroupIdentifiers cannot be combined with a prefix or a pattern.");
         for (uint32_t i = 0; i < in->account_identifiers.n; i++) {
@@ -112,9 +119,9 @@ static int describe_log_groups(struct api_call *call, const void *input, void *o
         const struct logs_describe_log_groups_request *in = input;
         struct logs_describe_log_groups_response *out = output;
         const char *prefix = in->log_group_name_prefix != NULL ? in->log_group_name_prefix : "", *binding;
-        struct log_store *store;
-        struct log_group *group;
-        struct api_page page;
+        struct log_store *store = NULL;
+        struct log_group *group = NULL;
+        struct api_page page = {0};
         int r = logs_store(call, &store);
 
         if (r == 0)
@@ -122,8 +129,8 @@ static int describe_log_groups(struct api_call *call, const void *input, void *o
         binding = arena_printf(call->arena, "%s|%s|%d", prefix, in->log_group_name_pattern != NULL ? in->log_group_name_pattern : "",
                                (int)in->log_group_class);
         if (r == 0)
-                r = api_page_begin(call, in->next_token, SHAPE_HAS(in, logs_describe_log_groups_request, limit), in->limit, PAGE_MAX, PAGE_MAX, binding,
-                                   &page);
+                r = api_page_begin(call, in->next_token, SHAPE_HAS(in, logs_describe_log_groups_request, limit), in->limit, PAGE_MAX,
+                                   PAGE_MAX, binding, &page);
         if (r < 0)
                 return r;
         out->log_groups.items = arena_alloc(call->arena, 0);
@@ -146,7 +153,7 @@ static int describe_log_groups(struct api_call *call, const void *input, void *o
 static int put_retention_policy(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_put_retention_policy_request *in = input;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group(call, in->log_group_name, &group);
 
         if (r < 0)
@@ -157,15 +164,18 @@ static int put_retention_policy(struct api_call *call, const void *input, UNUSED
                 log_group_set_retention(group, in->retention_in_days);
                 return logs_when_durable(call);
         }
-        return api_fail(call, "InvalidParameterException", "1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: "
-                        "Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, "
-                        "2922, 3288, 3653]", in->retention_in_days);
+        return api_fail(call, "InvalidParameterException",
+                        "1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: "
+                        "Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, "
+                        "2192, 2557, "
+                        "2922, 3288, 3653]",
+                        in->retention_in_days);
 }
 
 static int delete_retention_policy(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_delete_retention_policy_request *in = input;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group(call, in->log_group_name, &group);
 
         if (r < 0)
@@ -177,7 +187,7 @@ static int delete_retention_policy(struct api_call *call, const void *input, UNU
 static int put_log_group_deletion_protection(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_put_log_group_deletion_protection_request *in = input;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group_by(call, NULL, in->log_group_identifier, &group);
 
         if (r < 0)

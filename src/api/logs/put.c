@@ -35,17 +35,18 @@ static int check_batch(struct api_call *call, const struct logs_input_log_event_
                                         "Log events in a single PutLogEvents request must be in chronological order.");
         }
         if (bytes > UPLOAD_MAX)
-                return api_fail(call, "InvalidParameterException", "Upload too large: %llu bytes exceeds limit of %d", (unsigned long long)bytes,
-                                UPLOAD_MAX);
+                return api_fail(call, "InvalidParameterException", "Upload too large: %llu bytes exceeds limit of %d",
+                                (unsigned long long)bytes, UPLOAD_MAX);
         if (list->n > 0 && list->items[list->n - 1].timestamp - list->items[0].timestamp > SPAN_MS)
-                return api_fail(call, "InvalidParameterException", "The batch of log events in a single PutLogEvents request cannot span more than 24 "
+                return api_fail(call, "InvalidParameterException",
+                                "The batch of log events in a single PutLogEvents request cannot span more than 24 "
                                 "hours.");
         return 0;
 }
 
 /* Which of the ordered events are taken: [*ret_first, *ret_end). The others are named in the answer. */
-static struct logs_rejected_log_events_info *reject(struct api_call *call, const struct log_group *group, const struct logs_input_log_event_list *list,
-                                                    uint32_t *ret_first, uint32_t *ret_end)
+static struct logs_rejected_log_events_info *reject(struct api_call *call, const struct log_group *group,
+                                                    const struct logs_input_log_event_list *list, uint32_t *ret_first, uint32_t *ret_end)
 {
         struct logs_rejected_log_events_info *info = ARENA_NEW(call->arena, struct logs_rejected_log_events_info);
         int64_t oldest = logs_oldest_ms(call, group);
@@ -88,9 +89,9 @@ static int put_log_events(struct api_call *call, const void *input, void *output
 {
         const struct logs_put_log_events_request *in = input;
         struct logs_put_log_events_response *out = output;
-        struct log_group *group;
-        struct log_stream *stream;
-        uint32_t first, end;
+        struct log_group *group = NULL;
+        struct log_stream *stream = NULL;
+        uint32_t first = 0, end = 0;
         int r = logs_find_group(call, in->log_group_name, &group);
 
         if (r == 0)

@@ -14,15 +14,17 @@
 static int create_log_stream(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_create_log_stream_request *in = input;
-        struct log_group *group;
-        struct log_stream *stream;
+        struct log_group *group = NULL;
+        struct log_stream *stream = NULL;
         int r = logs_find_group(call, in->log_group_name, &group);
 
         if (r < 0)
                 return r;
         if (strpbrk(in->log_stream_name, ":*") != NULL)
-                return api_fail(call, "InvalidParameterException", "1 validation error detected: Value '%.200s' at 'logStreamName' failed to satisfy "
-                                "constraint: Member must satisfy regular expression pattern: [^:*]*", in->log_stream_name);
+                return api_fail(call, "InvalidParameterException",
+                                "1 validation error detected: Value '%.200s' at 'logStreamName' failed to satisfy "
+                                "constraint: Member must satisfy regular expression pattern: [^:*]*",
+                                in->log_stream_name);
         r = log_stream_create(group, in->log_stream_name, call->now_ms, &stream);
         if (r == -EEXIST)
                 return api_fail(call, "ResourceAlreadyExistsException", "The specified log stream already exists");
@@ -34,8 +36,8 @@ static int create_log_stream(struct api_call *call, const void *input, UNUSED vo
 static int delete_log_stream(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_delete_log_stream_request *in = input;
-        struct log_group *group;
-        struct log_stream *stream;
+        struct log_group *group = NULL;
+        struct log_stream *stream = NULL;
         int r = logs_find_group(call, in->log_group_name, &group);
 
         if (r == 0)
@@ -65,8 +67,8 @@ static void describe_stream(struct api_call *call, struct log_group *group, cons
 }
 
 /* Adds to the answer; false when the page is full. */
-static bool add_stream(struct api_call *call, struct log_group *group, const struct log_stream *stream, const char *key, struct api_page *page,
-                       struct logs_describe_log_streams_response *out)
+static bool add_stream(struct api_call *call, struct log_group *group, const struct log_stream *stream, const char *key,
+                       struct api_page *page, struct logs_describe_log_streams_response *out)
 {
         if (!api_page_add(page, key)) {
                 out->next_token = api_page_token(call, page);
@@ -91,11 +93,11 @@ static const char *after_prefix(struct arena *arena, const char *prefix)
         return next;
 }
 
-static void describe_by_name(struct api_call *call, struct log_group *group, const struct logs_describe_log_streams_request *in, struct api_page *page,
-                             struct logs_describe_log_streams_response *out)
+static void describe_by_name(struct api_call *call, struct log_group *group, const struct logs_describe_log_streams_request *in,
+                             struct api_page *page, struct logs_describe_log_streams_response *out)
 {
         const char *prefix = in->log_stream_name_prefix != NULL ? in->log_stream_name_prefix : "";
-        struct log_stream *stream;
+        struct log_stream *stream = NULL;
 
         if (in->descending)
                 stream = log_stream_before(group, page->after != NULL ? page->after : after_prefix(call->arena, prefix));
@@ -148,8 +150,8 @@ static void keep_best(struct candidate *best, size_t *n, size_t max, const struc
 }
 
 /* One pass over all streams, which have no index by time: it changes with every event. */
-static void describe_by_time(struct api_call *call, struct log_group *group, const struct logs_describe_log_streams_request *in, struct api_page *page,
-                             struct logs_describe_log_streams_response *out)
+static void describe_by_time(struct api_call *call, struct log_group *group, const struct logs_describe_log_streams_request *in,
+                             struct api_page *page, struct logs_describe_log_streams_response *out)
 {
         struct candidate *best = arena_calloc(call->arena, page->max + 1, sizeof *best), after = {0};
         size_t n = 0;
@@ -158,7 +160,8 @@ static void describe_by_time(struct api_call *call, struct log_group *group, con
                 after.ms = strtoll(arena_strndup(call->arena, page->after, KEY_DIGITS), NULL, 10);
                 after.name = page->after + KEY_DIGITS;
         }
-        for (struct log_stream *s = log_stream_after(group, "", true); s != NULL; s = log_stream_after(group, log_stream_info(s)->name, false)) {
+        for (struct log_stream *s = log_stream_after(group, "", true); s != NULL;
+             s = log_stream_after(group, log_stream_info(s)->name, false)) {
                 const struct log_stream_info *info = log_stream_info(s);
                 const struct candidate candidate = {s, info->has_events ? info->last_event_ms + 1 : 0, info->name};
 
@@ -177,17 +180,18 @@ static int describe_log_streams(struct api_call *call, const void *input, void *
         struct logs_describe_log_streams_response *out = output;
         bool by_time = in->order_by == LOGS_ORDER_BY_LASTEVENTTIME;
         const char *binding;
-        struct log_group *group;
-        struct api_page page;
+        struct log_group *group = NULL;
+        struct api_page page = {0};
         int r = logs_find_group_by(call, in->log_group_name, in->log_group_identifier, &group);
 
         if (r < 0)
                 return r;
         if (by_time && in->log_stream_name_prefix != NULL)
                 return api_fail(call, "InvalidParameterException", "Cannot order by LastEventTime with a logStreamNamePrefix.");
-        binding = arena_printf(call->arena, "%s|%s|%d%d", log_group_info(group)->name, in->log_stream_name_prefix != NULL ? in->log_stream_name_prefix : "",
-                               by_time, in->descending);
-        r = api_page_begin(call, in->next_token, SHAPE_HAS(in, logs_describe_log_streams_request, limit), in->limit, PAGE_MAX, PAGE_MAX, binding, &page);
+        binding = arena_printf(call->arena, "%s|%s|%d%d", log_group_info(group)->name,
+                               in->log_stream_name_prefix != NULL ? in->log_stream_name_prefix : "", by_time, in->descending);
+        r = api_page_begin(call, in->next_token, SHAPE_HAS(in, logs_describe_log_streams_request, limit), in->limit, PAGE_MAX, PAGE_MAX,
+                           binding, &page);
         if (r < 0)
                 return r;
         out->log_streams.items = arena_alloc(call->arena, 0);

@@ -51,13 +51,14 @@ static void copy_tags(struct api_call *call, const struct log_group *group, stru
         ret->items = arena_alloc(call->arena, 0);
         merge(call, group, &none, ret);
         for (uint32_t i = 0; i < ret->n; i++)
-                ret->items[i] = (struct string_pair){arena_strdup(call->arena, ret->items[i].key), arena_strdup(call->arena, ret->items[i].value)};
+                ret->items[i] =
+                        (struct string_pair){arena_strdup(call->arena, ret->items[i].key), arena_strdup(call->arena, ret->items[i].value)};
 }
 
 static int tag_resource(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_tag_resource_request *in = input;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group_by_arn(call, in->resource_arn, &group);
 
         return r < 0 ? r : add_tags(call, group, &in->tags, "TooManyTagsException");
@@ -66,7 +67,7 @@ static int tag_resource(struct api_call *call, const void *input, UNUSED void *o
 static int untag_resource(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_untag_resource_request *in = input;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group_by_arn(call, in->resource_arn, &group);
 
         return r < 0 ? r : remove_tags(call, group, &in->tag_keys);
@@ -76,7 +77,7 @@ static int list_tags_for_resource(struct api_call *call, const void *input, void
 {
         const struct logs_list_tags_for_resource_request *in = input;
         struct logs_list_tags_for_resource_response *out = output;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group_by_arn(call, in->resource_arn, &group);
 
         if (r == 0)
@@ -87,7 +88,7 @@ static int list_tags_for_resource(struct api_call *call, const void *input, void
 static int tag_log_group(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_tag_log_group_request *in = input;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group(call, in->log_group_name, &group);
 
         return r < 0 ? r : add_tags(call, group, &in->tags, "InvalidParameterException");
@@ -96,7 +97,7 @@ static int tag_log_group(struct api_call *call, const void *input, UNUSED void *
 static int untag_log_group(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct logs_untag_log_group_request *in = input;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group(call, in->log_group_name, &group);
 
         return r < 0 ? r : remove_tags(call, group, &in->tags);
@@ -106,7 +107,7 @@ static int list_tags_log_group(struct api_call *call, const void *input, void *o
 {
         const struct logs_list_tags_log_group_request *in = input;
         struct logs_list_tags_log_group_response *out = output;
-        struct log_group *group;
+        struct log_group *group = NULL;
         int r = logs_find_group(call, in->log_group_name, &group);
 
         if (r == 0)
