@@ -158,7 +158,7 @@ static struct verdict library_verdict(const struct split *split, int number)
                 return (struct verdict){431, "too many header fields"};
         switch (number) {
         case BAD_METHOD:
-                return (struct verdict){501, "unknown request method"};
+                return (struct verdict){400, "unknown request method"};
         case HPE_INVALID_VERSION:
                 return (struct verdict){505, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
 #if !defined(HAVE_LLHTTP)

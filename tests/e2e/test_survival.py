@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from lab import Lab, LabTest, error_code, wait_for
+from lab import Lab, LabTest, wait_for
 from test_run_task import container_pid
 
 LOGS = {'logDriver': 'awslogs', 'options': {'awslogs-group': '/ecs/survival', 'awslogs-region': 'us-east-1',
@@ -52,7 +52,7 @@ class Survival(LabTest):
         for worker in workers:
             worker.join()
         self.assertGreater(len(acknowledged), 20)
-        wait_for(lambda: error_code(self.ecs.list_clusters) is None, 20, 'the server')
+        wait_for(self.lab.answers, 20, 'the server')
         there = {a.rsplit('/', 1)[1] for page in self.ecs.get_paginator('list_clusters').paginate() for a in page['clusterArns']}
         self.assertEqual(set(), set(acknowledged) - there)
         self.assertEqual('RUNNING', self.lab.task(arn)['lastStatus'])
@@ -172,7 +172,7 @@ class FullDisk(unittest.TestCase):
                 break
         self.assertLess(len(acknowledged), 300, 'the disk was really full')
         os.remove(filler)
-        wait_for(lambda: error_code(lab.ecs.list_clusters) is None, 60, 'the server')
+        wait_for(lab.answers, 60, 'the server')
         there = {a.rsplit('/', 1)[1] for page in lab.ecs.get_paginator('list_clusters').paginate() for a in page['clusterArns']}
         self.assertEqual(set(), set(acknowledged) - there)
 
