@@ -564,6 +564,38 @@ static void test_restart(void **state)
         free(address);
 }
 
+/* Container monitors live in mount namespaces of their own, with a copy of every mount: that must not keep the network alive. */
+static void test_copied_mounts(void **state)
+{
+        struct vpc *vpc = new_vpc();
+        struct vpc_sandbox *a = create(vpc, "a", NULL, 0);
+        char command[300], c;
+        int ready[2];
+        pid_t pid;
+
+        assert_int_equal(pipe(ready), 0);
+        pid = fork();
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (unshare(CLONE_NEWNS) < 0)
+                        _exit(1);
+                (void)!write(ready[1], "x", 1);
+                pause();
+                _exit(0);
+        }
+        assert_int_equal(read(ready[0], &c, 1), 1);
+        snprintf(command, sizeof command,
+                 "i=0; while ip -o link show master gantry0 | grep -q \"veth$(printf %%02x%%02x%%02x%%02x $(echo %s | tr . ' '))\"; "
+                 "do i=$((i+1)); test $i -lt 50 || exit 1; sleep 0.1; done",
+                 vpc_sandbox_address(a));
+        destroy(a);
+        sh(command);
+        stop(pid);
+        close(ready[0]);
+        close(ready[1]);
+        destroy_vpc(vpc);
+}
+
 static void test_range_clash(void **state)
 {
         struct vpc *vpc = NULL;
@@ -659,7 +691,8 @@ int main(void)
                 cmocka_unit_test(test_errors),        cmocka_unit_test(test_none_mode),
                 cmocka_unit_test(test_publish_later), cmocka_unit_test(test_udp_owner_changes),
                 cmocka_unit_test(test_cancel),        cmocka_unit_test(test_restart),
-                cmocka_unit_test(test_range_clash),   cmocka_unit_test(test_nothing_left),
+                cmocka_unit_test(test_copied_mounts), cmocka_unit_test(test_range_clash),
+                cmocka_unit_test(test_nothing_left),
         };
         char command[100];
         int r;
