@@ -65,12 +65,14 @@ struct up {
         struct arena arena;
         struct child server, node;
         uv_timer_t kill_timer;
+        const char *listen; /* what the server is told: the port it was given once, when any free one was asked for */
         char url[256];
         bool announced;
         int status;
 };
 
 static void child_start(struct child *child);
+static char **server_argv(struct up *up);
 
 static void announce(struct up *up)
 {
@@ -87,6 +89,17 @@ static void announce(struct up *up)
                 up->values->data_dir);
 }
 
+/* A server that is started again has to be where its clients and its node look for it. */
+static void keep_port(struct up *up, const char *url)
+{
+        const char *address = strstr(url, "://");
+
+        if (address == NULL || !str_ends_with(up->listen, ":0"))
+                return;
+        up->listen = arena_strdup(&up->arena, address + 3);
+        up->server.argv = server_argv(up);
+}
+
 /* What a child says on standard output: "ready: …" when it is. */
 static void child_line(struct child *child, char *line)
 {
@@ -97,6 +110,7 @@ static void child_line(struct child *child, char *line)
         child->ready = true;
         child->delay_ms = 0;
         if (child == &up->server) {
+                keep_port(up, line + strlen("ready: "));
                 snprintf(up->url, sizeof(up->url), "%s", line + strlen("ready: "));
                 if (!up->node.running && !uv_is_active((uv_handle_t *)&up->node.restart))
                         child_start(&up->node);
@@ -255,7 +269,7 @@ static char **server_argv(struct up *up)
         string_list_push(&up->arena, &words, "gantry");
         string_list_push(&up->arena, &words, "server");
         add_option(&up->arena, &words, "data-dir", v->data_dir);
-        add_option(&up->arena, &words, "listen", v->listen);
+        add_option(&up->arena, &words, "listen", up->listen);
         add_option(&up->arena, &words, "account-id", v->account);
         add_option(&up->arena, &words, "region", v->region);
         add_option(&up->arena, &words, "log-level", v->log_level);
@@ -293,6 +307,7 @@ static int run_up(const struct verb *verb, void *values, char **args)
         char pid[32];
 
         (void)args;
+        up.listen = up.values->listen;
         if (process_log_setup(up.values->log_level, up.values->log_format, &error) < 0)
                 return verb_fail(verb, &error);
         if (geteuid() != 0)
