@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/strutil.h"
 
 enum condition { ON_START = 0, ON_COMPLETE, ON_SUCCESS, ON_HEALTHY, CONDITION_MAX };
@@ -61,6 +62,7 @@ static int edge_at(const struct engine_container *container, uint32_t i, struct 
         const struct acs_container *def = container->definition;
         const struct engine_task *task = container->task;
 
+        *ret = (struct edge){.name = ""};
         if (i < def->depends_on.n) {
                 const struct acs_container_dependency *d = &def->depends_on.items[i];
 
@@ -118,9 +120,8 @@ static bool settle_pass(const struct engine_task *task, bool *done)
 
 int depend_validate(const struct engine_task *task, struct error *error)
 {
-        CLEANUP_FREE bool *done = calloc(task->n_containers + 1, sizeof(bool));
+        CLEANUP_FREE bool *done = xcalloc(task->n_containers + 1, sizeof(bool));
 
-        assert(done != NULL);
         for (uint32_t i = 0; i < task->n_containers; i++) {
                 int r = validate_edges(&task->containers[i], error);
 

@@ -3,9 +3,9 @@
 #include "agent/host_resources.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "agent/ports.h"
 #include "base/strutil.h"
 
 void host_resources_init(struct host_resources *resources, int64_t cpu, int64_t memory)
@@ -54,8 +54,7 @@ static bool each_port(const struct engine_task *task, bool (*fn)(uint8_t *bits, 
                         if (host_mode && first == 0)
                                 first = (uint32_t)MAX(pm->container_port, 0);
                         last = first;
-                        if (host_mode && pm->container_port_range != NULL &&
-                            sscanf(pm->container_port_range, "%5u-%5u", &first, &last) != 2)
+                        if (host_mode && pm->container_port_range != NULL && ports_parse_range(pm->container_port_range, &first, &last) < 0)
                                 continue;
                         for (uint32_t port = first; port > 0 && port <= last && port < 65536; port++) {
                                 if (!fn(bits, port))

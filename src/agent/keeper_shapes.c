@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tasks to and from the shapes in which they are kept. */
-#include <string.h>
+#include <stdio.h>
 
 #include "agent/keeper.h"
 #include "base/alloc.h"
@@ -36,7 +36,10 @@ static void write_container(const struct engine_container *c, struct saved_conta
         to->finished_at = c->finished_ms;
         to->bindings = c->bindings;
         to->reported = report_stage_name(c->reported);
-        to->log_position = c->log_position;
+        if (c->log_inode != 0) {
+                SHAPE_SET(to, saved_container, log_inode, (int64_t)c->log_inode);
+                SHAPE_SET(to, saved_container, log_offset, (int64_t)c->log_offset);
+        }
 }
 
 void keeper_write_state(const struct engine_task *task, const char *boot_id, struct buf *out)
@@ -66,10 +69,7 @@ void keeper_apply_task(struct engine_task *task, const struct saved_task *saved)
 {
         task->accepted_ms = saved->accepted_at;
         for (uint32_t i = 0; i < task->n_containers && i < saved->endpoints.n; i++) {
-                char *id = task->containers[i].endpoint_id;
-
-                if (strlen(saved->endpoints.items[i]) < sizeof(task->containers[i].endpoint_id))
-                        strcpy(id, saved->endpoints.items[i]);
+                (void)snprintf(task->containers[i].endpoint_id, sizeof(task->containers[i].endpoint_id), "%s", saved->endpoints.items[i]);
         }
 }
 
@@ -100,8 +100,8 @@ static void apply_container(struct engine_container *c, const struct saved_conta
                 shape_copy_into(&ecs_network_binding_shape, SHAPE_PUSH(&c->task->arena, &c->bindings), &from->bindings.items[i],
                                 &c->task->arena);
         c->reported = report_stage_parse(from->reported);
-        free(c->log_position);
-        c->log_position = copy_or_null(from->log_position);
+        c->log_inode = (uint64_t)from->log_inode;
+        c->log_offset = (uint64_t)from->log_offset;
 }
 
 void keeper_apply_state(struct engine_task *task, const struct saved_task_state *saved)

@@ -10,8 +10,6 @@
 #include "agent/log_ship.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/log_internal.h"
@@ -112,8 +110,8 @@ void shipping_keep_position(struct shipping *s, const struct log_position *posit
 {
         if (position->inode == 0)
                 return;
-        free(s->c->log_position);
-        s->c->log_position = xprintf("{\"inode\":%" PRIu64 ",\"offset\":%" PRIu64 "}", position->inode, position->offset);
+        s->c->log_inode = position->inode;
+        s->c->log_offset = position->offset;
         keeper_touch(s->shipper->o.keeper, s->c->task);
 }
 
@@ -272,15 +270,6 @@ void log_ship_open_cancel(struct engine_container *c)
         s->open_done = NULL;
 }
 
-static struct log_position saved_position(const struct engine_container *c)
-{
-        struct log_position p = {0};
-
-        if (c->log_position == NULL || sscanf(c->log_position, "{\"inode\":%" SCNu64 ",\"offset\":%" SCNu64 "}", &p.inode, &p.offset) != 2)
-                return (struct log_position){0};
-        return p;
-}
-
 void log_ship_follow(struct log_shipper *shipper, struct engine_container *c, struct runtime_container *container)
 {
         enum log_driver driver = log_driver_of(c);
@@ -296,7 +285,7 @@ void log_ship_follow(struct log_shipper *shipper, struct engine_container *c, st
         }
         if (s->reader != NULL)
                 return; /* a restart: the file goes on */
-        struct log_position from = saved_position(c);
+        const struct log_position from = {.inode = c->log_inode, .offset = c->log_offset};
         s->reader = log_reader_new(path, &from, 0);
         watch(s, path);
         shipping_read(s);

@@ -3,19 +3,24 @@
 #include "agent/ports.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/strutil.h"
 
-static int parse_range(const struct acs_port_mapping *pm, uint16_t *ret_first, uint16_t *ret_count)
+int ports_parse_range(const char *text, uint32_t *ret_first, uint32_t *ret_last)
 {
-        uint32_t first = 0, last = 0;
-        char rest = 0;
+        char *end = NULL;
 
-        if (sscanf(pm->container_port_range, "%5u-%5u%c", &first, &last, &rest) != 2 || first == 0 || last < first || last > 65535)
+        if (text == NULL || *text < '0' || *text > '9')
                 return -EINVAL;
-        *ret_first = (uint16_t)first;
-        *ret_count = (uint16_t)(last - first + 1);
+        unsigned long first = strtoul(text, &end, 10);
+        if (*end != '-' || end[1] < '0' || end[1] > '9')
+                return -EINVAL;
+        unsigned long last = strtoul(end + 1, &end, 10);
+        if (*end != '\0' || first == 0 || last < first || last > 65535)
+                return -EINVAL;
+        *ret_first = (uint32_t)first;
+        *ret_last = (uint32_t)last;
         return 0;
 }
 
@@ -29,9 +34,13 @@ int ports_wanted(const struct engine_container *c, struct arena *arena, struct v
 
                 ports[i] = (struct vpc_port){.udp = str_eq(pm->protocol, "udp"), .count = 1};
                 if (!str_empty(pm->container_port_range)) {
-                        if (parse_range(pm, &ports[i].container_port, &ports[i].count) < 0)
+                        uint32_t first, last;
+
+                        if (ports_parse_range(pm->container_port_range, &first, &last) < 0)
                                 return error_set(error, EINVAL, "container %s: containerPortRange \"%s\" is not FIRST-LAST",
                                                  c->definition->name, pm->container_port_range);
+                        ports[i].container_port = (uint16_t)first;
+                        ports[i].count = (uint16_t)(last - first + 1);
                         continue;
                 }
                 if (pm->container_port < 1 || pm->container_port > 65535 || pm->host_port < 0 || pm->host_port > 65535)

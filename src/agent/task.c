@@ -328,7 +328,6 @@ static void free_container(struct engine_container *c)
         free(c->image_digest);
         free(c->image_id);
         free(c->address);
-        free(c->log_position);
         free(c->metrics);
 }
 

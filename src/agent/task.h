@@ -96,7 +96,7 @@ struct engine_container {
         struct ecs_network_binding_list bindings; /* in the task's arena */
         char *address;                            /* IPv4 in bridge mode; NULL: none */
         enum report_stage reported;
-        char *log_position; /* JSON of the log shipper, as it is kept; NULL: at the beginning */
+        uint64_t log_inode, log_offset; /* how far its log was shipped: file (0: not begun) and byte */
 
         struct health health;
         struct timer health_timer; /* next probe */

@@ -167,7 +167,8 @@ static void test_kept_and_read_again(void **state)
         ends(&t->containers[0], 137);
         t->containers[0].oom_killed = true;
         t->containers[0].restart_count = 2;
-        t->containers[0].log_position = strdup("{\"inode\":1,\"offset\":2}");
+        t->containers[0].log_inode = 1;
+        t->containers[0].log_offset = 2;
         engine_container_set_reason(&t->containers[0], "OutOfMemoryError: x");
         t->state = TASK_STOPPED;
         t->has_run = true;
