@@ -205,21 +205,22 @@ static void sim_progress(struct world *w, struct sim_task *task)
         task->reported = false;
 }
 
-static void sim_connect(struct world *w, struct sim_agent *agent)
-{
-        char id[33];
-
-        memcpy(id, agent->fake.instance, sizeof(id));
-        fake_connect(&w->c, &agent->fake, id, rnd(w, 2) == 0);
-        agent->connected = true;
-}
-
 /* What has arrived but was not read is lost with the connection. */
 static void sim_disconnect(struct sim_agent *agent)
 {
         if (agent->connected)
                 fake_disconnect(&agent->fake);
         agent->connected = false;
+}
+
+static void sim_connect(struct world *w, struct sim_agent *agent)
+{
+        char id[33];
+
+        sim_disconnect(agent);
+        memcpy(id, agent->fake.instance, sizeof(id));
+        fake_connect(&w->c, &agent->fake, id, rnd(w, 2) == 0);
+        agent->connected = true;
 }
 
 /* ---- Steps ---- */
