@@ -436,7 +436,6 @@ static void write_metrics(struct api *api, struct buf *out, void *data)
                 {"gantry_agent_metrics_frames_total", "Telemetry frames with metrics.", s->metrics_frames},
                 {"gantry_agent_health_frames_total", "Telemetry frames with container health.", s->health_frames},
         };
-        size_t connected = 0;
 
         for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
                 prom_counter(out, counters[i].name, counters[i].help, counters[i].value);
