@@ -439,9 +439,6 @@ static void write_metrics(struct api *api, struct buf *out, void *data)
 
         for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
                 prom_counter(out, counters[i].name, counters[i].help, counters[i].value);
-        list_for_each (agent, &agents->all, struct agent, link)
-                connected += agent->control != NULL;
-        prom_gauge(out, "gantry_agents_connected", "Agents with an open control connection.", (double)connected);
         prom_gauge(out, "gantry_agent_deliveries_waiting", "Tasks that an agent still has to acknowledge.",
                    (double)agents->deliveries.count);
         agent_metrics_write(agents->metrics, out);
