@@ -46,6 +46,7 @@ struct conn {
         struct buf unread;
         enum conn_state state;
         bool writing, reading, ended, paused;
+        bool last_chance;        /* the deadline has passed; one more look at the socket */
         int n_closing;           /* handles not yet closed */
         uint64_t deadline;       /* all three in loop time, 0: none */
         uint64_t stall_deadline; /* while `writing` */
@@ -206,7 +207,14 @@ static void on_timer(uv_timer_t *timer)
                 fail(conn, -ETIMEDOUT, "the peer does not read what is sent to it");
                 return;
         }
-        if (conn->deadline != 0 && now >= conn->deadline) {
+        if (conn->deadline != 0 && now >= conn->deadline && conn->reading && !conn->last_chance && is_live(conn)) {
+                /*
+                 * Timers come before sockets in a turn. If it was this process that stood still (stopped, or starved of CPU), what
+                 * would have stopped the clock is waiting in the socket: it is read before anybody is blamed.
+                 */
+                conn->last_chance = true;
+                conn->deadline = now + 1;
+        } else if (conn->deadline != 0 && now >= conn->deadline) {
                 conn->deadline = 0;
                 if (!is_live(conn))
                         gone(conn); /* lingered long enough */
@@ -221,6 +229,7 @@ void conn_set_deadline(struct conn *conn, uint64_t ms)
         if (!is_live(conn))
                 return;
         conn->deadline = ms > 0 ? uv_now(conn->net->loop) + ms : 0;
+        conn->last_chance = false;
         arm(conn);
 }
 

@@ -66,7 +66,7 @@ void conn_unread(struct conn *conn, const char *data, size_t len);
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
 
-/* `expired` is called once in `ms` from now; 0: never. Replaces the one before. */
+/* `expired` is called once in `ms` from now, after what had come by then was read; 0: never. Replaces the one before. */
 void conn_set_deadline(struct conn *conn, uint64_t ms);
 /* A connection breaks with -ETIMEDOUT when the peer takes no byte for so long. Default 60 s. */
 void conn_set_stall_timeout(struct conn *conn, uint64_t ms);

@@ -244,6 +244,20 @@ static void silence_is_noticed(void **state)
         assert_int_equal(server_side.code, 1006);
         assert_non_null(strstr(server_side.reason, "nothing received"));
         close(fd);
+
+        /* a server that stood still itself does not blame its clients: they have written meanwhile */
+        server_side.closed = 0;
+        fd = client_open(&fx);
+        buf_clear(&in);
+        client_send(fd, HANDSHAKE);
+        assert_true(client_wait(&fx, fd, &in, ACCEPT));
+        client_send_n(fd, "\x81\x81\0\0\0\0x", 7);
+        usleep(150000);
+        size_t before = server_side.n_messages;
+        WAIT(&fx, server_side.n_messages > before || server_side.closed);
+        assert_int_equal(server_side.closed, 0);
+        close(fd);
+        WAIT(&fx, server_side.closed == 1);
         fixture_close(&fx);
 }
 
