@@ -239,9 +239,8 @@ static void test_upgrade_and_payload(void **state)
         run_until(&w, NULL, &client.n_frames, 1);
         assert_non_null(strstr(client.frames.data, "TaskManifestMessage"));
         assert_string_equal(model_instance(w.model, "lab", w.instance)->state->docker_version, "DockerVersion: 20.10");
-        /* two calls in one turn of the loop: three tasks, one message */
-        api(&w, "RunTask", "{\"cluster\":\"lab\",\"taskDefinition\":\"web\",\"count\":2}");
-        api(&w, "RunTask", "{\"cluster\":\"lab\",\"taskDefinition\":\"web\"}");
+        /* three tasks of one commit: one message */
+        api(&w, "RunTask", "{\"cluster\":\"lab\",\"taskDefinition\":\"web\",\"count\":3}");
         assert_int_equal(client.n_frames, 1); /* nothing leaves before it is durable */
         run_until(&w, NULL, &client.n_frames, 2);
         spin(&w, 20);
