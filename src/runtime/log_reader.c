@@ -238,7 +238,8 @@ int log_reader_read(struct log_reader *reader, size_t max_bytes, bool at_end, vo
         reader->lines = 0;
         reader->line = line;
         reader->data = data;
-        while (total < max_bytes) {
+        /* Nothing passed on means that there is nothing: so it goes on until there is a line or the end. */
+        while (total < max_bytes || reader->lines == 0) {
                 char *room;
                 ssize_t n;
 
