@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -30,9 +31,22 @@ static void watch_signal(struct process *process, uv_signal_t *handle, int numbe
         uv_unref((uv_handle_t *)handle);
 }
 
+/* A connection is a descriptor: as many as the system lets this process have. */
+static void raise_descriptor_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
 void process_start(struct process *process, void (*stop)(struct process *process))
 {
         const char *supervisor = getenv("GANTRY_SUPERVISOR");
+
+        raise_descriptor_limit();
 
         /* Under `gantry up` nobody outlives the supervisor, however it dies. */
         if (supervisor != NULL) {
