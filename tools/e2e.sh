@@ -11,10 +11,14 @@ if [ "$(id -u)" != 0 ]; then
 fi
 export GANTRY=$build/gantry GANTRY_BUILD=$build PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/e2e
 python=${GANTRY_PYTHON:-/usr/bin/python3}
-[ $# -gt 0 ] || set -- discover -s tests/e2e -t tests/e2e -p 'test_*.py'
+if [ $# -gt 0 ]; then
+  set -- -v "$@"
+else
+  set -- discover -v -s tests/e2e -t tests/e2e -p 'test_*.py'
+fi
 status=0
 unshare --net --mount --pid --fork --kill-child --mount-proc -- \
-  sh -c 'ip link set lo up && exec "$@"' sh "$python" -m unittest -v "$@" || status=$?
+  sh -c 'ip link set lo up && exec "$@"' sh "$python" -m unittest "$@" || status=$?
 # The containers went with the namespace; their empty control groups have to be removed by hand.
 for controller in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ -d "$controller/gantry-e2e" ] && find "$controller/gantry-e2e" -depth -type d -exec rmdir {} + 2>/dev/null || true
