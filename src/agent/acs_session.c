@@ -10,6 +10,8 @@
 
 #define TASKS_MAX 10000 /* of one node: far more than it can hold, and a limit to what a server can make it keep */
 
+#define STRANGERS_MS 60000 /* a payload that is on its way is here by then */
+
 static const struct shape_limits limits = {.skip_validation = true};
 
 /* ---- answers ---- */
@@ -116,6 +118,11 @@ static bool id_is_safe(const char *id)
         return str_is_name(id, "-_", 100);
 }
 
+static bool arn_is_usable(const char *arn)
+{
+        return !str_empty(arn) && id_is_safe(arn_resource_id(arn));
+}
+
 static void take_credentials(struct acs_role_credentials **to, const struct acs_role_credentials *from)
 {
         if (from == NULL || str_empty(from->credentials_id))
@@ -157,7 +164,7 @@ static bool task_is_usable(const struct acs_session *session, const struct acs_t
 {
         const char *id = arn_resource_id(payload->arn);
 
-        if (str_empty(payload->arn) || !id_is_safe(id)) {
+        if (!arn_is_usable(payload->arn)) {
                 log_error("a task without a usable ARN was sent; it is ignored and not acknowledged", LOG_S("task", payload->arn));
                 return false;
         }
@@ -203,6 +210,53 @@ static bool on_payload(struct acs_session *session, const void *message)
         return true;
 }
 
+/* ---- tasks that the server believes to be here ---- */
+
+static void forget_strangers(struct acs_session *session)
+{
+        for (uint32_t i = 0; i < session->n_strangers; i++)
+                free(session->strangers[i]);
+        free(session->strangers);
+        session->strangers = NULL;
+        session->n_strangers = 0;
+        timers_cancel(session->engine->timers, &session->strangers_timer);
+}
+
+/* They did not come: this node has lost them (its record was corrupt). The server would count them as running for ever. */
+static void strangers_fire(struct timer *timer)
+{
+        struct acs_session *session = CONTAINER_OF(timer, struct acs_session, strangers_timer);
+
+        for (uint32_t i = 0; i < session->n_strangers; i++) {
+                const struct acs_task payload = {.arn = session->strangers[i], .desired_status = "STOPPED"};
+
+                if (engine_find(session->engine, payload.arn) != NULL)
+                        continue;
+                log_warn("the server believes that a task runs here, and nothing is known of it; it is reported stopped",
+                         LOG_S("task", payload.arn));
+                struct engine_task *task = engine_task_new(&payload, session->engine->env);
+                engine_task_set_reason(task, "The node has lost its record of this task: see \"moved aside\" in the node's log");
+                session->ops->store(session, task, NULL);
+                engine_add(session->engine, task);
+        }
+        forget_strangers(session);
+}
+
+static void note_strangers(struct acs_session *session, const struct acs_task_manifest_message *m)
+{
+        forget_strangers(session);
+        session->strangers = xcalloc(m->tasks.n + 1, sizeof(char *));
+        for (uint32_t i = 0; i < m->tasks.n && session->n_strangers < TASKS_MAX; i++) {
+                const struct acs_task_identifier *id = &m->tasks.items[i];
+
+                if (str_eq(id->desired_status, "RUNNING") && arn_is_usable(id->task_arn) &&
+                    engine_find(session->engine, id->task_arn) == NULL)
+                        session->strangers[session->n_strangers++] = xstrdup(id->task_arn);
+        }
+        if (session->n_strangers > 0)
+                timers_set(session->engine->timers, &session->strangers_timer, STRANGERS_MS, strangers_fire);
+}
+
 /* ---- the other messages ---- */
 
 static bool on_heartbeat(struct acs_session *session, const void *message)
@@ -246,6 +300,7 @@ static bool on_manifest(struct acs_session *session, const void *message)
         session->ops->sequence_changed(session);
         send_ack(session, m->cluster_arn, m->container_instance_arn, m->message_id);
         sequence_stop_candidates(&session->sequence, m, session->engine, &arena, &verification.stop_candidates);
+        note_strangers(session, m);
         if (verification.stop_candidates.n > 0)
                 say(session, "TaskStopVerificationMessage", &acs_task_stop_verification_message_shape, &verification);
         return true;
@@ -357,4 +412,5 @@ void acs_session_done(struct acs_session *session)
 {
         list_for_each (p, &session->pending, struct pending, link)
                 pending_free(p);
+        forget_strangers(session);
 }

@@ -14,7 +14,7 @@ struct acs_session;
 struct acs_session_ops {
         /* Sends an envelope to the server; dropped when there is no connection. */
         void (*send)(struct acs_session *session, const char *text, size_t len);
-        /* Writes a new task to the disk; `wait` is called when it is there, perhaps inside the call. */
+        /* Writes a new task to the disk; `wait` (may be NULL) is called when it is there, perhaps inside the call. */
         void (*store)(struct acs_session *session, struct engine_task *task, struct keeper_wait *wait);
         /* The same for what is known of it now. */
         void (*sync)(struct acs_session *session, struct engine_task *task, struct keeper_wait *wait);
@@ -31,6 +31,10 @@ struct acs_session {
         const char *cluster, *instance_arn;
         struct sequence sequence;
         struct list pending; /* messages whose acknowledgement waits for the disk */
+        /* ARNs of tasks that the last manifest has and this node does not: on their way, or lost. */
+        char **strangers;
+        uint32_t n_strangers;
+        struct timer strangers_timer;
 };
 
 void acs_session_init(struct acs_session *session, struct engine *engine, const struct acs_session_ops *ops, void *data);

@@ -49,6 +49,19 @@ static void failed(struct link *link, uint32_t at_least_ms)
                 link->ops->failed(link);
 }
 
+/* A server may be away for long: said at the first failure, then less and less often. */
+static void say_failure(struct link *link, int status, const char *answer)
+{
+        uint32_t n = ++link->failures;
+
+        if ((n & (n - 1)) == 0)
+                log_warn("no connection to the server", LOG_S("channel", link->options.name), LOG_I("status", status),
+                         LOG_S("answer", answer), LOG_I("tries", n));
+        else
+                log_debug("no connection to the server", LOG_S("channel", link->options.name), LOG_I("status", status),
+                          LOG_S("answer", answer));
+}
+
 static void on_connected(struct ws *ws, int status, const char *body, size_t len, void *data)
 {
         struct link *link = data;
@@ -61,8 +74,7 @@ static void on_connected(struct ws *ws, int status, const char *body, size_t len
                         link->ops->gone(link);
                         return;
                 }
-                log_warn("no connection to the server", LOG_S("channel", link->options.name), LOG_I("status", status),
-                         LOG_S("answer", body != NULL && len > 0 ? body : (status < 0 ? strerror(-status) : "")));
+                say_failure(link, status, body != NULL && len > 0 ? body : (status < 0 ? strerror(-status) : ""));
                 failed(link, inactive ? INACTIVE_WAIT_MS : 0);
                 return;
         }
@@ -70,6 +82,7 @@ static void on_connected(struct ws *ws, int status, const char *body, size_t len
         link->state = LINK_UP;
         link->up_since_us = env_mono_us(link->env);
         link->connections++;
+        link->failures = 0;
         log_info("connected", LOG_S("channel", link->options.name));
         link_alive(link);
         link->ops->up(link);

@@ -51,6 +51,7 @@ struct link {
         struct timer timer; /* next try, or silence */
         struct backoff backoff;
         int64_t up_since_us;
+        uint32_t failures;    /* tries in a row that failed */
         uint64_t connections; /* that stood, since the start */
         bool closed;
 };

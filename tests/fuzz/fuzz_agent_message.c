@@ -26,7 +26,8 @@ static void on_store(struct acs_session *session, struct engine_task *task, stru
         (void)session;
         keeper_write_task(task, "boot", &text);
         keeper_write_state(task, "boot", &text);
-        wait->done(wait);
+        if (wait != NULL)
+                wait->done(wait);
 }
 
 static void on_nothing(struct acs_session *session)
@@ -72,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 (void)acs_session_message(&session, at, len);
                 at += len + 1;
         }
+        clock.now_ms += 61000;
+        timers_run(&timers);
         list_for_each (task, &engine.order, struct engine_task, link)
                 look_at(task);
         acs_session_done(&session);
