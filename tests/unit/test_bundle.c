@@ -214,9 +214,8 @@ static void test_refusals(void **state)
         static const struct {
                 const char *user, *cwd, *signal, *message;
         } cases[] = {
-                {"nobody", NULL, NULL, "nobody"},        {"old", NULL, NULL, "old"}, /* only in the layer below */
-                {"web:nothere", NULL, NULL, "nothere"},  {NULL, "relative", NULL, "relative"},
-                {NULL, NULL, "SIGNOTHING", "SIGNOTHING"},
+                {"nobody", NULL, NULL, "nobody"},       {"old", NULL, NULL, "old"}, /* only in the layer below */
+                {"web:nothere", NULL, NULL, "nothere"}, {NULL, "relative", NULL, "relative"}, {NULL, NULL, "SIGNOTHING", "SIGNOTHING"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

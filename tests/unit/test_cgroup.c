@@ -49,8 +49,9 @@ static void test_parsers(void **state)
         cgroup_parse_io_v2("8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n8:16 rbytes=10 wbytes=20 rios=30 wios=40\n", &stats);
         assert_int_equal(stats.blkio_read_bytes, 11);
         assert_int_equal(stats.blkio_write_ops, 44);
-        cgroup_parse_net_dev("Inter-|   Receive\n face |bytes\n    lo: 9 9 9 9 0 0 0 0 9 9 9 9 0 0 0 0\n  eth0:1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n",
-                             &stats);
+        cgroup_parse_net_dev(
+                "Inter-|   Receive\n face |bytes\n    lo: 9 9 9 9 0 0 0 0 9 9 9 9 0 0 0 0\n  eth0:1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n",
+                &stats);
         assert_true(stats.has_network);
         assert_int_equal(stats.rx_bytes, 1);
         assert_int_equal(stats.tx_dropped, 8);

@@ -8,16 +8,8 @@
 void ecs_register(struct api *api)
 {
         static const struct api_route *const tables[] = {
-                ecs_agent_routes,
-                ecs_attribute_routes,
-                ecs_capacity_provider_routes,
-                ecs_cluster_routes,
-                ecs_instance_routes,
-                ecs_register_routes,
-                ecs_run_routes,
-                ecs_setting_routes,
-                ecs_tag_routes,
-                ecs_task_definition_routes,
+                ecs_agent_routes,    ecs_attribute_routes, ecs_capacity_provider_routes, ecs_cluster_routes, ecs_instance_routes,
+                ecs_register_routes, ecs_run_routes,       ecs_setting_routes,           ecs_tag_routes,     ecs_task_definition_routes,
                 ecs_task_routes,
         };
 
