@@ -54,8 +54,7 @@ static void remove_next(struct image_store *store)
                 return;
         /* The next start empties staging/ anyway. */
         if (store->freeing) {
-                list_for_each(left, &store->removals, struct removal, link)
-                {
+                list_for_each (left, &store->removals, struct removal, link) {
                         list_remove(&left->link);
                         free(left->path);
                         free(left);
@@ -95,8 +94,7 @@ static struct image_record *oldest_unused(struct image_store *store, int64_t bef
 {
         struct image_record *oldest = NULL;
 
-        map_for_each(node, &store->records)
-        {
+        map_for_each (node, &store->records) {
                 struct image_record *record = CONTAINER_OF(node, struct image_record, node);
 
                 if (record->refs > 0)
@@ -128,7 +126,8 @@ static void collect(struct image_store *store, uint64_t wanted, int64_t before_m
 
         while (freed < wanted && (record = oldest_unused(store, before_ms)) != NULL) {
                 freed += own_bytes(record);
-                log_info("removing an image that is not used, to free space", LOG_S("image", record->image.digest), LOG_I("bytes", own_bytes(record)));
+                log_info("removing an image that is not used, to free space", LOG_S("image", record->image.digest),
+                         LOG_I("bytes", own_bytes(record)));
                 image_record_remove(record);
         }
 }

@@ -53,15 +53,15 @@ struct image_store_options {
          * "dockercfg" ({"host": {"auth", "email"}}). NULL: none. */
         const char *auth_type;
         const char *auth_data;
-        const char *auth_file;      /* an auth.json to use besides; NULL: none */
+        const char *auth_file;                  /* an auth.json to use besides; NULL: none */
         struct string_list insecure_registries; /* host[:port] spoken to in plain HTTP, or HTTPS without checking */
         const struct image_mirror *mirrors;
         uint32_t n_mirrors;
 
-        uint32_t max_parallel_pulls;       /* 0: 3 fetches at once; more wait in line */
-        uint32_t pull_inactivity_s;        /* 0: 60; a fetch that received nothing for so long is ended */
-        uint32_t pull_timeout_s;           /* 0: 7200; of a whole pull */
-        uint64_t max_unpacked_bytes;       /* 0: no limit; of one layer, against decompression bombs */
+        uint32_t max_parallel_pulls; /* 0: 3 fetches at once; more wait in line */
+        uint32_t pull_inactivity_s;  /* 0: 60; a fetch that received nothing for so long is ended */
+        uint32_t pull_timeout_s;     /* 0: 7200; of a whole pull */
+        uint64_t max_unpacked_bytes; /* 0: no limit; of one layer, against decompression bombs */
 
         /* Clean-up. Starts when the file system of `dir` is fuller than `high`, and ends below `low` (percent). */
         uint32_t disk_high_percent; /* 0: 85 */
@@ -83,11 +83,11 @@ struct image_store *image_store_free(struct image_store *store);
  * A name that later points elsewhere does not change an image that somebody holds.
  */
 struct image {
-        const char *id;              /* digest of the configuration, "sha256:…": Docker's image id */
-        const char *digest;          /* digest of the manifest, "sha256:…": what ECS reports as imageDigest */
-        const char *const *layers;   /* directories, lowest first: ready to be overlay's lower directories */
+        const char *id;            /* digest of the configuration, "sha256:…": Docker's image id */
+        const char *digest;        /* digest of the manifest, "sha256:…": what ECS reports as imageDigest */
+        const char *const *layers; /* directories, lowest first: ready to be overlay's lower directories */
         uint32_t n_layers;
-        uint64_t size;               /* bytes of the layers, unpacked */
+        uint64_t size;                         /* bytes of the layers, unpacked */
         const struct oci_image_config *config; /* api/oci.idl; never NULL */
 };
 
@@ -96,9 +96,9 @@ struct image *image_ref(struct image *image);
 struct image *image_unref(struct image *image);
 
 struct image_pull_result {
-        int status;         /* 0 or -errno; -ECANCELED after image_store_free */
-        struct image *image; /* the callback owns this reference; NULL on failure */
-        bool from_cache;    /* nothing was asked of a registry: report no pull times */
+        int status;                     /* 0 or -errno; -ECANCELED after image_store_free */
+        struct image *image;            /* the callback owns this reference; NULL on failure */
+        bool from_cache;                /* nothing was asked of a registry: report no pull times */
         int64_t started_ms, stopped_ms; /* wall clock, of the pull; 0 when from_cache */
         /* On failure: `code` is the name of the error for the container's reason ("CannotPullContainerError",
          * "CannotPullContainerAuthError", "CannotPullImageManifestError"), `message` the text after it, with the next step. */
@@ -111,11 +111,11 @@ struct image_pull_result {
  * Several pulls of one image are one fetch.
  */
 struct image_pull {
-        const char *name;      /* copied by start */
+        const char *name; /* copied by start */
         enum image_pull_behavior behavior;
-        const char *username;  /* for this pull only; NULL: the store's logins; copied */
+        const char *username; /* for this pull only; NULL: the store's logins; copied */
         const char *password;
-        const char *digest;    /* "sha256:…" that the manifest must have; NULL: whatever the name stands for now */
+        const char *digest; /* "sha256:…" that the manifest must have; NULL: whatever the name stands for now */
         void (*done)(struct image_pull *pull, const struct image_pull_result *result);
 
         struct list link_; /* private from here */

@@ -56,8 +56,9 @@ static la_ssize_t read_plain(struct archive *tar, void *data, const void **ret)
                 if (k == ARCHIVE_EOF)
                         return 0;
                 if (k < ARCHIVE_WARN) {
-                        archive_set_error(tar, EIO, "%s", archive_error_string(pipeline->raw) != NULL ? archive_error_string(pipeline->raw)
-                                                                                                       : "it cannot be decompressed");
+                        archive_set_error(tar, EIO, "%s",
+                                          archive_error_string(pipeline->raw) != NULL ? archive_error_string(pipeline->raw)
+                                                                                      : "it cannot be decompressed");
                         return -1;
                 }
                 if (len > 0)
@@ -133,8 +134,9 @@ static int check_digest(const char *what, const char *wanted, const char *seen, 
 {
         if (wanted == NULL || str_eq(wanted, seen))
                 return 0;
-        return error_set(error, EBADMSG, "the %s of a layer is %s, but the image promises %s: what arrived is not what was published; pull again",
-                         what, seen, wanted);
+        return error_set(error, EBADMSG,
+                         "the %s of a layer is %s, but the image promises %s: what arrived is not what was published; pull again", what,
+                         seen, wanted);
 }
 
 int layer_unpack(struct layer_unpack *layer, struct error *error)

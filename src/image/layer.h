@@ -9,15 +9,15 @@
 #include "image/digest.h"
 
 struct layer_unpack {
-        int blob;                 /* open for reading, at its start; borrowed */
-        const char *blob_digest;  /* of the blob as it is; NULL: not checked */
-        const char *diff_id;      /* of the tar inside; NULL: not checked */
-        int root;                 /* empty directory to fill; borrowed */
-        uint64_t max_bytes;       /* 0: no limit */
+        int blob;                /* open for reading, at its start; borrowed */
+        const char *blob_digest; /* of the blob as it is; NULL: not checked */
+        const char *diff_id;     /* of the tar inside; NULL: not checked */
+        int root;                /* empty directory to fill; borrowed */
+        uint64_t max_bytes;      /* 0: no limit */
         const volatile bool *cancelled;
         bool ignore_owner;
 
-        uint64_t bytes, entries;  /* results */
+        uint64_t bytes, entries; /* results */
         char seen_diff_id[DIGEST_TEXT_MAX];
 };
 

@@ -35,14 +35,14 @@ static int read_manifest(const char *path, const struct oci_descriptor *descript
         return r < 0 ? r : image_manifest_parse(text.data, text.len, arena, ret, error);
 }
 
-int layout_resolve(const char *path, const char *reference, struct arena *arena, struct oci_manifest **ret, char ret_digest[DIGEST_TEXT_MAX],
-                   struct error *error)
+int layout_resolve(const char *path, const char *reference, struct arena *arena, struct oci_manifest **ret,
+                   char ret_digest[DIGEST_TEXT_MAX], struct error *error)
 {
         CLEANUP_BUF struct buf text = {0};
         CLEANUP_FREE char *file = xprintf("%s/index.json", path);
-        const struct oci_descriptor *entry;
-        struct image_manifest manifest;
-        struct oci_index *index;
+        const struct oci_descriptor *entry = NULL;
+        struct image_manifest manifest = {0};
+        struct oci_index *index = NULL;
         int r;
 
         r = buf_read_file(&text, file, IMAGE_MANIFEST_BYTES_MAX);
@@ -56,7 +56,7 @@ int layout_resolve(const char *path, const char *reference, struct arena *arena,
                 r = read_manifest(path, entry, arena, &manifest, error);
         if (r < 0)
                 return r;
-        strcpy(ret_digest, manifest.digest);
+        memcpy(ret_digest, manifest.digest, sizeof(manifest.digest));
         if (manifest.index != NULL) {
                 r = image_index_choose(manifest.index, &entry, error);
                 if (r == 0)

@@ -46,7 +46,7 @@ struct login_list *login_list_free(struct login_list *logins)
 {
         if (logins == NULL)
                 return NULL;
-        list_for_each(login, &logins->logins, struct login, link)
+        list_for_each (login, &logins->logins, struct login, link)
                 login_free(login);
         free(logins);
         return NULL;
@@ -71,7 +71,7 @@ static void add_auth(struct login_list *logins, const char *registry, const char
 
         login->registry = registry_of(registry);
         login->auth = xstrdup(auth);
-        list_for_each(old, &logins->logins, struct login, link)
+        list_for_each (old, &logins->logins, struct login, link)
                 if (str_eq(old->registry, login->registry))
                         login_free(old);
         list_push(&logins->logins, &login->link);
@@ -155,7 +155,10 @@ static int each_member(struct json *json, int (*fn)(struct json *json, const cha
 static int read_field(struct json *json, const char *key, void *data)
 {
         struct fields *fields = data;
-        char **place = str_eq(key, "username") ? &fields->username : str_eq(key, "password") ? &fields->password : str_eq(key, "auth") ? &fields->auth : NULL;
+        char **place = str_eq(key, "username")   ? &fields->username
+                       : str_eq(key, "password") ? &fields->password
+                       : str_eq(key, "auth")     ? &fields->auth
+                                                 : NULL;
 
         if (place == NULL || json_peek(json) != '"')
                 return json_skip(json, JSON_DEPTH);
@@ -189,11 +192,14 @@ int login_add_engine_auth(struct login_list *logins, const char *type, const cha
         struct json json;
 
         if (!str_eq(type, "docker") && !str_eq(type, "dockercfg"))
-                return error_set(error, EINVAL, "the type of registry logins is \"%s\": it must be \"docker\" or \"dockercfg\"", type != NULL ? type : "");
+                return error_set(error, EINVAL, "the type of registry logins is \"%s\": it must be \"docker\" or \"dockercfg\"",
+                                 type != NULL ? type : "");
         json_init(&json, data, strlen(data));
         if (each_member(&json, read_host, logins) < 0)
-                return error_set(error, EINVAL, "the registry logins are not valid JSON (%s): write {\"registry.example\": {\"username\": …, \"password\": …}}",
-                                 json.problem != NULL ? json.problem : "unreadable");
+                return error_set(
+                        error, EINVAL,
+                        "the registry logins are not valid JSON (%s): write {\"registry.example\": {\"username\": …, \"password\": …}}",
+                        json.problem != NULL ? json.problem : "unreadable");
         return 0;
 }
 
@@ -203,7 +209,8 @@ int login_add_auth_json(struct login_list *logins, const char *text, size_t len,
 
         json_init(&json, text, len);
         if (each_member(&json, read_auths, logins) < 0)
-                return error_set(error, EINVAL, "the file of registry logins is not valid JSON: %s", json.problem != NULL ? json.problem : "unreadable");
+                return error_set(error, EINVAL, "the file of registry logins is not valid JSON: %s",
+                                 json.problem != NULL ? json.problem : "unreadable");
         return 0;
 }
 
@@ -211,7 +218,7 @@ void login_write(const struct login_list *logins, struct buf *out)
 {
         const char *before = "{\"auths\":{";
 
-        list_for_each(login, (struct list *)(uintptr_t)&logins->logins, struct login, link) {
+        list_for_each (login, (struct list *)(uintptr_t)&logins->logins, struct login, link) {
                 buf_append_str(out, before);
                 json_append_string(out, login->registry, strlen(login->registry));
                 buf_append_str(out, ":{\"auth\":");

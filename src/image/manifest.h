@@ -25,10 +25,11 @@ int image_manifest_parse(const char *json, size_t len, struct arena *arena, stru
 /* The entry for this machine, or NULL and -ENOENT with a message that names what there is. */
 int image_index_choose(const struct oci_index *index, const struct oci_descriptor **ret, struct error *error) MUST_CHECK;
 /* The entry of a layout's index.json under `reference`; NULL: the only one. */
-int image_layout_choose(const struct oci_index *index, const char *reference, const struct oci_descriptor **ret, struct error *error) MUST_CHECK;
+int image_layout_choose(const struct oci_index *index, const char *reference, const struct oci_descriptor **ret,
+                        struct error *error) MUST_CHECK;
 /* Checks that the bytes are the ones `manifest` names and that the configuration fits it and this machine. */
-int image_config_parse(const char *json, size_t len, const struct oci_manifest *manifest, struct arena *arena, struct oci_image_config **ret,
-                       struct error *error) MUST_CHECK;
+int image_config_parse(const char *json, size_t len, const struct oci_manifest *manifest, struct arena *arena,
+                       struct oci_image_config **ret, struct error *error) MUST_CHECK;
 
 /* This machine as images call it: "amd64", "arm64", … */
 const char *image_architecture(void);

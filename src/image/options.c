@@ -78,7 +78,8 @@ static void write_registries(const struct image_store_options *options, struct b
                                 continue;
                         buf_append_str(out, "[[registry.mirror]]\nlocation = ");
                         append_toml(out, options->mirrors[j].mirror);
-                        buf_printf(out, "\ninsecure = %s\n", is_insecure(&options->insecure_registries, options->mirrors[j].mirror) ? "true" : "false");
+                        buf_printf(out, "\ninsecure = %s\n",
+                                   is_insecure(&options->insecure_registries, options->mirrors[j].mirror) ? "true" : "false");
                 }
         }
         for (uint32_t i = 0; i < options->insecure_registries.n; i++) {
@@ -131,7 +132,8 @@ int image_store_configure(struct image_store *store, const struct image_store_op
         store->has_auth = auth.len > 0;
         store->has_registries = options->n_mirrors > 0 || options->insecure_registries.n > 0;
         store->has_policy = access(SYSTEM_POLICY, R_OK) == 0;
-        r = store->has_auth ? files_write(store->dir_fd, "conf/auth.json", auth.data, auth.len, 0600, false) : files_remove(store->dir_fd, "conf/auth.json");
+        r = store->has_auth ? files_write(store->dir_fd, "conf/auth.json", auth.data, auth.len, 0600, false)
+                            : files_remove(store->dir_fd, "conf/auth.json");
         if (r == 0)
                 r = files_write(store->dir_fd, "conf/registries.conf", registries.data, registries.len, 0600, false);
         if (r == 0)

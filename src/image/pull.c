@@ -22,7 +22,7 @@
 struct answer {
         struct image_store *store; /* lasts until the answer was given */
         uv_timer_t timer;
-        struct image_pull *pull; /* NULL: cancelled */
+        struct image_pull *pull;     /* NULL: cancelled */
         struct image_record *record; /* holds a reference; NULL: error */
         struct error error;
 };
@@ -187,8 +187,8 @@ void image_job_finish(struct image_job *job, int r)
         job->phase = JOB_CLEANING;
         if (r < 0 && job->error.code[0] == '\0')
                 snprintf(job->error.code, sizeof(job->error.code), "CannotPullContainerError");
-        while (!list_empty(&job->pulls))
-                tell(job, list_first(&job->pulls, struct image_pull, link_), r);
+        for (struct image_pull *pull; (pull = list_first(&job->pulls, struct image_pull, link_)) != NULL;)
+                tell(job, pull, r);
         if (record != NULL)
                 image_unref(&record->image);
         store->n_active--;
@@ -258,7 +258,7 @@ static void start_next(struct image_store *store)
 
 static struct image_job *find_job(struct list *jobs, const char *key)
 {
-        list_for_each(job, jobs, struct image_job, link)
+        list_for_each (job, jobs, struct image_job, link)
                 if (str_eq(job->key, key) && !job->cancelled && job->phase != JOB_CLEANING)
                         return job;
         return NULL;
@@ -384,11 +384,10 @@ void image_jobs_cancel_all(struct image_store *store)
         struct list *both[] = {&store->waiting, &store->jobs};
 
         for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
-                list_for_each(job, both[i], struct image_job, link)
-                {
+                list_for_each (job, both[i], struct image_job, link) {
                         error_set(&job->error, ECANCELED, "the node is shutting down");
-                        while (i == 0 && !list_empty(&job->pulls))
-                                tell(job, list_first(&job->pulls, struct image_pull, link_), -ECANCELED);
+                        for (struct image_pull *pull; i == 0 && (pull = list_first(&job->pulls, struct image_pull, link_)) != NULL;)
+                                tell(job, pull, -ECANCELED);
                         job_cancel(job);
                 }
         }

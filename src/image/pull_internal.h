@@ -34,8 +34,8 @@ struct image_job;
 /* A layer that the job needs. */
 struct job_layer {
         struct image_job *job;
-        struct list link; /* of layer->waiters, while another job has claimed it; or of the queue of layers to unpack */
-        bool claimed;     /* by this job */
+        struct list link;          /* of layer->waiters, while another job has claimed it; or of the queue of layers to unpack */
+        bool claimed;              /* by this job */
         struct image_layer *layer; /* holds a use */
         const struct oci_descriptor *blob;
 };
@@ -43,17 +43,17 @@ struct job_layer {
 struct image_job {
         struct list link; /* of the store's jobs or waiting */
         struct image_store *store;
-        struct list pulls; /* image_pull */
+        struct list pulls;  /* image_pull */
         struct arena arena; /* of the whole job */
-        const char *key;   /* pulls with the same key share the job */
+        const char *key;    /* pulls with the same key share the job */
         struct image_reference reference;
         const char *username, *password;
-        const char *digest;      /* that the manifest must have; NULL */
+        const char *digest; /* that the manifest must have; NULL */
 
         enum job_phase phase;
         uint32_t attempts;
-        int64_t started_ms;      /* wall clock; 0: still waiting */
-        uint64_t step_started;   /* loop time, ms */
+        int64_t started_ms;    /* wall clock; 0: still waiting */
+        uint64_t step_started; /* loop time, ms */
         uint64_t last_progress;
         uint64_t seen_bytes;
         volatile bool cancelled; /* the pool looks at it */
@@ -66,16 +66,16 @@ struct image_job {
 
         /* Of one attempt. */
         struct arena attempt;
-        char *staging;           /* relative to the store: "staging/7"; NULL: not made */
-        const char *blobs;       /* absolute directory of blobs named by hex */
+        char *staging;                  /* relative to the store: "staging/7"; NULL: not made */
+        const char *blobs;              /* absolute directory of blobs named by hex */
         char resolved[DIGEST_TEXT_MAX]; /* what the name stands for: reported as imageDigest */
-        const char *chosen;      /* digest of this machine's manifest */
+        const char *chosen;             /* digest of this machine's manifest */
         struct oci_manifest *manifest;
         struct oci_image_config *config;
         struct job_layer *layers;
         uint32_t n_layers;
-        uint32_t n_unpacking;    /* of this job's layers, in the pool or in line */
-        int unpack_result;       /* the first failure */
+        uint32_t n_unpacking; /* of this job's layers, in the pool or in line */
+        int unpack_result;    /* the first failure */
         struct image_record *record;
 };
 

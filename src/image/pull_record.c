@@ -38,7 +38,8 @@ static void wrote_record(struct image_work *work, int status)
                 job->record = NULL;
                 if (record->refs == 0)
                         image_record_remove(record);
-                error_set(&job->error, -r, "pull image \"%s\": cannot write the image's record: %s", job->reference.canonical, strerror(-r));
+                error_set(&job->error, -r, "pull image \"%s\": cannot write the image's record: %s", job->reference.canonical,
+                          strerror(-r));
                 image_job_fail(job, r, false);
                 return;
         }
@@ -55,7 +56,8 @@ void image_job_record(struct image_job *job)
         /* Another job may have brought the same image under another name. */
         job->record = image_store_lookup(job->store, job->resolved);
         if (job->record == NULL)
-                job->record = image_record_new(job->store, job->resolved, job->manifest->config->digest, &job->config->rootfs->diff_ids, job->config);
+                job->record = image_record_new(job->store, job->resolved, job->manifest->config->digest, &job->config->rootfs->diff_ids,
+                                               job->config);
         image_name_set(job->record, job->reference.canonical, image_now_ms());
         image_ref(&job->record->image);
         recording = xalloc(sizeof(*recording));

@@ -164,11 +164,13 @@ static bool went_well(struct image_job *job, int status)
                 return true;
         error_clear(&job->error);
         if (status == -ETIMEDOUT && job->timed_out) {
-                error_set(&job->error, ETIMEDOUT, "pull image \"%s\": it took longer than %u s: look at the network, or raise the pull timeout",
+                error_set(&job->error, ETIMEDOUT,
+                          "pull image \"%s\": it took longer than %u s: look at the network, or raise the pull timeout",
                           job->reference.canonical, job->store->timeout_s);
         } else if (status == -ETIMEDOUT) {
                 error_set(&job->error, ETIMEDOUT,
-                          "pull image \"%s\": nothing came from %s for %u s: check that the registry is well and can be reached from this node",
+                          "pull image \"%s\": nothing came from %s for %u s: check that the registry is well and can be reached from this "
+                          "node",
                           job->reference.canonical, job->reference.registry != NULL ? job->reference.registry : job->reference.path,
                           job->store->inactivity_s);
         } else if (status == -ENOENT) {
@@ -177,7 +179,8 @@ static bool went_well(struct image_job *job, int status)
                 retry = skopeo_explain(said, job->reference.canonical, job->reference.registry, &job->error);
                 status = -job->error.number;
         } else if (status != -ECANCELED) {
-                error_set(&job->error, -status, "pull image \"%s\": cannot run %s: %s", job->reference.canonical, job->store->skopeo, strerror(-status));
+                error_set(&job->error, -status, "pull image \"%s\": cannot run %s: %s", job->reference.canonical, job->store->skopeo,
+                          strerror(-status));
         }
         if ((job->phase == JOB_RESOLVING || job->phase == JOB_CHOOSING) && (status == -ETIMEDOUT || retry))
                 snprintf(job->error.code, sizeof(job->error.code), "CannotPullImageManifestError");
@@ -355,7 +358,8 @@ static void on_chosen(struct skopeo_run *run, int status)
                 return;
         r = image_manifest_parse(run->out.data != NULL ? run->out.data : "", run->out.len, &job->attempt, &manifest, &job->error);
         if (r == 0 && !str_eq(manifest.digest, job->chosen))
-                r = error_set(&job->error, EBADMSG, "the registry sent a manifest with the digest %s instead of %s: pull again", manifest.digest, job->chosen);
+                r = error_set(&job->error, EBADMSG, "the registry sent a manifest with the digest %s instead of %s: pull again",
+                              manifest.digest, job->chosen);
         if (r == 0 && manifest.image == NULL)
                 r = error_set(&job->error, EINVAL, "the registry has an index in an index there");
         if (r < 0)
@@ -388,7 +392,8 @@ static void on_resolved(struct skopeo_run *run, int status)
                 return;
         r = image_manifest_parse(run->out.data != NULL ? run->out.data : "", run->out.len, &job->attempt, &manifest, &job->error);
         if (r == 0 && wanted != NULL && !str_eq(manifest.digest, wanted))
-                r = error_set(&job->error, EBADMSG, "the registry sent a manifest with the digest %s instead of %s: pull again", manifest.digest, wanted);
+                r = error_set(&job->error, EBADMSG, "the registry sent a manifest with the digest %s instead of %s: pull again",
+                              manifest.digest, wanted);
         if (r < 0) {
                 fail_pull(job, r);
                 return;

@@ -77,7 +77,8 @@ static int parse_local(const char *rest, struct arena *arena, struct image_refer
 
         ref->path = colon == NULL ? arena_strdup(arena, rest) : arena_strndup(arena, rest, (size_t)(colon - rest));
         if (*ref->path != '/')
-                return error_set(error, EINVAL, "the image path \"%s\" is not absolute: write it from the root, such as oci:/srv/images/web:latest",
+                return error_set(error, EINVAL,
+                                 "the image path \"%s\" is not absolute: write it from the root, such as oci:/srv/images/web:latest",
                                  ref->path);
         if (colon != NULL && colon[1] != '\0')
                 ref->reference = arena_strdup(arena, colon + 1);
@@ -89,12 +90,15 @@ static int check_registry(const struct image_reference *ref, const char *name, s
         if (!registry_is_valid(ref->registry))
                 return error_set(error, EINVAL, "image \"%s\": \"%s\" is not a registry's host name", name, ref->registry);
         if (!repository_is_valid(ref->repository))
-                return error_set(error, EINVAL, "image \"%s\": \"%s\" is not a repository name: use lower-case letters, digits, and . _ - / between them",
+                return error_set(error, EINVAL,
+                                 "image \"%s\": \"%s\" is not a repository name: use lower-case letters, digits, and . _ - / between them",
                                  name, ref->repository);
         if (ref->tag != NULL && !tag_is_valid(ref->tag))
-                return error_set(error, EINVAL, "image \"%s\": \"%s\" is not a tag: use letters, digits and . _ -, at most 128 of them", name, ref->tag);
+                return error_set(error, EINVAL, "image \"%s\": \"%s\" is not a tag: use letters, digits and . _ -, at most 128 of them",
+                                 name, ref->tag);
         if (ref->digest != NULL && !digest_is_valid(ref->digest))
-                return error_set(error, EINVAL, "image \"%s\": \"%s\" is not a digest: write sha256: and 64 hexadecimal digits", name, ref->digest);
+                return error_set(error, EINVAL, "image \"%s\": \"%s\" is not a digest: write sha256: and 64 hexadecimal digits", name,
+                                 ref->digest);
         return 0;
 }
 

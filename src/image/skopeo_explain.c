@@ -22,7 +22,8 @@ static const struct {
         {"toomanyrequests", PULL, true, EAGAIN, "the registry limits how often images may be pulled: log in to it, or use a mirror"},
         {"too many requests", PULL, true, EAGAIN, "the registry limits how often images may be pulled: log in to it, or use a mirror"},
         {"unauthorized", AUTH, false, EACCES,
-         "the registry wants another login, or the repository does not exist: give repositoryCredentials or the node's registry login, and check the name"},
+         "the registry wants another login, or the repository does not exist: give repositoryCredentials or the node's registry login, and "
+         "check the name"},
         {"authentication required", AUTH, false, EACCES,
          "the registry wants a login: give repositoryCredentials in the task definition or a registry login to the node"},
         {"denied", AUTH, false, EACCES,
@@ -38,7 +39,8 @@ static const struct {
         {"network is unreachable", PULL, true, ENETUNREACH, "the registry cannot be reached from this node: check the network"},
         {"no route to host", PULL, true, EHOSTUNREACH, "the registry cannot be reached from this node: check the network and firewalls"},
         {"http response to https client", PULL, false, EPROTO, "the registry speaks plain HTTP: add it to the node's insecure registries"},
-        {"x509", PULL, false, EPROTO, "the registry's certificate is not trusted: install its CA certificate on the node, or add it to the insecure registries"},
+        {"x509", PULL, false, EPROTO,
+         "the registry's certificate is not trusted: install its CA certificate on the node, or add it to the insecure registries"},
         {"timeout", PULL, true, ETIMEDOUT, "the registry does not answer in time: check the network"},
         {"unexpected eof", PULL, true, EIO, "the connection to the registry broke: try again"},
         {"connection reset", PULL, true, EIO, "the connection to the registry broke: try again"},
@@ -70,7 +72,7 @@ static void message_of(const char *said, char *ret, size_t size)
 
 bool skopeo_explain(const char *said, const char *image, const char *registry, struct error *error)
 {
-        char message[512], lower[512];
+        char message[512] = "", lower[512] = "";
 
         message_of(said, message, sizeof(message));
         for (size_t i = 0; i < sizeof(message); i++)

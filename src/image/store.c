@@ -113,8 +113,7 @@ void image_layer_add_blob(struct image_layer *layer, const char *digest, int64_t
 
 struct image_layer *image_layer_by_blob(struct image_store *store, const char *digest)
 {
-        map_for_each(node, &store->layers)
-        {
+        map_for_each (node, &store->layers) {
                 struct image_layer *layer = CONTAINER_OF(node, struct image_layer, node);
 
                 for (uint32_t i = 0; layer->state == LAYER_PRESENT && i < layer->n_blobs; i++)
@@ -170,7 +169,7 @@ struct image_record *image_record_new(struct image_store *store, const char *dig
 
 static void record_free(struct image_record *record)
 {
-        list_for_each(name, &record->names, struct image_name, link)
+        list_for_each (name, &record->names, struct image_name, link)
                 image_name_free(name);
         map_remove(&record->store->records, &record->node);
         for (uint32_t i = 0; i < record->image.n_layers; i++)
@@ -185,7 +184,7 @@ void image_record_remove(struct image_record *record)
         char digest[DIGEST_TEXT_MAX];
 
         assert(record->refs == 0);
-        strcpy(digest, record->image.digest);
+        memcpy(digest, record->image.digest, strlen(record->image.digest) + 1);
         record_free(record);
         image_record_sync(store, digest);
 }
@@ -239,8 +238,7 @@ struct image_record *image_store_lookup(struct image_store *store, const char *n
 
                 if (record != NULL)
                         return record;
-                map_for_each(node, &store->records)
-                {
+                map_for_each (node, &store->records) {
                         record = CONTAINER_OF(node, struct image_record, node);
                         if (str_eq(record->image.id, name))
                                 return record;
@@ -330,8 +328,7 @@ void image_store_totals(struct image_store *store, struct image_store_totals *re
 
 void image_store_each(struct image_store *store, void (*fn)(const char *name, const struct image *image, void *data), void *data)
 {
-        map_for_each(node, &store->names)
-        {
+        map_for_each (node, &store->names) {
                 struct image_name *name = CONTAINER_OF(node, struct image_name, node);
 
                 fn(name->name, &name->record->image, data);
@@ -355,7 +352,8 @@ static int open_dirs(struct image_store *store, struct error *error)
                 store->lock_fd = openat(store->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (r == 0 && (store->lock_fd < 0 || flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)) {
                 if (errno == EWOULDBLOCK)
-                        return error_set(error, EBUSY, "another process has the image store %s: end it, or give this one another directory", store->dir);
+                        return error_set(error, EBUSY, "another process has the image store %s: end it, or give this one another directory",
+                                         store->dir);
                 r = -errno;
         }
         if (r == 0)

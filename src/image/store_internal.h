@@ -23,13 +23,13 @@ enum layer_state { LAYER_ABSENT = 0, LAYER_CLAIMED, LAYER_PRESENT }; /* claimed:
 struct image_layer {
         struct map_node node; /* by diff_id */
         char *diff_id;
-        char *dir;            /* absolute, the short one; NULL until present */
+        char *dir; /* absolute, the short one; NULL until present */
         enum layer_state state;
-        uint32_t users;       /* image records and pull jobs that need it */
+        uint32_t users; /* image records and pull jobs that need it */
         uint64_t size;
-        struct list waiters;  /* job_layer: of jobs that wait while another has claimed it */
-        bool sealed;          /* certain to be on the disk */
-        char **blobs;         /* digests of compressed forms that are known to give this layer, and their sizes */
+        struct list waiters; /* job_layer: of jobs that wait while another has claimed it */
+        bool sealed;         /* certain to be on the disk */
+        char **blobs;        /* digests of compressed forms that are known to give this layer, and their sizes */
         int64_t *blob_sizes;
         uint32_t n_blobs;
 };
@@ -38,28 +38,28 @@ struct image_name {
         struct map_node node; /* by canonical name */
         struct list link;     /* of the record */
         char *name;
-        int64_t pulled_ms;    /* 0: given by image_store_tag only */
+        int64_t pulled_ms; /* 0: given by image_store_tag only */
         struct image_record *record;
 };
 
 struct image_record {
-        struct image image;   /* what users hold */
+        struct image image; /* what users hold */
         struct image_store *store;
         struct map_node node; /* by digest */
         struct list names;
         uint32_t refs;
-        bool doomed;          /* no name, or being collected: goes with the last reference */
+        bool doomed; /* no name, or being collected: goes with the last reference */
         int64_t last_used_ms;
         struct image_layer **layers;
-        struct arena arena;   /* everything else */
+        struct arena arena; /* everything else */
 };
 
 /* Work in the thread pool that must be over before the store is freed. */
 struct image_work {
         uv_work_t req;
         struct image_store *store;
-        void (*work)(struct image_work *work);               /* in the pool */
-        void (*after)(struct image_work *work, int status);  /* in the loop; frees it */
+        void (*work)(struct image_work *work);              /* in the pool */
+        void (*after)(struct image_work *work, int status); /* in the loop; frees it */
 };
 
 struct image_store {
@@ -86,8 +86,8 @@ struct image_store {
         struct map names, records, layers;
         uint64_t bytes;
 
-        struct list jobs;      /* image_job: active ones */
-        struct list waiting;   /* image_job: those that wait in line */
+        struct list jobs;    /* image_job: active ones */
+        struct list waiting; /* image_job: those that wait in line */
         uint32_t n_active, n_waiting;
         struct list unpack_queue; /* of pull_unpack.c: layers that wait for a thread */
         uint32_t n_unpacking;
@@ -96,10 +96,10 @@ struct image_store {
         uv_timer_t timer;
         bool timer_open, freeing, collecting, removing;
         uint64_t reclaim_bytes;
-        struct list removals;  /* of gc.c: directories to delete */
-        struct list dirty;     /* of store_save.c: records whose files are behind */
+        struct list removals; /* of gc.c: directories to delete */
+        struct list dirty;    /* of store_save.c: records whose files are behind */
         bool syncing, sealing, seal_again;
-        uint32_t works;        /* image_work under way */
+        uint32_t works; /* image_work under way */
 };
 
 int64_t image_now_ms(void);

@@ -88,7 +88,7 @@ static int load_image(const char *entry, void *data)
         CLEANUP_ARENA struct arena arena = {0};
         CLEANUP_BUF struct buf text = {0};
         CLEANUP_FREE char *path = xprintf("%s/images/%s", store->dir, entry);
-        struct oci_stored_image *stored;
+        struct oci_stored_image *stored = NULL;
         struct image_record *record;
         struct error error = {0};
         int r;
@@ -96,7 +96,7 @@ static int load_image(const char *entry, void *data)
         r = buf_read_file(&text, path, RECORD_MAX);
         if (r == 0)
                 r = SHAPE_PARSE(oci_stored_image, &arena, text.data, text.len, NULL, &stored, &error);
-        if (r < 0 || !digest_is_valid(stored->digest) || !layers_are_here(store, stored) ||
+        if (r < 0 || stored == NULL || !digest_is_valid(stored->digest) || !layers_are_here(store, stored) ||
             map_find(&store->records, stored->digest) != NULL) {
                 if (!str_ends_with(entry, ".new"))
                         log_warn("an image record is not complete and is removed", LOG_S("file", path), LOG_S("reason", error.message));
@@ -112,8 +112,7 @@ static int load_image(const char *entry, void *data)
 /* Layers of a pull that did not finish, or of images that were removed. */
 static void drop_orphans(struct image_store *store)
 {
-        map_for_each(node, &store->layers)
-        {
+        map_for_each (node, &store->layers) {
                 struct image_layer *layer = CONTAINER_OF(node, struct image_layer, node);
 
                 if (layer->users > 0)

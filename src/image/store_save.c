@@ -27,8 +27,7 @@ void image_record_write(const struct image_record *record, struct buf *out)
                 string_list_push(&arena, &stored->layers, record->layers[i]->diff_id);
         if (stored->layers.items == NULL)
                 stored->layers.items = arena_alloc(&arena, 0);
-        list_for_each(name, (struct list *)(uintptr_t)&record->names, struct image_name, link)
-        {
+        list_for_each (name, (struct list *)(uintptr_t)&record->names, struct image_name, link) {
                 struct oci_stored_name *entry = SHAPE_PUSH(&arena, &stored->names);
 
                 entry->name = name->name;
@@ -68,8 +67,8 @@ static void synced_file(struct image_work *work, int status)
         struct image_store *store = work->store;
 
         if (status == 0 && dirty->result < 0)
-                log_warn("cannot write the record of an image: it may have to be pulled again after a restart", LOG_S("image", dirty->digest),
-                         LOG_ERRNO(dirty->result));
+                log_warn("cannot write the record of an image: it may have to be pulled again after a restart",
+                         LOG_S("image", dirty->digest), LOG_ERRNO(dirty->result));
         buf_done(&dirty->text);
         free(dirty);
         store->syncing = false;
@@ -97,11 +96,11 @@ void image_record_sync(struct image_store *store, const char *digest)
 {
         struct dirty *dirty;
 
-        list_for_each(other, &store->dirty, struct dirty, link)
+        list_for_each (other, &store->dirty, struct dirty, link)
                 if (str_eq(other->digest, digest))
                         return;
         dirty = xalloc(sizeof(*dirty));
-        strcpy(dirty->digest, digest);
+        memcpy(dirty->digest, digest, strlen(digest) + 1);
         list_push(&store->dirty, &dirty->link);
         sync_next(store);
 }
@@ -165,8 +164,7 @@ void image_store_seal(struct image_store *store)
         if (store->sealing || store->freeing)
                 return;
         seal = xalloc(sizeof(*seal));
-        map_for_each(node, &store->layers)
-        {
+        map_for_each (node, &store->layers) {
                 const struct image_layer *layer = CONTAINER_OF(node, struct image_layer, node);
 
                 if (layer->state == LAYER_PRESENT && !layer->sealed)
@@ -212,7 +210,7 @@ int image_layer_link(int dir_fd, const char *diff_id, char ret[DIGEST_TEXT_MAX])
                         if (n < 0 || !str_eq(there, target))
                                 continue;
                 }
-                strcpy(ret, link + 2);
+                memcpy(ret, link + 2, len + 1);
                 return 0;
         }
         return -EEXIST;

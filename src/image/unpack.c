@@ -42,8 +42,8 @@ struct job {
 static int fail(struct job *job, int r, const char *path, const char *what)
 {
         if (r == -ENOSPC || r == -EDQUOT)
-                return error_set(job->error, ENOSPC, "no space left on the disk while unpacking %s: free some, or remove images that are not used",
-                                 path);
+                return error_set(job->error, ENOSPC,
+                                 "no space left on the disk while unpacking %s: free some, or remove images that are not used", path);
         return error_set(job->error, -r, "%s: %s: %s", path, what, strerror(-r));
 }
 
@@ -222,8 +222,8 @@ static int set_attributes(struct job *job, struct archive_entry *entry, int dir,
         CLEANUP_CLOSE int fd = -1;
         int r;
 
-        if (!job->unpack->ignore_owner && fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),
-                                                   AT_SYMLINK_NOFOLLOW) < 0)
+        if (!job->unpack->ignore_owner &&
+            fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) < 0)
                 return fail(job, -errno, path, "cannot set the owner");
         times[0] = times[1] = entry_time(archive_entry_mtime(entry), archive_entry_mtime_nsec(entry));
         if (type == S_IFREG || type == S_IFDIR) {

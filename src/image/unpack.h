@@ -14,12 +14,12 @@
 struct archive;
 
 struct unpack {
-        int root;                 /* the directory, open; borrowed */
-        uint64_t max_bytes;       /* of file contents; 0: no limit */
-        uint64_t max_entries;     /* 0: 10 million */
+        int root;                       /* the directory, open; borrowed */
+        uint64_t max_bytes;             /* of file contents; 0: no limit */
+        uint64_t max_entries;           /* 0: 10 million */
         const volatile bool *cancelled; /* NULL, or looked at now and then */
-        bool ignore_owner;        /* leave owners as they come (tests without root) */
-        uint64_t bytes, entries;  /* what was written */
+        bool ignore_owner;              /* leave owners as they come (tests without root) */
+        uint64_t bytes, entries;        /* what was written */
 };
 
 /* Reads `tar` to its end. 0, -EBADMSG for a broken or hostile archive, -ENOSPC, -EFBIG over a limit, -ECANCELED, other -errno; the

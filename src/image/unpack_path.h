@@ -8,12 +8,12 @@
 #include "base/buf.h"
 
 struct unpack_paths {
-        int root;       /* borrowed */
-        int dir;        /* O_PATH, of `dir_path`; -1: none */
-        int readable;   /* the same for reading and attributes; -1: not opened yet */
+        int root;     /* borrowed */
+        int dir;      /* O_PATH, of `dir_path`; -1: none */
+        int readable; /* the same for reading and attributes; -1: not opened yet */
         struct buf dir_path;
-        bool stale;     /* something was replaced: `dir` may not be what its path stands for now */
-        struct buf clean; /* path of the last entry without "." and empty parts; names point in here */
+        bool stale;           /* something was replaced: `dir` may not be what its path stands for now */
+        struct buf clean;     /* path of the last entry without "." and empty parts; names point in here */
         struct buf looked_up; /* name of the last look-up */
 };
 

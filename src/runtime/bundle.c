@@ -64,7 +64,8 @@ static int make_args(struct making *m, struct string_list *args)
         else if (spec->entry_point == NULL && image != NULL)
                 push_words(m->arena, args, &image->cmd);
         if (args->n == (spec->init ? 2 : 0))
-                return error_set(m->error, EINVAL, "neither the container definition nor the image names a command to run: set command or entryPoint");
+                return error_set(m->error, EINVAL,
+                                 "neither the container definition nor the image names a command to run: set command or entryPoint");
         return 0;
 }
 
@@ -122,8 +123,10 @@ static int make_nofile(struct making *m, struct oci_spec_process *process)
                 if (!str_eq_nocase(ulimit->name, "nofile"))
                         continue;
                 if (ulimit->hard < 0 || ulimit->hard > max)
-                        return error_set(m->error, EINVAL, "ulimits: nofile %lld is more than this node can give, which is %lld: raise its own limit (LimitNOFILE)",
-                                         (long long)ulimit->hard, (long long)max);
+                        return error_set(
+                                m->error, EINVAL,
+                                "ulimits: nofile %lld is more than this node can give, which is %lld: raise its own limit (LimitNOFILE)",
+                                (long long)ulimit->hard, (long long)max);
                 return 0;
         }
         if (max == 0)
@@ -269,9 +272,17 @@ static int make_resources(struct making *m, struct oci_spec_linux *out)
 /* What of /proc and /sys tells or changes too much about the host. */
 static void make_hidden_paths(struct making *m, struct oci_spec_linux *out)
 {
-        static const char *const masked[] = {"/proc/acpi",        "/proc/asound",         "/proc/kcore",     "/proc/keys",
-                                             "/proc/latency_stats", "/proc/timer_list",   "/proc/timer_stats", "/proc/sched_debug",
-                                             "/proc/scsi",        "/sys/firmware",        "/sys/devices/virtual/powercap"};
+        static const char *const masked[] = {"/proc/acpi",
+                                             "/proc/asound",
+                                             "/proc/kcore",
+                                             "/proc/keys",
+                                             "/proc/latency_stats",
+                                             "/proc/timer_list",
+                                             "/proc/timer_stats",
+                                             "/proc/sched_debug",
+                                             "/proc/scsi",
+                                             "/sys/firmware",
+                                             "/sys/devices/virtual/powercap"};
         static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
         if (m->spec->privileged)
@@ -386,6 +397,8 @@ int bundle_signal_parse(const char *text)
         const char *bare = str_starts_with(text, "SIG") ? text + 3 : text;
         int64_t number;
 
+        if (text == NULL || bare == NULL || *bare == '\0')
+                return -EINVAL;
         if (str_to_int64(text, &number) == 0)
                 return number > 0 && number <= SIGRTMAX ? (int)number : -EINVAL;
         if (str_starts_with(bare, "RTMIN")) {
@@ -394,7 +407,7 @@ int bundle_signal_parse(const char *text)
                         return -EINVAL;
                 return SIGRTMIN + number >= SIGRTMIN && SIGRTMIN + number <= SIGRTMAX ? SIGRTMIN + (int)number : -EINVAL;
         }
-        for (int i = 1; i < SIGRTMIN && !str_empty(bare); i++)
+        for (int i = 1; i < SIGRTMIN; i++)
                 if (str_eq(sigabbrev_np(i), bare))
                         return i;
         return -EINVAL;
@@ -416,7 +429,8 @@ int bundle_object_names(const char *text, struct arena *arena, struct string_lis
                 if (json_peek(&json) != '"' || json_read_string(&json, &name) < 0)
                         return error_set(error, EINVAL, "the image's Volumes are no JSON object");
                 copy = arena_bytes(arena, name.len + 1);
-                if (json_unescape(&json, &name, copy, &len) < 0 || !json_take(&json, ':') || json_peek(&json) == 0 || json_skip(&json, JSON_DEPTH) < 0)
+                if (json_unescape(&json, &name, copy, &len) < 0 || !json_take(&json, ':') || json_peek(&json) == 0 ||
+                    json_skip(&json, JSON_DEPTH) < 0)
                         return error_set(error, EINVAL, "the image's Volumes are no JSON object");
                 copy[len] = '\0';
                 string_list_push(arena, ret, copy);

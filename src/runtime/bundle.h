@@ -15,17 +15,17 @@ struct oci_image_config;
 struct oci_spec;
 
 struct bundle_context {
-        const char *dir;          /* the bundle: config.json and the generated files are written here */
-        const char *rootfs;       /* where the container's root is (or will be) mounted: an absolute path for root.path */
+        const char *dir;           /* the bundle: config.json and the generated files are written here */
+        const char *rootfs;        /* where the container's root is (or will be) mounted: an absolute path for root.path */
         const char *const *layers; /* the image's layers, lowest first: user names are looked up in them (topmost file wins) */
         uint32_t n_layers;
         const struct oci_image_config *image; /* NULL for a pause container */
-        const char *cgroup_path;  /* linux.cgroupsPath: "/gantry/<task>/<container>" */
-        const char *init;         /* host path of the static init program, for spec->init and pause */
-        int cgroup_version;       /* 1 or 2 */
-        struct seccomp_cache *seccomp; /* compiled default profiles; NULL: crun compiles each time */
-        bool swap_accounting;     /* memory.memsw / memory.swap is there */
-        uint64_t nofile_max;      /* most open files that a process of this node may be allowed; 0: leave it as it comes */
+        const char *cgroup_path;              /* linux.cgroupsPath: "/gantry/<task>/<container>" */
+        const char *init;                     /* host path of the static init program, for spec->init and pause */
+        int cgroup_version;                   /* 1 or 2 */
+        struct seccomp_cache *seccomp;        /* compiled default profiles; NULL: crun compiles each time */
+        bool swap_accounting;                 /* memory.memsw / memory.swap is there */
+        uint64_t nofile_max;                  /* most open files that a process of this node may be allowed; 0: leave it as it comes */
         /* Directory for image volume `index` (the owner makes it, and copies the image's files up): asked for each VOLUME of the
          * image that no mount covers, unless spec->no_image_volumes. */
         const char *(*volume_dir)(uint32_t index, const char *destination, void *data);
@@ -33,8 +33,8 @@ struct bundle_context {
 };
 
 struct bundle_result {
-        int stop_signal;       /* number */
-        const char *config_path; /* DIR/config.json, in the arena */
+        int stop_signal;               /* number */
+        const char *config_path;       /* DIR/config.json, in the arena */
         const struct oci_spec *config; /* what was written there; in the arena */
         /* The mounts of the image's volumes that volume_dir was asked about. */
         struct runtime_mount *image_volumes;

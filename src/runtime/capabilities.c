@@ -9,14 +9,46 @@
 #include "base/strutil.h"
 
 static const char *const names[] = {
-        "CAP_CHOWN",         "CAP_DAC_OVERRIDE",     "CAP_DAC_READ_SEARCH", "CAP_FOWNER",        "CAP_FSETID",
-        "CAP_KILL",          "CAP_SETGID",           "CAP_SETUID",          "CAP_SETPCAP",       "CAP_LINUX_IMMUTABLE",
-        "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",       "CAP_NET_RAW",       "CAP_IPC_LOCK",
-        "CAP_IPC_OWNER",     "CAP_SYS_MODULE",       "CAP_SYS_RAWIO",       "CAP_SYS_CHROOT",    "CAP_SYS_PTRACE",
-        "CAP_SYS_PACCT",     "CAP_SYS_ADMIN",        "CAP_SYS_BOOT",        "CAP_SYS_NICE",      "CAP_SYS_RESOURCE",
-        "CAP_SYS_TIME",      "CAP_SYS_TTY_CONFIG",   "CAP_MKNOD",           "CAP_LEASE",         "CAP_AUDIT_WRITE",
-        "CAP_AUDIT_CONTROL", "CAP_SETFCAP",          "CAP_MAC_OVERRIDE",    "CAP_MAC_ADMIN",     "CAP_SYSLOG",
-        "CAP_WAKE_ALARM",    "CAP_BLOCK_SUSPEND",    "CAP_AUDIT_READ",      "CAP_PERFMON",       "CAP_BPF",
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_DAC_READ_SEARCH",
+        "CAP_FOWNER",
+        "CAP_FSETID",
+        "CAP_KILL",
+        "CAP_SETGID",
+        "CAP_SETUID",
+        "CAP_SETPCAP",
+        "CAP_LINUX_IMMUTABLE",
+        "CAP_NET_BIND_SERVICE",
+        "CAP_NET_BROADCAST",
+        "CAP_NET_ADMIN",
+        "CAP_NET_RAW",
+        "CAP_IPC_LOCK",
+        "CAP_IPC_OWNER",
+        "CAP_SYS_MODULE",
+        "CAP_SYS_RAWIO",
+        "CAP_SYS_CHROOT",
+        "CAP_SYS_PTRACE",
+        "CAP_SYS_PACCT",
+        "CAP_SYS_ADMIN",
+        "CAP_SYS_BOOT",
+        "CAP_SYS_NICE",
+        "CAP_SYS_RESOURCE",
+        "CAP_SYS_TIME",
+        "CAP_SYS_TTY_CONFIG",
+        "CAP_MKNOD",
+        "CAP_LEASE",
+        "CAP_AUDIT_WRITE",
+        "CAP_AUDIT_CONTROL",
+        "CAP_SETFCAP",
+        "CAP_MAC_OVERRIDE",
+        "CAP_MAC_ADMIN",
+        "CAP_SYSLOG",
+        "CAP_WAKE_ALARM",
+        "CAP_BLOCK_SUSPEND",
+        "CAP_AUDIT_READ",
+        "CAP_PERFMON",
+        "CAP_BPF",
         "CAP_CHECKPOINT_RESTORE",
 };
 _Static_assert(ARRAY_SIZE(names) == CAPABILITY_MAX, "a name for every capability");
@@ -24,9 +56,9 @@ _Static_assert(ARRAY_SIZE(names) == CAPABILITY_MAX, "a name for every capability
 #define BIT(name) (UINT64_C(1) << CAPABILITY_##name)
 #define ALL_CAPABILITIES ((UINT64_C(1) << CAPABILITY_MAX) - 1)
 
-static const uint64_t docker_default = BIT(CHOWN) | BIT(DAC_OVERRIDE) | BIT(FSETID) | BIT(FOWNER) | BIT(MKNOD) | BIT(NET_RAW) | BIT(SETGID) |
-                                       BIT(SETUID) | BIT(SETFCAP) | BIT(SETPCAP) | BIT(NET_BIND_SERVICE) | BIT(SYS_CHROOT) | BIT(KILL) |
-                                       BIT(AUDIT_WRITE);
+static const uint64_t docker_default = BIT(CHOWN) | BIT(DAC_OVERRIDE) | BIT(FSETID) | BIT(FOWNER) | BIT(MKNOD) | BIT(NET_RAW) |
+                                       BIT(SETGID) | BIT(SETUID) | BIT(SETFCAP) | BIT(SETPCAP) | BIT(NET_BIND_SERVICE) | BIT(SYS_CHROOT) |
+                                       BIT(KILL) | BIT(AUDIT_WRITE);
 
 static int parse(const char *word, uint64_t *ret)
 {
@@ -62,7 +94,8 @@ static int collect(const struct string_list *words, const char *member, uint64_t
         *ret = 0;
         for (uint32_t i = 0; i < words->n; i++) {
                 if (parse(words->items[i], &bits) < 0)
-                        return error_set(error, EINVAL, "linuxParameters.capabilities.%s: there is no capability '%s' (see capabilities(7))", member,
+                        return error_set(error, EINVAL,
+                                         "linuxParameters.capabilities.%s: there is no capability '%s' (see capabilities(7))", member,
                                          words->items[i]);
                 *ret |= bits;
         }

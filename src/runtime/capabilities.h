@@ -56,6 +56,7 @@ enum capability {
 
 /* The set (bit per capability) that Docker would give: its default, or all when privileged, with `add` and `drop` applied; words with or
  * without "CAP_", any case, or "ALL". What this process itself may not hand on is left out. -EINVAL for an unknown word. */
-int capabilities_resolve(bool privileged, const struct string_list *add, const struct string_list *drop, uint64_t *ret, struct error *error) MUST_CHECK;
+int capabilities_resolve(bool privileged, const struct string_list *add, const struct string_list *drop, uint64_t *ret,
+                         struct error *error) MUST_CHECK;
 /* "CAP_CHOWN" … of the set, into the arena. */
 void capabilities_names(uint64_t set, struct arena *arena, struct string_list *ret);

@@ -32,18 +32,18 @@ static bool has_word(const char *list, const char *word)
 /* Controllers of version 1 among the options of a mount: "rw,cpu,cpuacct" → "cpu,cpuacct". */
 static void keep_controllers(const char *options, char *ret, size_t size)
 {
-        static const char *const known[] = {"cpu",     "cpuacct", "cpuset",   "memory",     "devices",    "freezer", "blkio",
-                                            "pids",    "net_cls", "net_prio", "perf_event", "hugetlb",    "rdma",    "misc",
-                                            /* No controller, but where systemd keeps its units: who leaves a unit must leave it there too. */
-                                            "name=systemd"};
+        static const char *const known[] = {
+                "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "net_cls", "net_prio", "perf_event", "hugetlb",
+                "rdma", "misc",
+                /* No controller, but where systemd keeps its units: who leaves a unit must leave it there too. */
+                "name=systemd"};
+
+        size_t len = 0;
 
         *ret = '\0';
         for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-                if (has_word(options, known[i]) && strlen(ret) + strlen(known[i]) + 2 < size) {
-                        if (*ret != '\0')
-                                strcat(ret, ",");
-                        strcat(ret, known[i]);
-                }
+                if (has_word(options, known[i]) && len + strlen(known[i]) + 2 < size)
+                        len += (size_t)snprintf(ret + len, size - len, "%s%s", len > 0 ? "," : "", known[i]);
 }
 
 /* One line of mountinfo: "ID PARENT MAJ:MIN ROOT MOUNTPOINT OPTIONS … - TYPE SOURCE SUPEROPTIONS". */
@@ -94,7 +94,8 @@ static int check_controllers(struct cgroups *found, struct error *error)
 
                 if (!there)
                         return error_set(error, ENOTSUP,
-                                         "the control group controller '%s' is not available on this machine: mount it under /sys/fs/cgroup, or boot "
+                                         "the control group controller '%s' is not available on this machine: mount it under "
+                                         "/sys/fs/cgroup, or boot "
                                          "with it enabled (cgroup_enable=%s)",
                                          needed[i], needed[i]);
         }

@@ -15,10 +15,10 @@
 #define CGROUP_V1_MAX 16
 
 struct cgroups {
-        int version;         /* 1 or 2 */
-        bool hybrid;         /* version 1 with an empty version 2 hierarchy beside it, at `unified` */
-        char unified[64];    /* "/sys/fs/cgroup/unified" */
-        bool swap;           /* swap can be limited */
+        int version;      /* 1 or 2 */
+        bool hybrid;      /* version 1 with an empty version 2 hierarchy beside it, at `unified` */
+        char unified[64]; /* "/sys/fs/cgroup/unified" */
+        bool swap;        /* swap can be limited */
         /* Version 1: mounted hierarchies, by controller. Version 2: n is 1 and names[0] is "". */
         struct {
                 char names[64]; /* "cpu,cpuacct" */
@@ -31,7 +31,8 @@ struct cgroups {
 int cgroups_detect(const char *mountinfo, struct cgroups *ret, struct error *error) MUST_CHECK;
 
 /* Makes `path` and its parents with the limits. Again: sets the limits anew. */
-int cgroup_prepare(const struct cgroups *cgroups, const char *path, const struct runtime_task_limits *limits, struct error *error) MUST_CHECK;
+int cgroup_prepare(const struct cgroups *cgroups, const char *path, const struct runtime_task_limits *limits,
+                   struct error *error) MUST_CHECK;
 /* Puts a process into the group, in every hierarchy. */
 int cgroup_attach(const struct cgroups *cgroups, const char *path, int32_t pid) MUST_CHECK;
 /* SIGKILL to every process in the group and below it. */

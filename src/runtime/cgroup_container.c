@@ -94,7 +94,8 @@ static int write_limit(const struct cgroups *cgroups, const char *path, const st
         int r;
 
         if (cgroup_path_of(cgroups, limit->controller, path, dir) < 0)
-                return error_set(error, ENOTSUP, "this machine has no control group controller '%s', which a limit of the container needs", limit->controller);
+                return error_set(error, ENOTSUP, "this machine has no control group controller '%s', which a limit of the container needs",
+                                 limit->controller);
         snprintf(text, sizeof(text), "%lld", (long long)limit->value);
         r = write_file(dir, limit->file, text);
         return r < 0 ? error_set(error, -r, "cannot set %s of the container to %s: %s", limit->file, text, strerror(-r)) : 0;
@@ -138,7 +139,7 @@ static void number_or_any(bool set, int64_t number, char ret[24])
         if (set)
                 snprintf(ret, 24, "%lld", (long long)number);
         else
-                strcpy(ret, "*");
+                snprintf(ret, 24, "*");
 }
 
 static int write_device(const char *dir, const struct oci_spec_device_rule *rule)
@@ -166,7 +167,8 @@ static int write_devices(const struct cgroups *cgroups, const char *path, const 
         return r < 0 ? error_set(error, -r, "cannot set which devices the container may use: %s", strerror(-r)) : 0;
 }
 
-int cgroup_container_prepare(const struct cgroups *cgroups, const char *path, const struct oci_spec_resources *resources, struct error *error)
+int cgroup_container_prepare(const struct cgroups *cgroups, const char *path, const struct oci_spec_resources *resources,
+                             struct error *error)
 {
         bool made = false;
         char dir[PATH_MAX];

@@ -21,7 +21,8 @@ int cgroup_parent_prepare(const struct cgroups *cgroups, const char *parent, str
 const char *cgroup_monitors_path(const char *parent, struct arena *arena);
 
 /* Version 1: makes the container's groups and writes its limits and device rules, unless they are there. Version 2: nothing. */
-int cgroup_container_prepare(const struct cgroups *cgroups, const char *path, const struct oci_spec_resources *resources, struct error *error) MUST_CHECK;
+int cgroup_container_prepare(const struct cgroups *cgroups, const char *path, const struct oci_spec_resources *resources,
+                             struct error *error) MUST_CHECK;
 /* NULL-terminated: the `tasks` files into which a process writes "0" to be in `path`. Empty with version 2. */
 const char *const *cgroup_tasks_files(const struct cgroups *cgroups, const char *path, struct arena *arena);
 /* The directory of `path` in the version 2 hierarchy (also the one beside version 1, where there is such a group), open for clone3; else -1. */

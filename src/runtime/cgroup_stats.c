@@ -41,16 +41,15 @@ void cgroup_parse_blkio_v1(const char *text, uint64_t *ret_read, uint64_t *ret_w
 {
         *ret_read = *ret_write = 0;
         for (const char *line = text; line != NULL && *line != '\0'; line = strchr(line, '\n'), line = line != NULL ? line + 1 : NULL) {
-                unsigned major, minor;
-                unsigned long long value;
-                char word[16];
+                const char *word = strchr(line, ' ');
 
-                if (sscanf(line, "%u:%u %15s %llu", &major, &minor, word, &value) != 4)
-                        continue;
-                if (str_eq(word, "Read"))
-                        *ret_read += value;
-                else if (str_eq(word, "Write"))
-                        *ret_write += value;
+                if (word == NULL)
+                        break;
+                word++;
+                if (str_starts_with(word, "Read "))
+                        *ret_read += strtoull(word + strlen("Read "), NULL, 10);
+                else if (str_starts_with(word, "Write "))
+                        *ret_write += strtoull(word + strlen("Write "), NULL, 10);
         }
 }
 
@@ -171,21 +170,23 @@ void cgroup_parse_net_dev(const char *text, struct runtime_stats *ret)
 {
         ret->has_network = true;
         for (const char *line = text; line != NULL && *line != '\0'; line = strchr(line, '\n'), line = line != NULL ? line + 1 : NULL) {
-                unsigned long long rx[4], tx[4];
-                char name[32];
+                uint64_t *const sums[16] = {&ret->rx_bytes, &ret->rx_packets, &ret->rx_errors, &ret->rx_dropped, NULL, NULL, NULL, NULL,
+                                            &ret->tx_bytes, &ret->tx_packets, &ret->tx_errors, &ret->tx_dropped};
+                const char *colon = memchr(line, ':', strcspn(line, "\n"));
+                char *p;
 
-                if (sscanf(line, " %31[^:\n]: %llu %llu %llu %llu %*u %*u %*u %*u %llu %llu %llu %llu", name, &rx[0], &rx[1], &rx[2], &rx[3], &tx[0],
-                           &tx[1], &tx[2], &tx[3]) != 9 ||
-                    str_eq(name, "lo"))
+                if (colon == NULL)
                         continue;
-                ret->rx_bytes += rx[0];
-                ret->rx_packets += rx[1];
-                ret->rx_errors += rx[2];
-                ret->rx_dropped += rx[3];
-                ret->tx_bytes += tx[0];
-                ret->tx_packets += tx[1];
-                ret->tx_errors += tx[2];
-                ret->tx_dropped += tx[3];
+                line += strspn(line, " ");
+                if (str_starts_with(line, "lo:"))
+                        continue;
+                p = (char *)(uintptr_t)colon + 1;
+                for (size_t i = 0; i < ARRAY_SIZE(sums); i++) {
+                        uint64_t value = strtoull(p, &p, 10);
+
+                        if (sums[i] != NULL)
+                                *sums[i] += value;
+                }
         }
 }
 
@@ -201,14 +202,13 @@ void cgroup_read_network(int32_t pid, struct runtime_stats *ret)
 void cgroup_read_machine(struct runtime_stats *ret)
 {
         uint64_t tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
-        unsigned long long t[8] = {0};
-        char text[512];
+        char text[512], *p = text + strlen("cpu");
 
         ret->online_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
         ret->system_cpu_ns = 0;
-        if (cgroup_read_text("/proc/stat", text, sizeof(text)) < 0 ||
-            sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]) < 4)
+        if (cgroup_read_text("/proc/stat", text, sizeof(text)) < 0 || !str_starts_with(text, "cpu "))
                 return;
-        for (size_t i = 0; i < ARRAY_SIZE(t); i++)
-                ret->system_cpu_ns += t[i] * tick_ns;
+        /* user nice system idle iowait irq softirq steal; guests are in user already. */
+        for (int i = 0; i < 8; i++)
+                ret->system_cpu_ns += strtoull(p, &p, 10) * tick_ns;
 }

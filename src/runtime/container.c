@@ -111,10 +111,7 @@ void container_free(struct runtime_container *container)
                 close(container->report_fd);
         image_unref(container->image);
         buf_done(&container->said);
-        while (!list_empty(&container->removed)) {
-                struct removal_waiter *waiter = list_first(&container->removed, struct removal_waiter, link);
-
-                list_remove(&waiter->link);
+        list_for_each (waiter, &container->removed, struct removal_waiter, link) {
                 if (waiter->done != NULL && !runtime->freeing)
                         waiter->done(waiter->data);
                 free(waiter);

@@ -227,7 +227,8 @@ static void add_fd(struct launch *launch, int from, int to)
 
 static int fork_monitor(struct start *start)
 {
-        static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "_OCI_SYNCPIPE=3", "_OCI_STARTPIPE=4", NULL};
+        static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "_OCI_SYNCPIPE=3",
+                                          "_OCI_STARTPIPE=4", NULL};
         struct runtime *runtime = start->container->runtime;
         struct launch *launch = &start->launch;
         struct arguments args = {0};
@@ -285,7 +286,9 @@ static int write_bundle(struct start *start, struct bundle_result *ret)
         };
 
         if (runtime->init == NULL && (container->spec->init || container->spec->pause))
-                return error_set(start->error, ENOENT, "no init program is installed on this node, which initProcessEnabled needs: install the package catatonit");
+                return error_set(
+                        start->error, ENOENT,
+                        "no init program is installed on this node, which initProcessEnabled needs: install the package catatonit");
         return bundle_write(&context, container->spec, &start->arena, ret, start->error);
 }
 
@@ -294,7 +297,8 @@ static void keep_volumes(struct start *start, const struct bundle_result *result
 {
         struct runtime_container *container = start->container;
         const struct runtime_container_spec *spec = container->spec;
-        struct runtime_mount *mounts = arena_calloc(&container->arena, (size_t)result->n_image_volumes + spec->n_mounts + 1, sizeof(*mounts));
+        struct runtime_mount *mounts =
+                arena_calloc(&container->arena, (size_t)result->n_image_volumes + spec->n_mounts + 1, sizeof(*mounts));
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < result->n_image_volumes; i++) {
@@ -316,15 +320,19 @@ static int prepare_source(struct start *start, const struct runtime_mount *mount
         if (mount->create) {
                 r = files_make_dirs(mount->source, 0755);
                 if (r < 0)
-                        return error_set(start->error, -r, "cannot make %s for the mount at %s: %s", mount->source, mount->destination, strerror(-r));
+                        return error_set(start->error, -r, "cannot make %s for the mount at %s: %s", mount->source, mount->destination,
+                                         strerror(-r));
         }
         if (!mount->copy_up || start->root < 0)
                 return 0;
         fd = open(mount->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return error_set(start->error, errno, "cannot open %s for the mount at %s: %s", mount->source, mount->destination, strerror(errno));
+                return error_set(start->error, errno, "cannot open %s for the mount at %s: %s", mount->source, mount->destination,
+                                 strerror(errno));
         r = rootfs_copy_up(start->root, mount->destination, fd);
-        return r < 0 ? error_set(start->error, -r, "cannot fill the volume at %s with what the image has there: %s", mount->destination, strerror(-r)) : 0;
+        return r < 0 ? error_set(start->error, -r, "cannot fill the volume at %s with what the image has there: %s", mount->destination,
+                                 strerror(-r))
+                     : 0;
 }
 
 /* The root file system as the launcher has mounted it, seen from here. */
@@ -348,16 +356,17 @@ static bool needs_root(const struct runtime_container *container, const char *cw
 static int prepare_root(struct start *start, const struct oci_spec *config)
 {
         struct runtime_container *container = start->container;
-        const struct oci_spec_process *process = config->process;
+        const struct oci_spec_process *process = config != NULL ? config->process : NULL;
         int r;
 
-        if (container->n_layers > 0 && needs_root(container, process->cwd)) {
+        if (process != NULL && container->n_layers > 0 && needs_root(container, process->cwd)) {
                 r = open_root(start);
                 if (r < 0)
                         return r;
                 r = rootfs_make_dir(start->root, process->cwd, (uint32_t)process->user->uid, (uint32_t)process->user->gid);
                 if (r < 0)
-                        return error_set(start->error, -r, "cannot make the working directory %s in the container: %s", process->cwd, strerror(-r));
+                        return error_set(start->error, -r, "cannot make the working directory %s in the container: %s", process->cwd,
+                                         strerror(-r));
                 close(r);
         }
         for (uint32_t i = 0; i < container->n_mounts; i++) {
@@ -442,7 +451,8 @@ static int launch(struct start *start)
 
 static void close_fds(struct start *start)
 {
-        int fds[] = {start->sync_fds[0], start->sync_fds[1], start->start_fds[0], start->start_fds[1], start->null_fd, start->root, start->launch.report_fd};
+        int fds[] = {start->sync_fds[0], start->sync_fds[1], start->start_fds[0],    start->start_fds[1],
+                     start->null_fd,     start->root,        start->launch.report_fd};
 
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 if (fds[i] >= 0)

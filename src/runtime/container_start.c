@@ -181,8 +181,10 @@ static void heard(struct runtime_container *container)
                 container_settle(container);
                 return;
         }
-        if (container->said.len == 0 || SHAPE_PARSE(oci_monitor_said, &arena, container->said.data, container->said.len, NULL, &said, NULL) < 0) {
-                if (launch_read_failure(container->report_fd, container->runtime->conmon, &container->error) == 0 && container->said.len > 0)
+        if (container->said.len == 0 ||
+            SHAPE_PARSE(oci_monitor_said, &arena, container->said.data, container->said.len, NULL, &said, NULL) < 0) {
+                if (launch_read_failure(container->report_fd, container->runtime->conmon, &container->error) == 0 &&
+                    container->said.len > 0)
                         error_set(&container->error, EPROTO, "the container's monitor said \"%.200s\"", container->said.data);
                 container_start_failed(container, "CannotStartContainerError");
                 return;
@@ -310,7 +312,8 @@ int runtime_start(struct runtime *runtime, const struct runtime_container_spec *
         struct runtime_container *container;
 
         if (!id_is_valid(spec->id) || !id_is_valid(spec->task_id))
-                return error_set(error, EINVAL, "\"%s\" cannot name a container of \"%s\": letters, digits, '_', '.' and '-' only, at most %d",
+                return error_set(error, EINVAL,
+                                 "\"%s\" cannot name a container of \"%s\": letters, digits, '_', '.' and '-' only, at most %d",
                                  spec->id != NULL ? spec->id : "", spec->task_id != NULL ? spec->task_id : "", ID_MAX);
         if (map_find(&runtime->containers, spec->id) != NULL)
                 return error_set(error, EEXIST, "there is a container %s already", spec->id);

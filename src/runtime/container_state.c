@@ -245,7 +245,8 @@ static void find_out(struct runtime_container *container, const struct oci_store
         }
         if (pid == 0)
                 pid = pid_of_unrecorded(container);
-        if (has_file(container, "exit") || container_open_process(&container->monitor, stored->monitor_pid, (uint64_t)stored->monitor_start) < 0) {
+        if (has_file(container, "exit") ||
+            container_open_process(&container->monitor, stored->monitor_pid, (uint64_t)stored->monitor_start) < 0) {
                 set_stopped(container, pid != 0 ? RUNTIME_VANISHED : RUNTIME_NEVER_STARTED);
                 return;
         }
@@ -278,8 +279,8 @@ static int load_container(const char *entry, void *data)
         if (str_eq(entry, "lock"))
                 return 0;
         /* Without its state nothing was ever started in there. */
-        if (buf_read_file(&text, path, STATE_MAX) < 0 || SHAPE_PARSE(oci_stored_container, &arena, text.data, text.len, NULL, &stored, NULL) < 0 ||
-            !str_eq(stored->id, entry)) {
+        if (buf_read_file(&text, path, STATE_MAX) < 0 ||
+            SHAPE_PARSE(oci_stored_container, &arena, text.data, text.len, NULL, &stored, NULL) < 0 || !str_eq(stored->id, entry)) {
                 log_info("removing the rest of a container that was never started", LOG_S("container", entry));
                 (void)(files_remove(runtime->dir_fd, entry) < 0);
                 return 0;

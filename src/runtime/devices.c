@@ -51,9 +51,9 @@ static void add_node(struct filling *f, const char *path, const struct stat *st,
 /* Made by every runtime itself, or mounts. */
 static bool is_standard(const char *path)
 {
-        static const char *const standard[] = {"/dev/null", "/dev/zero", "/dev/full",  "/dev/random", "/dev/urandom", "/dev/tty",   "/dev/console",
-                                               "/dev/ptmx", "/dev/pts",  "/dev/shm",   "/dev/mqueue", "/dev/fd",      "/dev/stdin", "/dev/stdout",
-                                               "/dev/stderr", "/dev/core", "/dev/init"};
+        static const char *const standard[] = {"/dev/null",    "/dev/zero",   "/dev/full",   "/dev/random", "/dev/urandom", "/dev/tty",
+                                               "/dev/console", "/dev/ptmx",   "/dev/pts",    "/dev/shm",    "/dev/mqueue",  "/dev/fd",
+                                               "/dev/stdin",   "/dev/stdout", "/dev/stderr", "/dev/core",   "/dev/init"};
 
         for (size_t i = 0; i < ARRAY_SIZE(standard); i++)
                 if (str_eq(path, standard[i]))
@@ -68,7 +68,8 @@ static void add_directory(struct filling *f, const char *host, const char *insid
         struct dirent *entry;
 
         while (dir != NULL && f->nodes->n < MAX_NODES && (entry = readdir(dir)) != NULL) {
-                char *path = arena_printf(f->arena, "%s/%s", host, entry->d_name), *target = arena_printf(f->arena, "%s/%s", inside, entry->d_name);
+                char *path = arena_printf(f->arena, "%s/%s", host, entry->d_name),
+                     *target = arena_printf(f->arena, "%s/%s", inside, entry->d_name);
                 struct stat st;
 
                 if (entry->d_name[0] == '.' || is_standard(target) || lstat(path, &st) < 0)

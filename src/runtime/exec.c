@@ -49,13 +49,13 @@ static int write_process(struct runtime_exec_job *job)
         CLEANUP_BUF struct buf text = {0}, out = {0};
         const char *path = arena_printf(&job->arena, "%s/config.json", job->dir);
         const struct shape_limits trusted = {.skip_validation = true};
-        struct oci_spec *config;
+        struct oci_spec *config = NULL;
         int r;
 
         r = buf_read_file(&text, path, CONFIG_MAX);
         if (r == 0)
                 r = SHAPE_PARSE(oci_spec, &job->arena, text.data, text.len, &trusted, &config, &job->error);
-        if (r < 0 || config->process == NULL)
+        if (r < 0 || config == NULL || config->process == NULL)
                 return error_set(&job->error, r < 0 ? -r : EINVAL, "cannot read %s", path);
         config->process->args = job->args;
         SHAPE_SET(config->process, oci_spec_process, terminal, false);
@@ -113,7 +113,8 @@ static int start_crun(struct runtime_exec_job *job)
         (void)fcntl(job->out_fd, F_SETFL, O_NONBLOCK);
         describe(job, &launch, argv, out, null);
         if (job->runtime->cgroups.version == 2)
-                launch.cgroup_fd = cgroup = cgroup_open_unified(&job->runtime->cgroups, job->cgroup);
+                cgroup = cgroup_open_unified(&job->runtime->cgroups, job->cgroup);
+        launch.cgroup_fd = cgroup;
         r = launch_start(&launch);
         if (r < 0)
                 return error_set(&job->error, -r, "cannot start crun: %s", strerror(-r));
@@ -235,12 +236,12 @@ static int32_t parent_of(int32_t pid)
         CLEANUP_FREE char *path = xprintf("/proc/%d/stat", pid);
         CLEANUP_BUF struct buf text = {0};
         const char *end;
-        int parent = 0;
 
         if (buf_read_file(&text, path, 4096) < 0)
                 return 0;
         end = strrchr(text.data, ')');
-        return end != NULL && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : 0;
+        /* ") S 123 …": the state, then the parent. */
+        return end != NULL && strlen(end) > 4 ? (int32_t)strtol(end + 4, NULL, 10) : 0;
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -291,7 +292,7 @@ void runtime_exec_cancel(struct runtime_exec *exec)
 
 void runtime_exec_cancel_all(struct runtime *runtime)
 {
-        list_for_each(job, &runtime->execs, struct runtime_exec_job, link)
+        list_for_each (job, &runtime->execs, struct runtime_exec_job, link)
                 if (job->exec != NULL)
                         runtime_exec_cancel(job->exec);
 }
@@ -367,7 +368,8 @@ void runtime_exec_start(struct runtime_container *container, struct runtime_exec
         job->timer.data = job;
         job->handles++;
         if (container->state != RUNTIME_RUNNING || exec->args.n == 0) {
-                job->status = error_set(&job->error, exec->args.n == 0 ? EINVAL : ESRCH, exec->args.n == 0 ? "there is no command to run" : "the container is not running");
+                job->status = error_set(&job->error, exec->args.n == 0 ? EINVAL : ESRCH,
+                                        exec->args.n == 0 ? "there is no command to run" : "the container is not running");
                 uv_timer_start(&job->timer, on_refused, 0, 0);
                 return;
         }

@@ -169,7 +169,8 @@ static int explain(const struct report *what, const char *program, struct error 
 
         if (stage == STAGE_EXEC)
                 return error_set(error, what->number, "cannot execute %s: %s", program, strerror(what->number));
-        return error_set(error, what->number > 0 ? what->number : EIO, "the container could not %s: %s", stage_words[stage], strerror(what->number));
+        return error_set(error, what->number > 0 ? what->number : EIO, "the container could not %s: %s", stage_words[stage],
+                         strerror(what->number));
 }
 
 int launch_wait_ready(struct launch *launch, struct error *error)

@@ -14,15 +14,15 @@
 #define LAUNCH_FDS_MAX 8
 
 struct launch {
-        const char *program;           /* path */
+        const char *program;                   /* path */
         const char *const *argv, *const *envp; /* NULL-terminated */
-        const char *const *tasks_files; /* the new process writes "0" into each of these; NULL-terminated */
-        int cgroup_fd;                 /* clone into this version 2 group; -1: none */
-        const char *hide;              /* unmount this; NULL: nothing */
+        const char *const *tasks_files;        /* the new process writes "0" into each of these; NULL-terminated */
+        int cgroup_fd;                         /* clone into this version 2 group; -1: none */
+        const char *hide;                      /* unmount this; NULL: nothing */
 
-        const char *overlay_target;    /* absolute; NULL: no overlay */
-        const char *overlay_options;   /* of mount(2), relative to overlay_dir */
-        const char *overlay_dir;       /* where relative names start */
+        const char *overlay_target;  /* absolute; NULL: no overlay */
+        const char *overlay_options; /* of mount(2), relative to overlay_dir */
+        const char *overlay_dir;     /* where relative names start */
 
         /* The program's descriptors: `to` is what `from` is here. All others must be O_CLOEXEC. */
         struct {

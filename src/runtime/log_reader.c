@@ -16,19 +16,19 @@
 
 struct log_reader {
         char *path;
-        int fd;                    /* -1: not open */
+        int fd; /* -1: not open */
         size_t max_line;
-        struct buf raw;            /* bytes read and not cut into lines yet */
-        struct joined {            /* parts of a line that goes on, of standard output [0] and error [1] */
+        struct buf raw; /* bytes read and not cut into lines yet */
+        struct joined { /* parts of a line that goes on, of standard output [0] and error [1] */
                 struct buf text;
                 bool active;
                 int64_t ms;
         } joined[2];
-        bool began;                /* a file has been opened */
-        bool replaced;             /* the open file has a successor: what is left of it is read, then that one */
+        bool began;    /* a file has been opened */
+        bool replaced; /* the open file has a successor: what is left of it is read, then that one */
         uint64_t inode;
-        uint64_t read_offset;      /* end of `raw` in the file */
-        struct log_position done;  /* behind the last line that was passed on */
+        uint64_t read_offset;     /* end of `raw` in the file */
+        struct log_position done; /* behind the last line that was passed on */
         int lines;
         void (*line)(const struct log_line *line, void *data);
         void *data;
@@ -78,8 +78,8 @@ static int64_t parse_time(const char *s, size_t len)
         int64_t ms = 0, scale = 100, zone = 0;
         size_t i = 19;
 
-        if (len < 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || two(s) < 0 || two(s + 2) < 0 || two(s + 5) < 0 ||
-            two(s + 8) < 0 || two(s + 11) < 0 || two(s + 14) < 0 || two(s + 17) < 0)
+        if (len < 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || two(s) < 0 || two(s + 2) < 0 ||
+            two(s + 5) < 0 || two(s + 8) < 0 || two(s + 11) < 0 || two(s + 14) < 0 || two(s + 17) < 0)
                 return -1;
         tm.tm_year = two(s) * 100 + two(s + 2) - 1900;
         tm.tm_mon = two(s + 5) - 1;
@@ -230,7 +230,8 @@ static void start_over(struct log_reader *reader)
         reader->done = (struct log_position){0};
 }
 
-int log_reader_read(struct log_reader *reader, size_t max_bytes, bool at_end, void (*line)(const struct log_line *line, void *data), void *data)
+int log_reader_read(struct log_reader *reader, size_t max_bytes, bool at_end, void (*line)(const struct log_line *line, void *data),
+                    void *data)
 {
         size_t total = 0;
         int r;
@@ -266,5 +267,8 @@ int log_reader_read(struct log_reader *reader, size_t max_bytes, bool at_end, vo
                 total += (size_t)n;
                 take_entries(reader, false);
         }
+        /* A node follows many logs that say little: an idle reader keeps no memory. */
+        if (reader->raw.len == 0)
+                buf_done(&reader->raw);
         return reader->lines;
 }

@@ -39,6 +39,7 @@ struct log_reader *log_reader_free(struct log_reader *reader);
  * Passes on what is there, at most about `max_bytes` of the file, to `line`; whole lines only, unless `at_end` (the writer is gone), when
  * an unfinished last line counts as one. Returns how many lines, or -errno. Call again until it returns 0.
  */
-int log_reader_read(struct log_reader *reader, size_t max_bytes, bool at_end, void (*line)(const struct log_line *line, void *data), void *data);
+int log_reader_read(struct log_reader *reader, size_t max_bytes, bool at_end, void (*line)(const struct log_line *line, void *data),
+                    void *data);
 /* Where to go on after a restart: behind the last line that was passed on. */
 struct log_position log_reader_position(const struct log_reader *reader);

@@ -73,12 +73,12 @@ static void on_timer(uv_timer_t *timer)
                 return;
         rotation = xalloc(sizeof(*rotation));
         rotation->files = arena_calloc(&rotation->arena, runtime->containers.count, sizeof(*rotation->files));
-        map_for_each(node, &runtime->containers)
-        {
+        map_for_each (node, &runtime->containers) {
                 const struct runtime_container *container = CONTAINER_OF(node, struct runtime_container, node);
 
                 if (container->state == RUNTIME_RUNNING && !container->removing && !container->log_none)
-                        rotation->files[rotation->n++] = (struct log_file){arena_strdup(&rotation->arena, container->dir), container->log_max_bytes};
+                        rotation->files[rotation->n++] =
+                                (struct log_file){arena_strdup(&rotation->arena, container->dir), container->log_max_bytes};
         }
         runtime->rotating = true;
         rotation->work.work = run_rotation;

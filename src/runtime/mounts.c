@@ -10,8 +10,8 @@
 
 #define DEFAULT_SHM (64 * 1024 * 1024)
 
-static struct oci_spec_mount *add(struct arena *arena, struct oci_spec_mount_list *list, const char *type, const char *source, const char *destination,
-                                  const char *options)
+static struct oci_spec_mount *add(struct arena *arena, struct oci_spec_mount_list *list, const char *type, const char *source,
+                                  const char *destination, const char *options)
 {
         struct oci_spec_mount *mount = SHAPE_PUSH(arena, list);
         char *rest = arena_strdup(arena, options), *word;
@@ -61,7 +61,8 @@ static void add_base(const struct bundle_context *context, const struct runtime_
         else
                 add(arena, list, "mqueue", "mqueue", "/dev/mqueue", "nosuid,noexec,nodev");
         add(arena, list, "sysfs", "sysfs", "/sys", sys);
-        add(arena, list, "cgroup", "cgroup", "/sys/fs/cgroup", spec->privileged ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
+        add(arena, list, "cgroup", "cgroup", "/sys/fs/cgroup",
+            spec->privileged ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
         add_shm(spec, arena, list);
         if (spec->init || spec->pause)
                 add(arena, list, "bind", context->init, "/dev/init", "bind,ro,nosuid,nodev,rprivate");
@@ -85,7 +86,8 @@ static int add_user_mount(const struct runtime_mount *mount, struct arena *arena
         const char *options = mount->options != NULL ? mount->options : "";
 
         if (mount->destination == NULL || mount->destination[0] != '/')
-                return error_set(error, EINVAL, "mount point '%s' is not an absolute path", mount->destination != NULL ? mount->destination : "");
+                return error_set(error, EINVAL, "mount point '%s' is not an absolute path",
+                                 mount->destination != NULL ? mount->destination : "");
         if (mount->kind == RUNTIME_MOUNT_TMPFS)
                 add(arena, list, "tmpfs", "tmpfs", mount->destination,
                     arena_printf(arena, "nosuid,nodev%s,%s", mount->read_only ? ",ro" : "", options));

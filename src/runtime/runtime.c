@@ -75,7 +75,7 @@ static char *find_program(const char *given, const char *name)
 /* The first line that PROGRAM --version prints. */
 static char *version_of(const char *program)
 {
-        char *const argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)"--version", NULL};
+        char *const argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "--version", NULL};
         posix_spawn_file_actions_t actions;
         char text[128] = "";
         int fds[2], status;
@@ -163,7 +163,7 @@ static bool has_overlay(void)
 
 static int check_overlay(struct error *error)
 {
-        char *const argv[] = {(char *)(uintptr_t)"modprobe", (char *)(uintptr_t)"overlay", NULL};
+        char *const argv[] = {(char *)(uintptr_t) "modprobe", (char *)(uintptr_t) "overlay", NULL};
         pid_t pid;
         int status;
 
@@ -215,7 +215,8 @@ static int check_machine(struct runtime *runtime, struct error *error)
                 r = cgroup_parent_prepare(&runtime->cgroups, runtime->parent, error);
         if (r < 0)
                 return r;
-        runtime->monitor_tasks = cgroup_tasks_files(&runtime->cgroups, cgroup_monitors_path(runtime->parent, &runtime->arena), &runtime->arena);
+        runtime->monitor_tasks =
+                cgroup_tasks_files(&runtime->cgroups, cgroup_monitors_path(runtime->parent, &runtime->arena), &runtime->arena);
         runtime->monitor_cgroup_fd = cgroup_open_unified(&runtime->cgroups, cgroup_monitors_path(runtime->parent, &runtime->arena));
         runtime->nofile_max = most_open_files();
         return 0;
@@ -260,7 +261,8 @@ static int open_dirs(struct runtime *runtime, const struct runtime_options *opti
         if (r == 0)
                 runtime->lock_fd = openat(runtime->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (r == 0 && runtime->lock_fd >= 0 && flock(runtime->lock_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-                return error_set(error, EBUSY, "another agent runs the containers in %s: end it, or give this one another directory", runtime->dir);
+                return error_set(error, EBUSY, "another agent runs the containers in %s: end it, or give this one another directory",
+                                 runtime->dir);
         return r < 0 ? error_set(error, -r, "cannot open the directory of containers %s: %s", runtime->dir, strerror(-r)) : 0;
 }
 
@@ -307,7 +309,7 @@ int runtime_new(const struct runtime_options *options, struct runtime **ret, str
         runtime->loop = options->loop;
         runtime->images = options->images;
         runtime->max_starting = options->max_parallel_starts != 0 ? options->max_parallel_starts : MAX_STARTING;
-        runtime->parent = options->cgroup_parent == NULL          ? xstrdup("/gantry")
+        runtime->parent = options->cgroup_parent == NULL   ? xstrdup("/gantry")
                           : *options->cgroup_parent == '/' ? xstrdup(options->cgroup_parent)
                                                            : xprintf("/%s", options->cgroup_parent);
         runtime->crun_fd = runtime->dir_fd = runtime->lock_fd = runtime->monitor_cgroup_fd = -1;
@@ -389,7 +391,7 @@ struct runtime *runtime_free(struct runtime *runtime)
                 uv_close((uv_handle_t *)&runtime->timer, on_timer_closed);
         }
         runtime_exec_cancel_all(runtime);
-        map_for_each(node, &runtime->containers)
+        map_for_each (node, &runtime->containers)
                 container_settle(CONTAINER_OF(node, struct runtime_container, node));
         runtime_release(runtime);
         return NULL;

@@ -28,12 +28,12 @@ struct runtime_container;
 
 struct runtime_options {
         uv_loop_t *loop;
-        const char *dir;           /* on disk, survives a reboot: a directory per container (bundle, log, exit code) */
-        const char *run_dir;       /* on tmpfs, gone after a reboot: crun's state; NULL: /run/gantry/<hash of dir> */
-        const char *cgroup_parent; /* NULL: "/gantry"; containers are in PARENT/<task>/<container> */
+        const char *dir;                  /* on disk, survives a reboot: a directory per container (bundle, log, exit code) */
+        const char *run_dir;              /* on tmpfs, gone after a reboot: crun's state; NULL: /run/gantry/<hash of dir> */
+        const char *cgroup_parent;        /* NULL: "/gantry"; containers are in PARENT/<task>/<container> */
         const char *crun, *conmon, *init; /* NULL: from PATH; `init` is a static init and pause program (catatonit) */
-        struct image_store *images; /* where adopted containers get their image back, so that it is not cleaned away; may be NULL */
-        uint32_t max_parallel_starts; /* 0: 16 */
+        struct image_store *images;       /* where adopted containers get their image back, so that it is not cleaned away; may be NULL */
+        uint32_t max_parallel_starts;     /* 0: 16 */
 };
 
 /* Checks that everything it needs is there and works (root, crun, conmon, cgroups, overlayfs): the error says what is not and
@@ -62,7 +62,7 @@ struct runtime_mount {
         const char *options;     /* NULL, or mount options: tmpfs "size=64m,mode=1777", propagation "rslave", "noexec" … */
         bool read_only;
         bool create;
-        bool copy_up;            /* an empty source is first filled with what the image has at the destination (Docker volumes) */
+        bool copy_up; /* an empty source is first filled with what the image has at the destination (Docker volumes) */
 };
 
 struct runtime_device {
@@ -72,7 +72,7 @@ struct runtime_device {
 };
 
 struct runtime_ulimit {
-        const char *name; /* "nofile", as in task definitions */
+        const char *name;   /* "nofile", as in task definitions */
         int64_t soft, hard; /* -1: unlimited */
 };
 
@@ -102,10 +102,10 @@ struct runtime_container_spec {
         struct string_map env;                 /* laid over the image's; order kept */
         const char *user;                      /* "name", "uid", "name:group", "uid:gid": names from the image's passwd and group */
         const char *working_dir;
-        const char *stop_signal;               /* "SIGQUIT", "QUIT" or "3"; NULL: the image's, else SIGTERM */
+        const char *stop_signal; /* "SIGQUIT", "QUIT" or "3"; NULL: the image's, else SIGTERM */
         bool tty;
         bool stdin_open;
-        bool init;                             /* an init process reaps zombies and passes signals on */
+        bool init; /* an init process reaps zombies and passes signals on */
         bool no_new_privileges;
         bool has_oom_score_adj;
         int32_t oom_score_adj;
@@ -114,26 +114,27 @@ struct runtime_container_spec {
         bool read_only_root;
         const struct runtime_mount *mounts;
         uint32_t n_mounts;
-        int64_t shm_bytes; /* 0: 64 MiB */
+        int64_t shm_bytes;     /* 0: 64 MiB */
         bool no_image_volumes; /* the image's VOLUMEs that no mount covers get no directory of their own */
 
         /* Names. */
-        const char *hostname;    /* NULL: first 12 characters of id; not set in a host uts/network namespace */
+        const char *hostname; /* NULL: first 12 characters of id; not set in a host uts/network namespace */
         const char *domain_name;
         struct string_list extra_hosts; /* "name:address" */
-        struct string_list dns, dns_search, dns_options; /* all empty: the host's, without loopback servers when the network is not the host's */
-        const char *hosts_address; /* the container's own address for /etc/hosts; NULL: none */
-        bool no_generated_files;   /* /etc/hosts, /etc/resolv.conf and /etc/hostname stay the image's */
+        struct string_list dns, dns_search,
+                dns_options;                  /* all empty: the host's, without loopback servers when the network is not the host's */
+        const char *hosts_address;            /* the container's own address for /etc/hosts; NULL: none */
+        bool no_generated_files;              /* /etc/hosts, /etc/resolv.conf and /etc/hostname stay the image's */
         const char *hosts_path, *resolv_path; /* files of the host to mount instead of generating them; NULL: generate */
 
         /* Isolation. */
         struct runtime_namespace network, pid, ipc, uts;
-        bool ipc_none;           /* private, without /dev/shm */
+        bool ipc_none; /* private, without /dev/shm */
         bool privileged;
         struct string_list cap_add, cap_drop; /* with or without "CAP_", or "ALL" */
         const struct runtime_device *devices;
         uint32_t n_devices;
-        const char *seccomp;     /* NULL: the default profile; "unconfined"; or the text of a profile as OCI linux.seccomp */
+        const char *seccomp; /* NULL: the default profile; "unconfined"; or the text of a profile as OCI linux.seccomp */
         const char *apparmor_profile;
         const char *selinux_label;
         struct string_map sysctls;
@@ -147,32 +148,27 @@ struct runtime_container_spec {
         bool has_memory_swap;
         int64_t memory_swap_bytes; /* memory and swap together, as Docker counts; -1: unlimited */
         bool has_swappiness;
-        int32_t swappiness;        /* 0..100; ignored with cgroup v2 */
+        int32_t swappiness; /* 0..100; ignored with cgroup v2 */
         int64_t pids;
         const struct runtime_ulimit *ulimits;
         uint32_t n_ulimits;
 
         /* Log: conmon writes the file that runtime_container_log_path names. */
-        bool log_none;           /* nothing is kept */
-        int64_t log_max_bytes;   /* the file is rotated when it gets longer; 0: 16 MiB */
+        bool log_none;         /* nothing is kept */
+        int64_t log_max_bytes; /* the file is rotated when it gets longer; 0: 16 MiB */
 
         struct string_map annotations; /* labels */
 };
 
 /* ---- start ---- */
 
-enum runtime_state {
-        RUNTIME_STARTING = 0,
-        RUNTIME_RUNNING,
-        RUNTIME_STOPPED,
-        RUNTIME_STATE_MAX
-};
+enum runtime_state { RUNTIME_STARTING = 0, RUNTIME_RUNNING, RUNTIME_STOPPED, RUNTIME_STATE_MAX };
 
 enum runtime_exit_cause {
-        RUNTIME_EXITED = 0,  /* by itself or by a signal: exit_code counts */
-        RUNTIME_OOM,         /* the kernel killed it, or a part of it, for memory */
-        RUNTIME_REBOOTED,    /* the machine went down while it ran: no exit code */
-        RUNTIME_VANISHED,    /* its monitor was killed: no exit code */
+        RUNTIME_EXITED = 0,    /* by itself or by a signal: exit_code counts */
+        RUNTIME_OOM,           /* the kernel killed it, or a part of it, for memory */
+        RUNTIME_REBOOTED,      /* the machine went down while it ran: no exit code */
+        RUNTIME_VANISHED,      /* its monitor was killed: no exit code */
         RUNTIME_NEVER_STARTED, /* the agent died while it was being started */
         RUNTIME_EXIT_CAUSE_MAX
 };
@@ -254,8 +250,8 @@ void runtime_task_remove(struct runtime *runtime, const char *task_id);
 #define RUNTIME_EXEC_OUTPUT_MAX 4096
 
 struct runtime_exec_result {
-        int status;       /* 0: it ran; -ETIMEDOUT: killed after the timeout; -ESRCH: container not running; other -errno */
-        int exit_code;    /* when status is 0; 126 and 127 as shells use them */
+        int status;         /* 0: it ran; -ETIMEDOUT: killed after the timeout; -ESRCH: container not running; other -errno */
+        int exit_code;      /* when status is 0; 126 and 127 as shells use them */
         const char *output; /* start of standard output and error together, at most RUNTIME_EXEC_OUTPUT_MAX; NUL follows */
         uint32_t output_len;
         const struct error *error; /* when status is not 0 */
@@ -283,7 +279,7 @@ struct runtime_stats {
         uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
         uint64_t system_cpu_ns; /* all CPUs of the machine, for a percentage as Docker computes it */
         uint32_t online_cpus;
-        uint64_t memory_usage;  /* bytes, without page cache that can go (inactive_file) */
+        uint64_t memory_usage; /* bytes, without page cache that can go (inactive_file) */
         uint64_t memory_cache, memory_rss, memory_inactive_file;
         uint64_t memory_max_usage; /* 0 where unknown */
         uint64_t memory_limit;     /* of the container, else of the task, else of the machine */

@@ -45,8 +45,8 @@ struct runtime {
         uint32_t n_starting, max_starting;
         struct list execs; /* of exec.c */
         uint64_t n_execs;
-        uint32_t works;    /* in the thread pool, or handles not closed yet */
-        uv_timer_t timer;  /* looks after the logs' sizes */
+        uint32_t works;   /* in the thread pool, or handles not closed yet */
+        uv_timer_t timer; /* looks after the logs' sizes */
         bool timer_open, rotating, freeing;
 };
 
@@ -62,9 +62,9 @@ void runtime_work_start(struct runtime *runtime, struct runtime_work *work);
 void runtime_release(struct runtime *runtime);
 
 struct process_handle {
-        int32_t pid; /* 0: none */
+        int32_t pid;    /* 0: none */
         uint64_t start; /* of /proc/PID/stat: tells a pid from its successor */
-        int fd;      /* pidfd; -1: none */
+        int fd;         /* pidfd; -1: none */
 };
 
 struct runtime_container {
@@ -73,9 +73,9 @@ struct runtime_container {
         struct runtime *runtime;
         struct arena arena;
         const char *id, *task_id, *dir, *log_path;
-        const char *cgroup;     /* "/gantry/<task>/<id>" */
+        const char *cgroup;                        /* "/gantry/<task>/<id>" */
         const struct runtime_container_spec *spec; /* a copy; NULL when adopted */
-        struct image *image;    /* NULL: pause, or unknown after an adoption */
+        struct image *image;                       /* NULL: pause, or unknown after an adoption */
         const char *image_digest;
         const char *const *layers;
         uint32_t n_layers;
@@ -91,28 +91,28 @@ struct runtime_container {
         int64_t started_ms;
         struct process_handle first, monitor;
         struct runtime_exit exit;
-        uint64_t oom_base;      /* kills that this start has not to answer for */
+        uint64_t oom_base; /* kills that this start has not to answer for */
         bool acknowledged;
-        bool restarting;        /* STARTING, with everything already in its directory */
-        bool failed;            /* STARTING, and it will not come to RUNNING */
-        bool unread;            /* the exit is to be told to the one who adopts */
+        bool restarting; /* STARTING, with everything already in its directory */
+        bool failed;     /* STARTING, and it will not come to RUNNING */
+        bool unread;     /* the exit is to be told to the one who adopts */
 
         /* Under way. */
-        bool working;           /* a thread of the pool works on it */
+        bool working;            /* a thread of the pool works on it */
         bool saving, save_again; /* another one writes state.json */
-        bool in_line, starting; /* counted in n_starting */
+        bool in_line, starting;  /* counted in n_starting */
         int sync_fd, report_fd;
-        struct buf said;        /* by conmon */
+        struct buf said; /* by conmon */
         struct error error;
         uv_poll_t sync_poll, monitor_poll;
         bool sync_open, monitor_open, timer_open;
-        uv_timer_t timer;       /* SIGKILL after the stop timeout; the exit told to an adopter */
-        uint32_t handles;       /* open or closing */
+        uv_timer_t timer; /* SIGKILL after the stop timeout; the exit told to an adopter */
+        uint32_t handles; /* open or closing */
         bool stop_wanted;
         uint32_t stop_timeout_ms;
 
         bool removing, unlisted;
-        struct list removed;    /* removal_waiter */
+        struct list removed; /* removal_waiter */
 };
 
 /* Somebody who wants to know when a container is gone. */

@@ -129,7 +129,8 @@ int user_resolve(const char *text, const char *const *layers, uint32_t n_layers,
         if (!known && parse_id(user, &found.uid))
                 known = find_line(passwd, 2, user, arena, fields, ARRAY_SIZE(fields));
         else if (!known || !parse_id(fields[2], &found.uid))
-                return error_set(error, EINVAL, "user '%s': the image's /etc/passwd has no such name; give a number or use another image", user);
+                return error_set(error, EINVAL, "user '%s': the image's /etc/passwd has no such name; give a number or use another image",
+                                 user);
         if (known) {
                 if (!str_empty(fields[5]))
                         found.home = fields[5];

@@ -183,9 +183,11 @@ static char *make_bundle(struct bench *bench)
         CLEANUP_FREE char *command = NULL;
 
         wait_for(bench, &bench->n_started, bench->n_started + 1);
-        command = xprintf("mkdir -p %s && python3 -c \"import json,sys; c=json.load(open('%s/config.json')); c['process']['args']=['true']; "
-                          "c['root']['path']='%s'; c['mounts']=[m for m in c['mounts'] if m['type']!='bind']; c['linux']['cgroupsPath']='%s/bare'; json.dump(c, open('%s/config.json','w'))\"",
-                          bundle, runtime_container_dir(container), bench->image->layers[0], bench->parent, bundle);
+        command =
+                xprintf("mkdir -p %s && python3 -c \"import json,sys; c=json.load(open('%s/config.json')); c['process']['args']=['true']; "
+                        "c['root']['path']='%s'; c['mounts']=[m for m in c['mounts'] if m['type']!='bind']; "
+                        "c['linux']['cgroupsPath']='%s/bare'; json.dump(c, open('%s/config.json','w'))\"",
+                        bundle, runtime_container_dir(container), bench->image->layers[0], bench->parent, bundle);
         if (system(command) != 0)
                 exit(1);
         remove_and_wait(bench, container);
@@ -194,7 +196,8 @@ static char *make_bundle(struct bench *bench)
 
 static void measure_starts(struct bench *bench, uint32_t rounds)
 {
-        double *host = xcalloc(rounds, sizeof(double)), *private = xcalloc(rounds, sizeof(double)), *removed = xcalloc(rounds, sizeof(double));
+        double *host = xcalloc(rounds, sizeof(double)), *private = xcalloc(rounds, sizeof(double)),
+               *removed = xcalloc(rounds, sizeof(double));
         double *crun = xcalloc(rounds, sizeof(double));
         CLEANUP_FREE char *bundle = make_bundle(bench);
 
@@ -223,14 +226,16 @@ static double cpu_ms(void)
                 struct rusage usage;
 
                 getrusage(whose[i], &usage);
-                sum += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
+                sum += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
+                       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
         }
         return sum;
 }
 
 static uint64_t private_memory(const char *name)
 {
-        CLEANUP_FREE char *command = xprintf("for p in $(pidof %s); do awk '/^Pss:/ {s += $2} END {print s}' /proc/$p/smaps_rollup; done", name);
+        CLEANUP_FREE char *command =
+                xprintf("for p in $(pidof %s); do awk '/^Pss:/ {s += $2} END {print s}' /proc/$p/smaps_rollup; done", name);
         FILE *pipe = popen(command, "r");
         uint64_t sum = 0, n = 0;
         char line[64];
@@ -332,7 +337,8 @@ static void open_all(struct bench *bench)
 
         if (system(command) != 0 ||
             image_store_new(&(struct image_store_options){.loop = &bench->loop, .dir = images}, &bench->images, &error) < 0 ||
-            runtime_new(&(struct runtime_options){.loop = &bench->loop, .dir = containers, .cgroup_parent = bench->parent}, &bench->runtime, &error) < 0) {
+            runtime_new(&(struct runtime_options){.loop = &bench->loop, .dir = containers, .cgroup_parent = bench->parent}, &bench->runtime,
+                        &error) < 0) {
                 fprintf(stderr, "%s\n", error.message);
                 exit(1);
         }

@@ -80,7 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 abort();
         (void)read_all(&position, true, &steps);
         /* While a line is in parts, lines of the other stream that came between are told again after a restart. */
-        if (memmem(data, size, " P", 2) == NULL && whole.len < MAX_LINE && (whole.len != steps.len || (whole.len > 0 && memcmp(whole.data, steps.data, whole.len) != 0)))
+        if (memmem(data, size, " P", 2) == NULL && whole.len < MAX_LINE &&
+            (whole.len != steps.len || (whole.len > 0 && memcmp(whole.data, steps.data, whole.len) != 0)))
                 abort();
         return 0;
 }

@@ -19,8 +19,8 @@ struct tar_entry {
         unsigned int major, minor;
         int64_t mtime;
         const char *xattr_name, *xattr_value;
-        size_t xattr_len;     /* 0: length of the string */
-        int64_t hole;         /* a sparse file: so many bytes of nothing, then `contents` */
+        size_t xattr_len; /* 0: length of the string */
+        int64_t hole;     /* a sparse file: so many bytes of nothing, then `contents` */
 };
 
 /* A memory file with the tar of `entries`, open at its start; `filter`: 0 none, 'g' gzip, 'z' zstd. */

@@ -63,7 +63,8 @@ static void write_blob(struct place *place, const void *data, size_t len, char d
 }
 
 /* One layer with one file; returns its diff id, and its blob's digest and size. */
-static size_t write_layer(struct place *place, const char *name, const char *contents, char diff_id[DIGEST_TEXT_MAX], char blob[DIGEST_TEXT_MAX])
+static size_t write_layer(struct place *place, const char *name, const char *contents, char diff_id[DIGEST_TEXT_MAX],
+                          char blob[DIGEST_TEXT_MAX])
 {
         const struct tar_entry entries[] = {{"etc/", 'd'}, {name, .contents = contents}};
         const char filters[] = {0, 'g'};
@@ -96,19 +97,24 @@ static void write_image(struct place *place, const char *reference, const char *
 
         sizes[0] = write_layer(place, "etc/base", "the base", diffs[0], blobs[0]);
         sizes[1] = write_layer(place, "etc/top", text, diffs[1], blobs[1]);
-        buf_printf(&config, "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"sh\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\",\"%s\"]}}",
+        buf_printf(&config,
+                   "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"sh\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":["
+                   "\"%s\",\"%s\"]}}",
                    image_architecture(), diffs[0], diffs[1]);
         write_blob(place, config.data, config.len, config_digest);
-        buf_printf(&manifest, "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":"
-                              "\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":%zu},\"layers\":[",
+        buf_printf(&manifest,
+                   "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"config\":{\"mediaType\":"
+                   "\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\",\"size\":%zu},\"layers\":[",
                    config_digest, config.len);
         for (size_t i = 0; i < 2; i++)
-                buf_printf(&manifest, "%s{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"%s\",\"size\":%zu}", i > 0 ? "," : "",
-                           blobs[i], sizes[i]);
+                buf_printf(&manifest, "%s{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"%s\",\"size\":%zu}",
+                           i > 0 ? "," : "", blobs[i], sizes[i]);
         buf_append_str(&manifest, "]}");
         write_blob(place, manifest.data, manifest.len, digest);
-        buf_printf(&index, "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"%s\",\"size\":%zu,"
-                           "\"annotations\":{\"org.opencontainers.image.ref.name\":\"%s\"}}]}",
+        buf_printf(&index,
+                   "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/"
+                   "vnd.oci.image.manifest.v1+json\",\"digest\":\"%s\",\"size\":%zu,"
+                   "\"annotations\":{\"org.opencontainers.image.ref.name\":\"%s\"}}]}",
                    digest, manifest.len, reference);
         assert_int_equal(files_write(AT_FDCWD, path, index.data, index.len, 0644, false), 0);
 }
@@ -491,7 +497,8 @@ static void start_registry(struct place *place, bool auth)
                 skip();
         place->port = free_port(&fd);
         close(fd);
-        buf_printf(&config, "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s/registry\nhttp:\n  addr: 127.0.0.1:%u\n", place->dir, place->port);
+        buf_printf(&config, "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s/registry\nhttp:\n  addr: 127.0.0.1:%u\n",
+                   place->dir, place->port);
         if (auth) {
                 CLEANUP_FREE char *passwords = xprintf("%s/htpasswd", place->dir);
                 static const char line[] = "user:$2b$04$GhRX0z0qqpAmvek0bIJ4vOM9LFZWdo13ynUI3tHUxrLgQAyHBZ/Sa\n";
@@ -515,8 +522,9 @@ static void start_registry(struct place *place, bool auth)
 
 static void push(struct place *place, const char *format, const char *name)
 {
-        CLEANUP_FREE char *command = xprintf("skopeo copy -q --insecure-policy --dest-tls-verify=false -f %s oci:%s:web docker://127.0.0.1:%u/%s", format,
-                                             place->layout, place->port, name);
+        CLEANUP_FREE char *command =
+                xprintf("skopeo copy -q --insecure-policy --dest-tls-verify=false -f %s oci:%s:web docker://127.0.0.1:%u/%s", format,
+                        place->layout, place->port, name);
 
         run(command);
 }
@@ -587,7 +595,8 @@ static void test_registry_failures(void **state)
 
         start_registry(place, true);
         write_image(place, "web", "one", digest);
-        push_private = xprintf("skopeo copy -q --insecure-policy --dest-tls-verify=false --dest-creds user:secret oci:%s:web docker://127.0.0.1:%u/private:1",
+        push_private = xprintf("skopeo copy -q --insecure-policy --dest-tls-verify=false --dest-creds user:secret oci:%s:web "
+                               "docker://127.0.0.1:%u/private:1",
                                place->layout, place->port);
         if (system(push_private) != 0)
                 skip();

@@ -106,9 +106,10 @@ static void on_removed(void *data)
 static void open_runtime(void)
 {
         struct error error = {0};
-        int r = runtime_new(&(struct runtime_options){.loop = &place->loop, .dir = place->runtime_dir, .cgroup_parent = place->parent,
-                                                      .images = place->images},
-                            &place->runtime, &error);
+        int r = runtime_new(
+                &(struct runtime_options){
+                        .loop = &place->loop, .dir = place->runtime_dir, .cgroup_parent = place->parent, .images = place->images},
+                &place->runtime, &error);
 
         if (r < 0)
                 print_error("%s\n", error.message);
@@ -148,9 +149,10 @@ static int set_up_all(void **state)
         snprintf(place->runtime_dir, sizeof(place->runtime_dir), "%s/containers", place->dir);
         snprintf(place->parent, sizeof(place->parent), "/gantry-test-%d", getpid());
         uv_loop_init(&place->loop);
-        command = xprintf("%s/tools/make-busybox-image.py %s/layout --env FROM=image --stop-signal SIGUSR1 --volume /data --text data/seed=seed "
-                          "--workdir /home/app --cmd \"sh -c 'echo default command'\" >/dev/null",
-                          SOURCE_ROOT, place->dir);
+        command = xprintf(
+                "%s/tools/make-busybox-image.py %s/layout --env FROM=image --stop-signal SIGUSR1 --volume /data --text data/seed=seed "
+                "--workdir /home/app --cmd \"sh -c 'echo default command'\" >/dev/null",
+                SOURCE_ROOT, place->dir);
         if (system(command) != 0)
                 return -1;
         if (image_store_new(&(struct image_store_options){.loop = &place->loop, .dir = place->images_dir}, &place->images, &error) < 0) {
@@ -165,8 +167,6 @@ static int set_up_all(void **state)
 
 static int tear_down_all(void **state)
 {
-        CLEANUP_FREE char *run_dir = NULL;
-
         (void)state;
         runtime_free(place->runtime);
         uv_run(&place->loop, UV_RUN_DEFAULT);
@@ -324,7 +324,8 @@ static void test_default_command(void **state)
 static void test_environment(void **state)
 {
         struct string_pair env[] = {{"MINE", "a b"}, {"FROM", "definition"}};
-        struct runtime_container_spec spec = spec_of("c2", "echo $MINE,$FROM,$HOME,$HOSTNAME,$PWD; id -u; id -G; hostname; cat /etc/hosts; echo oops >&2");
+        struct runtime_container_spec spec =
+                spec_of("c2", "echo $MINE,$FROM,$HOME,$HOSTNAME,$PWD; id -u; id -G; hostname; cat /etc/hosts; echo oops >&2");
 
         (void)state;
         spec.env = (struct string_map){env, 2};
@@ -355,7 +356,8 @@ static void test_limits(void **state)
 {
         struct runtime_task_limits limits = {.cpu_millis = 500, .memory_bytes = 128 << 20};
         const struct runtime_ulimit ulimits[] = {{"nofile", 1000, 2000}, {"core", 0, 0}};
-        struct runtime_container_spec spec = spec_of("c4", "ulimit -n; ulimit -c; cat /proc/self/oom_score_adj; df -k /dev/shm | tail -n 1; touch /x");
+        struct runtime_container_spec spec =
+                spec_of("c4", "ulimit -n; ulimit -c; cat /proc/self/oom_score_adj; df -k /dev/shm | tail -n 1; touch /x");
         struct box box;
         struct runtime_stats stats;
         char path[64];
@@ -560,7 +562,8 @@ static void test_exec(void **state)
         assert_int_equal(trial.exit_code, 0);
         assert_int_equal(strlen(trial.output), RUNTIME_EXEC_OUTPUT_MAX);
         exec_in(&box, &trial, words("/no/such", NULL), 5000);
-        print_message("   exec of a missing program: status %d code %d %s %s\n", trial.status, trial.exit_code, trial.output, trial.error.message);
+        print_message("   exec of a missing program: status %d code %d %s %s\n", trial.status, trial.exit_code, trial.output,
+                      trial.error.message);
         assert_true(trial.status < 0 || trial.exit_code != 0);
         /* Cancelled: no answer, and nothing left. */
         trial = (struct trial){.exec = {.args = *words("sleep", "60", NULL), .done = on_exec}};
@@ -583,7 +586,8 @@ static void test_volumes(void **state)
                 {.source = "/etc", .destination = "/mnt/host", .read_only = true},
                 {.kind = RUNTIME_MOUNT_TMPFS, .destination = "/scratch", .options = "size=1m,mode=1777"},
         };
-        struct runtime_container_spec spec = spec_of("c10", "cat /data/seed; echo x >/mnt/shared/made; touch /mnt/host/x; df -k /scratch | tail -n 1 | awk '{print $2}'");
+        struct runtime_container_spec spec = spec_of(
+                "c10", "cat /data/seed; echo x >/mnt/shared/made; touch /mnt/host/x; df -k /scratch | tail -n 1 | awk '{print $2}'");
         const struct runtime_mount *own;
         struct box box;
         uint32_t n;
@@ -641,8 +645,9 @@ static void test_terminal_and_stdin(void **state)
 
 static void test_security(void **state)
 {
-        struct runtime_container_spec spec = spec_of("c13", "grep -E 'CapBnd|Seccomp:|NoNewPrivs' /proc/self/status; unshare -m true 2>&1; mount -t tmpfs x /tmp 2>&1; "
-                                                            "ls /proc/kcore -l; echo 1 >/proc/sys/kernel/panic; dd if=/dev/kmsg count=1 of=/dev/null; true");
+        struct runtime_container_spec spec =
+                spec_of("c13", "grep -E 'CapBnd|Seccomp:|NoNewPrivs' /proc/self/status; unshare -m true 2>&1; mount -t tmpfs x /tmp 2>&1; "
+                               "ls /proc/kcore -l; echo 1 >/proc/sys/kernel/panic; dd if=/dev/kmsg count=1 of=/dev/null; true");
         char *output;
 
         (void)state;
@@ -652,7 +657,9 @@ static void test_security(void **state)
         assert_non_null(strstr(output, "Seccomp:\t2\n"));
         assert_non_null(strstr(output, "NoNewPrivs:\t1\n"));
         assert_non_null(strstr(output, "Operation not permitted"));
-        spec = spec_of("c13", "mount -t tmpfs x /mnt 2>&1 || mount -t tmpfs x /tmp && echo mounted; ls /dev | wc -l; grep Seccomp: /proc/self/status");
+        spec = spec_of(
+                "c13",
+                "mount -t tmpfs x /mnt 2>&1 || mount -t tmpfs x /tmp && echo mounted; ls /dev | wc -l; grep Seccomp: /proc/self/status");
         spec.privileged = true;
         output = run_spec(&spec, 0);
         assert_non_null(strstr(output, "mounted\n"));
@@ -821,7 +828,8 @@ static void test_adoption(void **state)
 
 static void test_log_rotation(void **state)
 {
-        struct runtime_container_spec spec = spec_of("c15", "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; sleep 6; echo last");
+        struct runtime_container_spec spec =
+                spec_of("c15", "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; sleep 6; echo last");
         struct log_reader *reader;
         struct log_text text = {0};
         struct box box;
@@ -849,9 +857,22 @@ static void test_log_rotation(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(test_default_command), TEST(test_environment), TEST(test_exit_codes), TEST(test_limits), TEST(test_out_of_memory),
-                TEST(test_failures), TEST(test_stop), TEST(test_remove_at_any_time), TEST(test_exec), TEST(test_volumes), TEST(test_restart_in_place),
-                TEST(test_terminal_and_stdin), TEST(test_security), TEST(test_many_at_once), TEST(test_stats), TEST(test_adoption),
+                TEST(test_default_command),
+                TEST(test_environment),
+                TEST(test_exit_codes),
+                TEST(test_limits),
+                TEST(test_out_of_memory),
+                TEST(test_failures),
+                TEST(test_stop),
+                TEST(test_remove_at_any_time),
+                TEST(test_exec),
+                TEST(test_volumes),
+                TEST(test_restart_in_place),
+                TEST(test_terminal_and_stdin),
+                TEST(test_security),
+                TEST(test_many_at_once),
+                TEST(test_stats),
+                TEST(test_adoption),
                 TEST(test_log_rotation),
         };
 
