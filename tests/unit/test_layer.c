@@ -90,10 +90,10 @@ static int unpack(struct place *place, const struct tar_entry *entries, size_t n
         return r;
 }
 
-#define UNPACK(place, filter, error, ...)                                       \
-        ({                                                                      \
-                const struct tar_entry entries_[] = {__VA_ARGS__};              \
-                unpack(place, entries_, ARRAY_SIZE(entries_), filter, error);   \
+#define UNPACK(place, filter, error, ...)                                     \
+        ({                                                                    \
+                const struct tar_entry entries_[] = {__VA_ARGS__};            \
+                unpack(place, entries_, ARRAY_SIZE(entries_), filter, error); \
         })
 
 static void check_contents(struct place *place, const char *path, const char *expected)
@@ -171,8 +171,8 @@ static void test_whiteouts(void **state)
         struct stat st;
 
         assert_int_equal(UNPACK(place, 0, &error, {"etc/.wh.gone"}, {"var/cache/.wh..wh..opq"}, {"var/cache/new", .contents = "n"},
-                                {"opt/both", .contents = "kept"}, {"opt/.wh.both"}, {"srv/", 'd'}, {"srv/inside", .contents = "i"}, {".wh.srv"},
-                                {".wh.back"}, {"back/", 'd'}, {".wh..wh.plnk", 'd'}),
+                                {"opt/both", .contents = "kept"}, {"opt/.wh.both"}, {"srv/", 'd'}, {"srv/inside", .contents = "i"},
+                                {".wh.srv"}, {".wh.back"}, {"back/", 'd'}, {".wh..wh.plnk", 'd'}),
                          0);
         st = stat_of(place, "etc/gone");
         assert_true(S_ISCHR(st.st_mode));
@@ -194,9 +194,9 @@ static void test_replacing(void **state)
         struct place *place = *state;
         struct error error = {0};
 
-        assert_int_equal(UNPACK(place, 0, &error, {"a", .contents = "file"}, {"a", 'd'}, {"a/x", .contents = "in a directory"}, {"b/c/d", .contents = "d"},
-                                {"b", .contents = "a file now"}, {"l", 'l', .target = "a"}, {"l/y", .contents = "through a link"}, {"l", 'd'},
-                                {"l/z", .contents = "not through a link"}),
+        assert_int_equal(UNPACK(place, 0, &error, {"a", .contents = "file"}, {"a", 'd'}, {"a/x", .contents = "in a directory"},
+                                {"b/c/d", .contents = "d"}, {"b", .contents = "a file now"}, {"l", 'l', .target = "a"},
+                                {"l/y", .contents = "through a link"}, {"l", 'd'}, {"l/z", .contents = "not through a link"}),
                          0);
         check_contents(place, "a/x", "in a directory");
         check_contents(place, "a/y", "through a link");
@@ -235,8 +235,9 @@ static void test_capability(void **state)
 
         if (geteuid() != 0)
                 skip();
-        assert_int_equal(UNPACK(place, 0, &error, {"ping", .contents = "x", .uid = 5, .xattr_name = "security.capability",
-                                                   .xattr_value = capability, .xattr_len = sizeof(capability)}),
+        assert_int_equal(UNPACK(place, 0, &error,
+                                {"ping", .contents = "x", .uid = 5, .xattr_name = "security.capability", .xattr_value = capability,
+                                 .xattr_len = sizeof(capability)}),
                          0);
         snprintf(path, sizeof(path), "%s/root/ping", place->dir);
         assert_int_equal(getxattr(path, "security.capability", value, sizeof(value)), sizeof(capability));
@@ -252,13 +253,19 @@ static void test_sparse_and_names(void **state)
 
         memset(longest, 'n', 255);
         longest[255] = '\0';
-        assert_int_equal(UNPACK(place, 'g', &error, {"sparse", .contents = "end", .hole = 8 << 20}, {"gr\xc3\xbc\xc3\x9f" "e", .contents = "utf-8"},
+        assert_int_equal(UNPACK(place, 'g', &error, {"sparse", .contents = "end", .hole = 8 << 20},
+                                {"gr\xc3\xbc\xc3\x9f"
+                                 "e",
+                                 .contents = "utf-8"},
                                 {"latin-\xe9", .contents = "not utf-8"}, {longest, .contents = "long"}),
                          0);
         st = stat_of(place, "sparse");
         assert_int_equal(st.st_size, (8 << 20) + 3);
         assert_true(st.st_blocks * 512 < 1 << 20);
-        check_contents(place, "gr\xc3\xbc\xc3\x9f" "e", "utf-8");
+        check_contents(place,
+                       "gr\xc3\xbc\xc3\x9f"
+                       "e",
+                       "utf-8");
         check_contents(place, "latin-\xe9", "not utf-8");
         check_contents(place, longest, "long");
 }
@@ -290,10 +297,12 @@ static void test_attacks(void **state)
         error = (struct error){0};
         assert_int_equal(UNPACK(place, 0, &error, {"abs", 'l', .target = absolute}, {"abs/evil", .contents = "x"}), -EBADMSG);
         error = (struct error){0};
-        assert_int_equal(UNPACK(place, 0, &error, {inside, 'd'}, {"abs2", 'l', .target = absolute}, {"abs2/evil", .contents = "inside"}), 0);
+        assert_int_equal(UNPACK(place, 0, &error, {inside, 'd'}, {"abs2", 'l', .target = absolute}, {"abs2/evil", .contents = "inside"}),
+                         0);
         assert_int_equal(faccessat(place->root, inside, F_OK, 0), 0);
         error = (struct error){0};
-        assert_int_equal(UNPACK(place, 0, &error, {"root", 'l', .target = "/"}, {"root/.wh.outside"}, {"root/../x", .contents = "x"}), -EBADMSG);
+        assert_int_equal(UNPACK(place, 0, &error, {"root", 'l', .target = "/"}, {"root/.wh.outside"}, {"root/../x", .contents = "x"}),
+                         -EBADMSG);
         error = (struct error){0};
         assert_int_equal(UNPACK(place, 0, &error, {"abs3", 'l', .target = absolute}, {"hard2", 'h', .target = "abs3/secret"}), -EBADMSG);
         /* A hard link to a symbolic link is a link to the link; writing over it replaces it. */
@@ -305,7 +314,9 @@ static void test_attacks(void **state)
         check_contents(place, "sym", "over");
         /* Owner and mode through a link would change the file outside: tear_down looks. */
         error = (struct error){0};
-        assert_int_equal(UNPACK(place, 0, &error, {"out", 'l', .target = "../outside", .mode = 0777, .uid = 99}, {"out", 'l', .target = "../outside/secret", .mode = 0777}), 0);
+        assert_int_equal(UNPACK(place, 0, &error, {"out", 'l', .target = "../outside", .mode = 0777, .uid = 99},
+                                {"out", 'l', .target = "../outside/secret", .mode = 0777}),
+                         0);
         error = (struct error){0};
         assert_int_equal(UNPACK(place, 0, &error, {"loop", 'l', .target = "loop"}, {"loop/x", .contents = "x"}), -EBADMSG);
         error = (struct error){0};

@@ -48,8 +48,26 @@ static void test_accepted(void **state)
 static void test_refused(void **state)
 {
         static const char *const names[] = {
-                "", "Nginx", "a b", "nginx:", "nginx:-x", "a//b", "/a", "a/", "nginx@sha256:12", "nginx@md5:" HEX, "r.example/", "-x", "x-", "a..b",
-                "a___b", "host.example/A", "oci:relative", "docker-archive:x.tar", "r.exa mple/app", "--help",
+                "",
+                "Nginx",
+                "a b",
+                "nginx:",
+                "nginx:-x",
+                "a//b",
+                "/a",
+                "a/",
+                "nginx@sha256:12",
+                "nginx@md5:" HEX,
+                "r.example/",
+                "-x",
+                "x-",
+                "a..b",
+                "a___b",
+                "host.example/A",
+                "oci:relative",
+                "docker-archive:x.tar",
+                "r.exa mple/app",
+                "--help",
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
