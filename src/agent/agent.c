@@ -289,6 +289,7 @@ static void connect_parts(struct agent *a)
         tcs_init(&a->tcs, &a->options, &a->registration, &a->client, &a->engine, a->runtime, &a->timers);
         a->driver = (struct driver){.loop = a->loop,
                                     .env = a->env,
+                                    .timers = &a->timers,
                                     .options = &a->options,
                                     .cluster = a->options.cluster,
                                     .resolv_conf = vpc_resolv_conf(),

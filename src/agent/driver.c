@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/strutil.h"
 
+#define RETRY_MS 50
+
 static struct driver *driver_of(const struct engine_container *c)
 {
         return c->task->engine->data;
@@ -104,10 +106,26 @@ static void take_sandbox(struct drive *dr)
         dr->c->address = xstrdup(vpc_sandbox_address(sandbox));
 }
 
+static void create_sandbox(struct drive *dr);
+
+static void create_sandbox_again(struct timer *timer)
+{
+        struct drive *dr = CONTAINER_OF(timer, struct drive, retry);
+
+        create_sandbox(dr);
+        create_part_done(dr, NULL); /* the part that waited */
+}
+
 static void on_sandbox(struct vpc_op *op, int status, const struct error *error)
 {
         struct drive *dr = CONTAINER_OF(op, struct drive, op);
         struct error named = {0};
+
+        if (status == -EEXIST) {
+                /* One that an earlier agent left is still being taken away. The limit of the start ends this. */
+                timers_set(dr->d->timers, &dr->retry, RETRY_MS, create_sandbox_again);
+                return;
+        }
 
         if (status == 0) {
                 take_sandbox(dr);
@@ -310,6 +328,12 @@ static void on_leftover_removed(void *data)
                 start_now(dr);
 }
 
+/* A leftover that is being removed already. The limit of the start ends this. */
+static void start_again(struct timer *timer)
+{
+        start_now(CONTAINER_OF(timer, struct drive, retry));
+}
+
 static void start_now(struct drive *dr)
 {
         struct arena arena CLEANUP_ARENA = {0};
@@ -327,6 +351,11 @@ static void start_now(struct drive *dr)
         if (old != NULL) {
                 dr->clearing = true;
                 runtime_remove(old, on_leftover_removed, dr);
+                return;
+        }
+        if (r == -EEXIST) {
+                dr->rc = NULL;
+                timers_set(dr->d->timers, &dr->retry, RETRY_MS, start_again);
                 return;
         }
         if (r < 0) {
@@ -361,6 +390,7 @@ static void d_abandon(struct engine_container *c)
         struct drive *dr = drive_of(c);
 
         vpc_op_cancel(&dr->op);
+        timers_cancel(dr->d->timers, &dr->retry);
         log_ship_open_cancel(c);
         dr->abandoned = dr->clearing;
         dr->image = image_unref(dr->image);
@@ -464,6 +494,7 @@ void drive_free(struct engine_container *c)
         if (dr->probing)
                 runtime_exec_cancel(&dr->exec);
         vpc_op_cancel(&dr->op);
+        timers_cancel(dr->d->timers, &dr->retry);
         keeper_wait_cancel(&dr->exit_wait);
         dr->image = image_unref(dr->image);
         dr->c = NULL;

@@ -17,6 +17,7 @@
 struct driver {
         uv_loop_t *loop;
         struct env *env;
+        struct timers *timers;
         const struct agent_options *options;
         const char *cluster;
         const char *resolv_conf; /* for containers with a network of their own; NULL: the runtime's choice */

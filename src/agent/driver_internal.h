@@ -17,6 +17,7 @@ struct drive {
         struct runtime_container *rc;
         bool clearing; /* a leftover container is being removed before the start */
         bool abandoned;
+        struct timer retry; /* of making the sandbox or starting, while a leftover of the same name is on its way out */
         uint32_t *stop_timeout_ms, stop_timeout_value_ms; /* a stop was asked for */
         struct runtime_exec exec;
         bool probing;

@@ -152,13 +152,19 @@ void keeper_accept(struct keeper *keeper, struct engine_task *task, struct keepe
                 write_task(k);
 }
 
-void keeper_touch(struct keeper *keeper, struct engine_task *task)
+void keeper_touch_within(struct keeper *keeper, struct engine_task *task, int64_t delay_ms)
 {
         struct kept *k = kept_of(keeper, task);
+        int64_t due_us = env_mono_us(keeper->env) + delay_ms * 1000;
 
         k->dirty = true;
-        if (k->task_stored && !state_op_is_busy(&k->state_op) && !timer_is_set(&k->timer))
-                arm(k, TOUCH_DELAY_MS);
+        if (k->task_stored && !state_op_is_busy(&k->state_op) && (!timer_is_set(&k->timer) || k->timer.due_us > due_us))
+                arm(k, delay_ms);
+}
+
+void keeper_touch(struct keeper *keeper, struct engine_task *task)
+{
+        keeper_touch_within(keeper, task, TOUCH_DELAY_MS);
 }
 
 void keeper_sync(struct keeper *keeper, struct engine_task *task, struct keeper_wait *wait)

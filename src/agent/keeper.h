@@ -28,8 +28,9 @@ struct keeper_wait {
 void keeper_init(struct keeper *keeper, struct state_dir *dir, struct timers *timers, struct env *env);
 /* A new task: writes task.json. `wait` may be NULL. */
 void keeper_accept(struct keeper *keeper, struct engine_task *task, struct keeper_wait *wait);
-/* Something changed: state.json is written soon. */
+/* Something changed: state.json is written soon, at the latest after the delay. */
 void keeper_touch(struct keeper *keeper, struct engine_task *task);
+void keeper_touch_within(struct keeper *keeper, struct engine_task *task, int64_t delay_ms);
 /* Writes state.json durably at once. */
 void keeper_sync(struct keeper *keeper, struct engine_task *task, struct keeper_wait *wait);
 /* `done` is not called any more. */

@@ -18,6 +18,8 @@
 #include "base/strutil.h"
 
 #define READ_BYTES ((size_t)512 * 1024)
+/* What was accepted and is not kept yet is shipped twice if the node is killed. */
+#define POSITION_DELAY_MS 10
 #define POLL_MS 1000 /* when no notice of a change can be had, and for what only time decides */
 
 struct log_shipper *log_shipper_new(const struct log_shipper_options *options)
@@ -112,7 +114,7 @@ void shipping_keep_position(struct shipping *s, const struct log_position *posit
                 return;
         s->c->log_inode = position->inode;
         s->c->log_offset = position->offset;
-        keeper_touch(s->shipper->o.keeper, s->c->task);
+        keeper_touch_within(s->shipper->o.keeper, s->c->task, POSITION_DELAY_MS);
 }
 
 static void poll_fires(struct timer *timer);
