@@ -64,7 +64,7 @@ def load(variables, pid, operation, body, connections, directory):
 
 def start(data):
     begin = time.monotonic()
-    process = Process('server', '--data-dir', data, '--listen', '127.0.0.1:0', log=os.path.join(data, '..', 'log')).wait_ready()
+    process = Process('server', '--data-dir', data, '--listen', '127.0.0.1:0', log=data + '.log').wait_ready()
     return process, time.monotonic() - begin
 
 

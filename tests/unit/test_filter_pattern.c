@@ -8,10 +8,11 @@
 #include "logs/filter_pattern.h"
 
 #define ACCESS "127.0.0.1 - frank [10/Oct/2000:13:25:15 -0700] \"GET /index.html HTTP/1.0\" 404 1534"
-#define TRAIL                                                                                                              \
-        "{\"eventType\": \"UpdateTrail\", \"sourceIPAddress\": \"111.111.111.111\", \"arrayKey\": [\"value\", \"another value\"]," \
-        " \"objectList\": [{\"name\": \"a\", \"id\": 1}, {\"name\": \"b\", \"id\": 2}], \"SomeObject\": null, \"cleared\": true,"   \
-        " \"latency\": 1.5e2, \"code\": 404, \"text\": \"404\", \"a.b\": \"dot\", \"quote\": \"say \\\"hi\\\" \\u00e9\", \"o\": {\"x\": {\"y\": -3}}}"
+#define TRAIL                                                                                                                             \
+        "{\"eventType\": \"UpdateTrail\", \"sourceIPAddress\": \"111.111.111.111\", \"arrayKey\": [\"value\", \"another value\"],"        \
+        " \"objectList\": [{\"name\": \"a\", \"id\": 1}, {\"name\": \"b\", \"id\": 2}], \"SomeObject\": null, \"cleared\": true,"         \
+        " \"latency\": 1.5e2, \"code\": 404, \"text\": \"404\", \"a.b\": \"dot\", \"quote\": \"say \\\"hi\\\" \\u00e9\", \"o\": {\"x\": " \
+        "{\"y\": -3}}}"
 
 static const struct {
         const char *pattern, *message;
@@ -148,10 +149,52 @@ static void test_matches(void **state)
 static void test_refusals(void **state)
 {
         static const char *const bad[] = {
-                "ERROR:", "a.b", "\"open", "%open", "%%", "%(a)%", "%a{1,999}%", "%a{9}{9}%", "%a*{9}%", "%a++%", "%+a%", "%a|*%", "%a{2}?%", "%a{64}b{64}c{64}d{64}e{64}%", "%\\1%", "%a%%b%", "%[z-a]%", "%!%", "%a% %b% %c%",
-                "{", "{}", "{ $ }", "{ $.a }", "{ $.a = }", "{ $.a = 1", "{ $.a = 1 } x", "{ $.a > x }", "{ $.a > \"1\" && }", "{ a = 1 }",
-                "{ $.a IS }", "{ $.a[x] = 1 }", "{ $.a[0 = 1 }", "{ ($.a = 1 }", "{ $.a = 1 & $.b = 2 }", "{ $.a > %x% }",
-                "[", "[a", "[a, ...,b, ...]", "[a = 1 && b = 2]", "[a = ]", "[a] b", "[a ! 1]", "-", "?", "a\"b\"", "\"a\"b",
+                "ERROR:",
+                "a.b",
+                "\"open",
+                "%open",
+                "%%",
+                "%(a)%",
+                "%a{1,999}%",
+                "%a{9}{9}%",
+                "%a*{9}%",
+                "%a++%",
+                "%+a%",
+                "%a|*%",
+                "%a{2}?%",
+                "%a{64}b{64}c{64}d{64}e{64}%",
+                "%\\1%",
+                "%a%%b%",
+                "%[z-a]%",
+                "%!%",
+                "%a% %b% %c%",
+                "{",
+                "{}",
+                "{ $ }",
+                "{ $.a }",
+                "{ $.a = }",
+                "{ $.a = 1",
+                "{ $.a = 1 } x",
+                "{ $.a > x }",
+                "{ $.a > \"1\" && }",
+                "{ a = 1 }",
+                "{ $.a IS }",
+                "{ $.a[x] = 1 }",
+                "{ $.a[0 = 1 }",
+                "{ ($.a = 1 }",
+                "{ $.a = 1 & $.b = 2 }",
+                "{ $.a > %x% }",
+                "[",
+                "[a",
+                "[a, ...,b, ...]",
+                "[a = 1 && b = 2]",
+                "[a = ]",
+                "[a] b",
+                "[a ! 1]",
+                "-",
+                "?",
+                "a\"b\"",
+                "\"a\"b",
         };
         char deep[400], lengthy[1100];
 
