@@ -57,7 +57,7 @@ static void test_refused(void **state)
                 "/a",
                 "a/",
                 "nginx@sha256:12",
-                "nginx@md5:" HEX,
+                ("nginx@md5:" HEX),
                 "r.example/",
                 "-x",
                 "x-",
