@@ -394,10 +394,13 @@ int bundle_write(const struct bundle_context *context, const struct runtime_cont
 
 int bundle_signal_parse(const char *text)
 {
-        const char *bare = str_starts_with(text, "SIG") ? text + 3 : text;
+        const char *bare;
         int64_t number;
 
-        if (text == NULL || bare == NULL || *bare == '\0')
+        if (text == NULL)
+                return -EINVAL;
+        bare = str_starts_with(text, "SIG") ? text + 3 : text;
+        if (*bare == '\0')
                 return -EINVAL;
         if (str_to_int64(text, &number) == 0)
                 return number > 0 && number <= SIGRTMAX ? (int)number : -EINVAL;

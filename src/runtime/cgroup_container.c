@@ -48,6 +48,13 @@ int cgroup_parent_prepare(const struct cgroups *cgroups, const char *parent, str
         /* From here on a new group has the processors of its parent from the start. */
         if (cgroups->version == 1 && cgroup_path_of(cgroups, "cpuset", parent, dir) == 0)
                 (void)(write_file(dir, "cgroup.clone_children", "1") < 0);
+        /* With version 2 a group that hands controllers down, as cgroup_prepare makes them, cannot hold processes. */
+        if (cgroups->version == 2) {
+                snprintf(dir, sizeof(dir), "%s%s", cgroups->mounts[0].path, monitors);
+                return mkdir(dir, 0755) < 0 && errno != EEXIST
+                               ? error_set(error, errno, "cannot make the control group %s: %s", dir, strerror(errno))
+                               : 0;
+        }
         r = cgroup_prepare(cgroups, monitors, NULL, error);
         /* systemd tracks its units in the version 2 hierarchy beside version 1, where that is: the monitors leave the unit there too. */
         if (r == 0 && cgroups->version == 1 && cgroups->hybrid) {

@@ -227,6 +227,8 @@ void container_apply_stop(struct runtime_container *container)
                 return;
         }
         (void)(send_signal(container, container->stop_signal > 0 ? container->stop_signal : SIGTERM) < 0);
+        /* The loop's idea of now may be old, and the time would be shorter by that. */
+        uv_update_time(container->runtime->loop);
         uv_timer_start(&container->timer, on_timeout, container->stop_timeout_ms, 0);
 }
 

@@ -335,8 +335,10 @@ static void after_start(struct runtime_work *work)
         job->launched = true;
         if (job->exec == NULL)
                 kill_command(job);
-        else if (job->timeout_ms > 0)
-                uv_timer_start(&job->timer, on_timeout, job->timeout_ms, 0);
+        if (job->exec == NULL || job->timeout_ms == 0)
+                return;
+        uv_update_time(job->runtime->loop);
+        uv_timer_start(&job->timer, on_timeout, job->timeout_ms, 0);
 }
 
 static void on_refused(uv_timer_t *timer)
