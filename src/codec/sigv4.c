@@ -54,11 +54,14 @@ static int compare_parameters(const void *a, const void *b, void *text)
         return order != 0 ? order : strcmp((char *)text + x->value, (char *)text + y->value);
 }
 
-/* Appends one name or value, encoded as SigV4 wants it, whatever the client escaped. */
+/*
+ * Appends one name or value, encoded as SigV4 wants it, whatever the client escaped. A blank may come as '+', as in forms: Go's clients
+ * send it so (the Amazon ECS agent does in dockerVersion) and sign %20. A plus sign that is meant comes as %2B.
+ */
 static void append_recoded(struct buf *out, const char *s, size_t len)
 {
         for (size_t i = 0; i < len; i++) {
-                char byte[4] = {s[i]};
+                char byte[4] = {s[i] == '+' ? ' ' : s[i]};
 
                 if (s[i] == '%' && len - i > 2) {
                         char *end, digits[3] = {s[i + 1], s[i + 2]};

@@ -289,6 +289,21 @@ static void test_parses_authorization(void **state)
         }
 }
 
+/* Go's clients write a blank as '+' and sign %20; a plus sign itself is %2B on both sides. */
+static void test_plus_is_a_blank(void **state)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        struct sigv4_header host = {"Host", "127.0.0.1:4327"};
+        struct sigv4_request request = {.method = "GET",
+                                        .path = "/acs/ws",
+                                        .query = "dockerVersion=DockerVersion%3A+20.10.24%2Bdfsg1&a+b=",
+                                        .headers = &host,
+                                        .n_headers = 1};
+        char *canonical = sigv4_canonical_request(&request, "host", false, true, &arena);
+
+        assert_non_null(strstr(canonical, "\na%20b=&dockerVersion=DockerVersion%3A%2020.10.24%2Bdfsg1\n"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -300,6 +315,7 @@ int main(void)
                 cmocka_unit_test(test_session_token_must_match),
                 cmocka_unit_test(test_presigned_expires),
                 cmocka_unit_test(test_parses_authorization),
+                cmocka_unit_test(test_plus_is_a_blank),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
