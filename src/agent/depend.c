@@ -86,7 +86,7 @@ static int edge_at(const struct engine_container *container, uint32_t i, struct 
 static int validate_edges(const struct engine_container *c, struct error *error)
 {
         for (uint32_t i = 0; i < n_edges(c); i++) {
-                struct edge e;
+                struct edge e = {0};
                 int r = edge_at(c, i, &e);
 
                 if (r < 0)
@@ -107,7 +107,7 @@ static bool settle_pass(const struct engine_task *task, bool *done)
                 bool ready = !done[i];
 
                 for (uint32_t k = 0; ready && k < n_edges(&task->containers[i]); k++) {
-                        struct edge e;
+                        struct edge e = {0};
 
                         (void)edge_at(&task->containers[i], k, &e);
                         ready = done[e.target->index];
@@ -145,6 +145,7 @@ static enum depend_verdict check_edge(const struct engine_container *c, const st
         bool stopped = t->state == CONTAINER_STOPPED;
         bool met = false;
 
+        assert(e->condition < CONDITION_MAX); /* the definition was checked when it came in */
         switch (e->condition) {
         case ON_START:
                 met = t->has_run;
@@ -191,7 +192,7 @@ enum depend_verdict depend_check(const struct engine_container *c, int64_t now_u
         int64_t limit = -1;
 
         for (uint32_t i = 0; i < n_edges(c); i++) {
-                struct edge e;
+                struct edge e = {0};
 
                 (void)edge_at(c, i, &e);
                 enum depend_verdict one = check_edge(c, &e, error);
@@ -222,7 +223,7 @@ bool depend_may_stop(const struct engine_container *container)
                 if (other->state == CONTAINER_STOPPED)
                         continue;
                 for (uint32_t k = 0; k < n_edges(other); k++) {
-                        struct edge e;
+                        struct edge e = {0};
 
                         if (edge_at(other, k, &e) == 0 && e.target == container)
                                 return false;

@@ -183,6 +183,7 @@ void api_call_finish(struct api_call *call, int result)
         exchange_finish(CONTAINER_OF(call, struct exchange, call), result);
 }
 
+#undef api_fail
 int api_fail(struct api_call *call, const char *code, const char *fmt, ...)
 {
         char message[sizeof(call->error.message)];

@@ -50,5 +50,8 @@ struct api_route {
 
 /* Records the error for the client and returns -EINVAL: `return api_fail(call, "ClusterNotFoundException", "…");` */
 int api_fail(struct api_call *call, const char *code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+#ifdef __clang_analyzer__
+#define api_fail(call, ...) (api_fail(call, __VA_ARGS__), -22) /* why: error.h */
+#endif
 /* After API_LATER: `result` as a handler would have returned it. */
 void api_call_finish(struct api_call *call, int result);

@@ -25,12 +25,10 @@ static void random_text(struct env *env, const char *alphabet, char *ret, size_t
 
 static char *random_string(struct env *env, struct arena *arena, const char *prefix, const char *alphabet, size_t n)
 {
-        size_t head = strlen(prefix);
-        char *text = arena_bytes(arena, head + n + 1);
+        char *random = arena_bytes(arena, n + 1);
 
-        memcpy(text, prefix, head);
-        random_text(env, alphabet, text + head, n);
-        return text;
+        random_text(env, alphabet, random, n);
+        return arena_printf(arena, "%s%s", prefix, random);
 }
 
 /* AWS's own alphabets: base32 for ids, base64 without padding for secrets. */

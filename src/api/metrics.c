@@ -2,7 +2,7 @@
 /* What the server tells of itself at /metrics. */
 #include "api/metrics.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -144,11 +144,12 @@ static void write_model(struct api *api, struct buf *out)
 static size_t resident_bytes(void)
 {
         CLEANUP_BUF struct buf text = {0};
-        unsigned long pages = 0;
+        const char *pages;
 
-        if (buf_read_file(&text, "/proc/self/statm", 256) < 0 || sscanf(text.data, "%*u %lu", &pages) != 1)
+        /* The second number of the line. */
+        if (buf_read_file(&text, "/proc/self/statm", 256) < 0 || (pages = strchr(text.data, ' ')) == NULL)
                 return 0;
-        return pages * (size_t)sysconf(_SC_PAGESIZE);
+        return strtoul(pages, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static void write_process(struct api *api, struct buf *out)

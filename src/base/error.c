@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* As error.h has them for the analyser. */
+#undef error_set
+#undef error_api
+
 /* The first cause wins: a later failure is usually its consequence. */
 PRINTF_LIKE(4, 0)
 static void fill(struct error *error, int number, const char *code, const char *fmt, va_list args)

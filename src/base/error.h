@@ -20,6 +20,11 @@ int error_api(struct error *error, const char *code, const char *fmt, ...) PRINT
 /* Puts context in front of the message: "context: message". Returns -number. */
 int error_wrap(struct error *error, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void error_clear(struct error *error);
+#ifdef __clang_analyzer__
+/* The analyser sees one file at a time; without these it would follow paths on which a recorded failure is a success. */
+#define error_set(error, number, ...) (error_set(error, number, __VA_ARGS__), -(number))
+#define error_api(error, ...) (error_api(error, __VA_ARGS__), -22)
+#endif
 static inline bool error_is_set(const struct error *error)
 {
         return error->number != 0;

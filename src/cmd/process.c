@@ -50,8 +50,10 @@ void process_start(struct process *process, void (*stop)(struct process *process
 
         /* Under `gantry up` nobody outlives the supervisor, however it dies. */
         if (supervisor != NULL) {
+                int64_t pid;
+
                 prctl(PR_SET_PDEATHSIG, SIGTERM);
-                if (getppid() != atoi(supervisor))
+                if (str_to_int64(supervisor, &pid) < 0 || getppid() != pid)
                         raise(SIGTERM);
         }
         process->stop = stop;

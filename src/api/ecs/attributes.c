@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attributes of container instances: put, delete, list. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "api/ecs/common.h"
@@ -156,7 +155,7 @@ static int change_attributes(struct api_call *call, const char *cluster_text, co
         size_t n = 0;
         int r = ecs_find_cluster(call, cluster_text, &cluster);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (attributes->n == 0)
                 return api_fail(call, "InvalidParameterException", "attributes: give at least one attribute.");
@@ -174,7 +173,7 @@ static int change_attributes(struct api_call *call, const char *cluster_text, co
                 r = check_attribute(call, attribute, i);
                 if (r == 0)
                         r = find_target(call, cluster, attribute, &instance);
-                if (r < 0)
+                if (r != 0)
                         return r;
                 edit = edit_of(call, edits, &n, instance);
                 if (put)
@@ -241,7 +240,8 @@ static int list_attributes(struct api_call *call, const void *input, void *outpu
         const char *prefix, *start;
         struct cluster *cluster;
         struct api_page page;
-        unsigned from = 0;
+        int64_t at;
+        uint32_t from = 0;
         char *hash;
         int r = ecs_find_cluster(call, in->cluster, &cluster);
 
@@ -251,14 +251,14 @@ static int list_attributes(struct api_call *call, const void *input, void *outpu
                                                 in->attribute_name != NULL ? in->attribute_name : "",
                                                 in->attribute_value != NULL ? in->attribute_value : ""),
                                    &page);
-        if (r < 0)
+        if (r != 0)
                 return r;
         prefix = arena_printf(call->arena, "%s/", cluster->object.key);
         start = prefix;
         if (page.after != NULL && (hash = strrchr(page.after, '#')) != NULL) {
                 start = arena_strndup(call->arena, page.after, (size_t)(hash - page.after));
-                if (sscanf(hash + 1, "%u", &from) == 1)
-                        from++;
+                if (str_to_int64(hash + 1, &at) == 0 && at >= 0 && at < UINT32_MAX)
+                        from = (uint32_t)at + 1;
         }
         for (struct tree_node *node = tree_from(model_objects(call->model, OBJECT_INSTANCE), start); node != NULL; node = tree_next(node)) {
                 const struct instance *instance = MODEL_OBJECT(node, instance);

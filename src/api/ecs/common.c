@@ -58,7 +58,7 @@ int ecs_runnable_task_definition(struct api_call *call, const char *text, struct
         struct task_definition *found;
         int r = find_task_definition(call, text, "TaskDefinition not found.", &found);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (found->state->definition->status != ECS_TASK_DEFINITION_STATUS_ACTIVE)
                 return api_fail(call, "ClientException", "TaskDefinition is inactive");

@@ -152,7 +152,7 @@ static int put_account_setting(struct api_call *call, const void *input, void *o
         const char *principal;
         int r = requested_principal(call, in->principal_arn, &principal);
 
-        return r < 0 ? r : put_setting(call, in->name, in->value, principal, &out->setting);
+        return r != 0 ? r : put_setting(call, in->name, in->value, principal, &out->setting);
 }
 
 static int put_account_setting_default(struct api_call *call, const void *input, void *output)
@@ -173,7 +173,7 @@ static int delete_account_setting(struct api_call *call, const void *input, void
         const char *principal;
         int r = requested_principal(call, in->principal_arn, &principal);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         setting = model_setting(call->model, principal, in->name);
         if (setting != NULL) {
@@ -222,7 +222,7 @@ static int list_account_settings(struct api_call *call, const void *input, void 
                                    arena_printf(call->arena, "%d/%s/%s/%d", (int)in->name, in->value != NULL ? in->value : "", principal,
                                                 in->effective_settings),
                                    &page);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (page.after != NULL)
                 first = shape_enum_value(&ecs_setting_name_enum, page.after) + 1;

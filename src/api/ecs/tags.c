@@ -47,15 +47,18 @@ static struct ecs_tag_list *tags_of(const struct kind_row *row, const void *stat
         return (struct ecs_tag_list *)(void *)((char *)(uintptr_t)state + row->tags);
 }
 
-static int not_found(struct api_call *call, const char *text)
+/* Records what the kind of resource says when it is not there. */
+static void fail_not_found(struct api_call *call, const char *text)
 {
         struct arn arn;
 
         for (size_t i = 0; i < ARRAY_SIZE(kinds) && arn_parse(text, &arn) == 0; i++)
-                if (arn_resource(&arn, kinds[i].type) != NULL)
-                        return api_fail(call, kinds[i].code, "%s", kinds[i].missing);
-        return api_fail(call, "InvalidParameterException", "resourceArn: \"%.300s\" is not a kind of resource that can be tagged here.",
-                        text);
+                if (arn_resource(&arn, kinds[i].type) != NULL) {
+                        (void)api_fail(call, kinds[i].code, "%s", kinds[i].missing);
+                        return;
+                }
+        (void)api_fail(call, "InvalidParameterException", "resourceArn: \"%.300s\" is not a kind of resource that can be tagged here.",
+                       text);
 }
 
 /* Finds the resource and how its kind keeps tags. */
@@ -65,9 +68,9 @@ static int find_tagged(struct api_call *call, const char *arn, struct object **r
         int r = model_find_resource(call->model, arn, &object, &call->error);
 
         if (r == -ENOENT)
-                return not_found(call, arn);
+                fail_not_found(call, arn);
         if (r < 0)
-                return r;
+                return r == -ENOENT ? -EINVAL : r;
         if (object->kind == OBJECT_CLUSTER && ((const struct state_cluster *)object_state(object))->status == STATE_CLUSTER_STATUS_INACTIVE)
                 return api_fail(call, "InvalidParameterException",
                                 "The specified cluster is inactive. Specify an active cluster and try again.");
@@ -97,7 +100,7 @@ static int tag_resource(struct api_call *call, const void *input, void *output)
         (void)output;
         if (r == 0)
                 r = find_tagged(call, in->resource_arn, &object, &row);
-        if (r < 0)
+        if (r != 0)
                 return r;
         merged = *tags_of(row, object_state(object));
         ecs_merge_tags(&merged, &in->tags, call->arena);
@@ -126,7 +129,7 @@ static int untag_resource(struct api_call *call, const void *input, void *output
         int r = find_tagged(call, in->resource_arn, &object, &row);
 
         (void)output;
-        if (r < 0)
+        if (r != 0)
                 return r;
         tags = tags_of(row, object_state(object));
         for (uint32_t i = 0; i < tags->n; i++)
@@ -145,7 +148,7 @@ static int list_tags_for_resource(struct api_call *call, const void *input, void
         struct object *object;
         int r = find_tagged(call, in->resource_arn, &object, &row);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         out->tags = *tags_of(row, object_state(object));
         return 0;

@@ -66,7 +66,7 @@ static int register_task_definition(struct api_call *call, const void *input, vo
                 r = ecs_check_tags(call, &in->tags);
         if (r == 0)
                 r = taskdef_make(&t, in);
-        if (r < 0)
+        if (r != 0)
                 return r;
         family = model_family(call->model, t.def->family);
         if (family != NULL && family->state->latest_revision >= MAX_REVISIONS)
@@ -141,7 +141,7 @@ static int deregister_task_definition(struct api_call *call, const void *input, 
         struct task_definition *found;
         int r = find_revision(call, in->task_definition, &found);
 
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (found->state->definition->status == ECS_TASK_DEFINITION_STATUS_DELETE_IN_PROGRESS)
                 return api_fail(call, "ClientException", "The specified task definition is being deleted.");
@@ -155,11 +155,11 @@ static int deregister_task_definition(struct api_call *call, const void *input, 
  * no task uses it; else it stays in DELETE_IN_PROGRESS until the last one has stopped (ecs_finish_deletions). */
 static void delete_one(struct api_call *call, const char *text, struct ecs_delete_task_definitions_response *out)
 {
-        struct error error = {0};
+        struct error error;
         struct task_definition *found = NULL;
         struct ecs_task_definition *shown;
 
-        if (find_revision(call, text, &found) < 0) {
+        if (find_revision(call, text, &found) != 0) {
                 error = call->error;
                 error_clear(&call->error);
                 ecs_fail_item(call, &out->failures, text, arena_strdup(call->arena, error.message), NULL);

@@ -17,10 +17,20 @@ struct span {
 
 static bool parse_range(const char *text, struct span *ret)
 {
-        char more;
+        char first[sizeof("65535")];
+        size_t length = strcspn(text, "-");
+        int64_t from, to;
 
-        return sscanf(text, "%5d-%5d%c", &ret->first, &ret->last, &more) == 2 && ret->first >= 1 && ret->last <= MAX_PORT &&
-               ret->first < ret->last;
+        /* Digits and one dash: the parser of numbers would take signs. */
+        if (text[length] != '-' || length >= sizeof(first) || strspn(text + length + 1, "0123456789") != strlen(text + length + 1))
+                return false;
+        memcpy(first, text, length);
+        first[length] = '\0';
+        if (strspn(first, "0123456789") != length || str_to_int64(first, &from) < 0 || str_to_int64(text + length + 1, &to) < 0)
+                return false;
+        ret->first = (int32_t)from;
+        ret->last = to <= MAX_PORT ? (int32_t)to : INT32_MAX;
+        return from >= 1 && to <= MAX_PORT && from < to;
 }
 
 static bool span_of(const struct ecs_port_mapping *m, struct span *ret)
