@@ -266,6 +266,8 @@ struct image *image_unref(struct image *image)
         record->last_used_ms = image_now_ms();
         if (--record->refs == 0 && record->doomed)
                 image_record_settle(record);
+        else if (record->refs == 0)
+                image_store_free_now(record->store); /* if it waits for that */
         return NULL;
 }
 
@@ -400,10 +402,18 @@ int image_store_new(const struct image_store_options *options, struct image_stor
         return 0;
 }
 
-/* The last part of freeing: runs when nothing is under way any more. */
+static bool is_in_use(const struct image_store *store)
+{
+        for (struct map_node *node = map_next(&store->records, NULL); node != NULL; node = map_next(&store->records, node))
+                if (CONTAINER_OF(node, struct image_record, node)->refs > 0)
+                        return true;
+        return false;
+}
+
+/* The last part of freeing: runs when nothing is under way any more and the last reference was given back. */
 void image_store_free_now(struct image_store *store)
 {
-        if (!store->freeing || store->works > 0 || !list_empty(&store->jobs) || store->timer_open)
+        if (!store->freeing || store->works > 0 || !list_empty(&store->jobs) || store->timer_open || is_in_use(store))
                 return;
         for (struct map_node *node = map_next(&store->records, NULL); node != NULL; node = map_next(&store->records, NULL)) {
                 struct image_record *record = CONTAINER_OF(node, struct image_record, node);
