@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -155,6 +156,20 @@ int files_each(int at, const char *name, int (*fn)(const char *entry, void *data
                         return r;
         }
         return 0;
+}
+
+int files_lock(int at, const char *name, uint32_t patience_ms)
+{
+        CLEANUP_CLOSE int fd = openat(at, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+        if (fd < 0)
+                return -errno;
+        for (uint32_t waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += 10) {
+                if (errno != EWOULDBLOCK || waited >= patience_ms)
+                        return -errno;
+                usleep(10000);
+        }
+        return TAKE_FD(fd);
 }
 
 int files_disk(const char *path, uint32_t *ret_percent, uint64_t *ret_free)

@@ -18,5 +18,8 @@ int files_make_dirs(const char *path, mode_t mode) MUST_CHECK;
 int files_write(int at, const char *name, const void *data, size_t len, mode_t mode, bool durable) MUST_CHECK;
 /* Calls `fn` for every entry but "." and ".."; stops at its first non-zero, and returns that. */
 int files_each(int at, const char *name, int (*fn)(const char *entry, void *data), void *data) MUST_CHECK;
+/* Makes and locks a file for this process: its descriptor, or -EWOULDBLOCK when another has it and keeps it for `patience_ms`. A process that
+ * was killed may have it a moment longer: a child that it was just starting shares it until it executes its program. */
+int files_lock(int at, const char *name, uint32_t patience_ms) MUST_CHECK;
 /* Percent of the file system that users may fill which is in use, and bytes that they can still write. */
 int files_disk(const char *path, uint32_t *ret_percent, uint64_t *ret_free) MUST_CHECK;

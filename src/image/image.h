@@ -129,7 +129,7 @@ void image_pull_cancel(struct image_pull *pull);
 
 /* The image under `name` or under an id or digest, with a reference for the caller, or NULL. Never asks a registry. */
 struct image *image_store_find(struct image_store *store, const char *name);
-/* Gives the image a further name. */
+/* Gives the image a further name. An import is a pull of "oci:…" or "docker-archive:…", and then this. */
 void image_store_tag(struct image_store *store, struct image *image, const char *name);
 /* Takes a name away; the image goes with its last name when nobody uses it. -ENOENT. */
 int image_store_untag(struct image_store *store, const char *name);

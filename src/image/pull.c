@@ -221,6 +221,17 @@ static void on_pause_over(uv_timer_t *timer)
                 start_attempt(job);
 }
 
+/* Whether everyone who waits takes what is here: then nobody should wait longer for a registry that does not answer. */
+static bool all_have_a_copy(const struct image_job *job)
+{
+        if (image_store_lookup(job->store, job->reference.canonical) == NULL)
+                return false;
+        list_for_each (pull, (struct list *)(uintptr_t)&job->pulls, struct image_pull, link_)
+                if (pull->behavior != IMAGE_PULL_DEFAULT)
+                        return false;
+        return true;
+}
+
 void image_job_fail(struct image_job *job, int r, bool retry)
 {
         uint64_t pause = PAUSE_MS;
@@ -229,7 +240,7 @@ void image_job_fail(struct image_job *job, int r, bool retry)
                 r = -ECANCELED;
         if (r == -ENOSPC)
                 image_store_reclaim(job->store, UINT64_C(1) << 30);
-        if (r == -ECANCELED || !retry || job->attempts >= ATTEMPTS || job->timed_out) {
+        if (r == -ECANCELED || !retry || job->attempts >= ATTEMPTS || job->timed_out || all_have_a_copy(job)) {
                 image_job_finish(job, r);
                 return;
         }

@@ -3,15 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/strutil.h"
 #include "image/files.h"
 #include "image/store_internal.h"
+
+#define LOCK_PATIENCE_MS 1000
 
 static const char *const behavior_words[IMAGE_PULL_BEHAVIOR_MAX] = {"default", "always", "once", "prefer-cached"};
 
@@ -349,20 +351,53 @@ static int open_dirs(struct image_store *store, struct error *error)
                 store->dir_fd = open(store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 r = store->dir_fd < 0 ? -errno : 0;
         }
-        /* What was half done when the last process ended is of no use. */
-        if (r == 0)
-                store->lock_fd = openat(store->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (r == 0 && (store->lock_fd < 0 || flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0)) {
-                if (errno == EWOULDBLOCK)
-                        return error_set(error, EBUSY, "another process has the image store %s: end it, or give this one another directory",
-                                         store->dir);
-                r = -errno;
+        if (r == 0) {
+                store->lock_fd = files_lock(store->dir_fd, "lock", LOCK_PATIENCE_MS);
+                r = MIN(store->lock_fd, 0);
         }
-        if (r == 0)
-                r = files_remove(store->dir_fd, "staging");
+        if (r == -EWOULDBLOCK)
+                return error_set(error, EBUSY, "another process has the image store %s: end it, or give this one another directory",
+                                 store->dir);
+        /* What was half done when the last process ended is of no use; it may be large, and is deleted in the background. */
+        if (r == 0) {
+                CLEANUP_FREE char *old = xprintf("old-%lld", (long long)image_now_ms());
+
+                r = renameat(store->dir_fd, "staging", store->dir_fd, old) < 0 && errno != ENOENT ? -errno : 0;
+        }
         for (size_t i = 0; r == 0 && i < ARRAY_SIZE(folders); i++)
                 r = mkdirat(store->dir_fd, folders[i], 0700) < 0 && errno != EEXIST ? -errno : 0;
         return r < 0 ? error_set(error, -r, "cannot open the image store %s: %s", store->dir, strerror(-r)) : 0;
+}
+
+/* ---- what the last process left ---- */
+
+static int remove_old(const char *entry, void *data)
+{
+        struct image_store *store = data;
+
+        if (str_starts_with(entry, "old-") && files_remove(store->dir_fd, entry) < 0)
+                log_warn("cannot remove the rest of an unfinished pull: the next start tries again", LOG_S("entry", entry));
+        return 0;
+}
+
+static void sweep(struct image_work *work)
+{
+        (void)(files_each(work->store->dir_fd, ".", remove_old, work->store) < 0);
+}
+
+static void swept(struct image_work *work, int status)
+{
+        (void)status;
+        free(work);
+}
+
+static void start_sweep(struct image_store *store)
+{
+        struct image_work *work = xalloc(sizeof(*work));
+
+        work->work = sweep;
+        work->after = swept;
+        image_work_start(store, work);
 }
 
 int image_store_new(const struct image_store_options *options, struct image_store **ret, struct error *error)
@@ -398,6 +433,7 @@ int image_store_new(const struct image_store_options *options, struct image_stor
                 return r;
         }
         image_gc_start(store, options->gc_interval_s != 0 ? options->gc_interval_s : 1800);
+        start_sweep(store);
         *ret = store;
         return 0;
 }

@@ -177,7 +177,6 @@ static int write_devices(const struct cgroups *cgroups, const char *path, const 
 int cgroup_container_prepare(const struct cgroups *cgroups, const char *path, const struct oci_spec_resources *resources,
                              struct error *error)
 {
-        bool made = false;
         char dir[PATH_MAX];
         int r;
 
@@ -185,14 +184,9 @@ int cgroup_container_prepare(const struct cgroups *cgroups, const char *path, co
                 return 0;
         for (uint32_t i = 0; i < cgroups->n; i++) {
                 snprintf(dir, sizeof(dir), "%s%s", cgroups->mounts[i].path, path);
-                if (mkdir(dir, 0755) == 0)
-                        made = true;
-                else if (errno != EEXIST)
+                if (mkdir(dir, 0755) < 0 && errno != EEXIST)
                         return error_set(error, errno, "cannot make the control group %s: %s", dir, strerror(errno));
         }
-        /* A container that starts again has its limits. */
-        if (!made)
-                return 0;
         r = write_limits(cgroups, path, resources, error);
         return r < 0 ? r : write_devices(cgroups, path, resources, error);
 }

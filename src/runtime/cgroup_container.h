@@ -20,7 +20,7 @@ int cgroup_parent_prepare(const struct cgroups *cgroups, const char *parent, str
 /* The group that conmon processes live in, outside of the agent's own: "PARENT/+conmon". */
 const char *cgroup_monitors_path(const char *parent, struct arena *arena);
 
-/* Version 1: makes the container's groups and writes its limits and device rules, unless they are there. Version 2: nothing. */
+/* Version 1: makes the container's groups and writes its limits and device rules. Version 2: nothing. */
 int cgroup_container_prepare(const struct cgroups *cgroups, const char *path, const struct oci_spec_resources *resources,
                              struct error *error) MUST_CHECK;
 /* NULL-terminated: the `tasks` files into which a process writes "0" to be in `path`. Empty with version 2. */

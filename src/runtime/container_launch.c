@@ -415,6 +415,8 @@ static int launch(struct start *start)
         struct runtime_container *container = start->container;
         int r;
 
+        /* Where /run outlives a reboot crun may know the name from an earlier life. */
+        container_delete_crun_state(container);
         r = make_dirs(start);
         if (r == 0 && container->restarting) {
                 r = clean_for_restart(start);

@@ -5,7 +5,6 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -24,6 +23,7 @@
 
 #define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/podman:/usr/lib/podman"
 #define MAX_STARTING 16
+#define LOCK_PATIENCE_MS 1000
 
 extern char **environ;
 
@@ -258,9 +258,11 @@ static int open_dirs(struct runtime *runtime, const struct runtime_options *opti
                 runtime->dir_fd = open(runtime->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 r = runtime->dir_fd < 0 ? -errno : 0;
         }
-        if (r == 0)
-                runtime->lock_fd = openat(runtime->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        if (r == 0 && runtime->lock_fd >= 0 && flock(runtime->lock_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        if (r == 0) {
+                runtime->lock_fd = files_lock(runtime->dir_fd, "lock", LOCK_PATIENCE_MS);
+                r = MIN(runtime->lock_fd, 0);
+        }
+        if (r == -EWOULDBLOCK)
                 return error_set(error, EBUSY, "another agent runs the containers in %s: end it, or give this one another directory",
                                  runtime->dir);
         return r < 0 ? error_set(error, -r, "cannot open the directory of containers %s: %s", runtime->dir, strerror(-r)) : 0;

@@ -627,6 +627,103 @@ static void test_registry_failures(void **state)
         assert_int_equal(entries_of(place, "staging"), 0);
 }
 
+/* A name of a registry that does not exist, answered by a mirror. */
+static void test_mirror(void **state)
+{
+        struct place *place = *state;
+        char digest[DIGEST_TEXT_MAX];
+        CLEANUP_FREE char *location = NULL;
+        struct waiter w;
+
+        start_registry(place, false);
+        write_image(place, "web", "mirrored", digest);
+        push(place, "oci", "hub/team/web:1");
+        location = xprintf("127.0.0.1:%u/hub", place->port);
+        close_store(place);
+        open_store(place, &(struct image_store_options){STORE_OPTIONS(place),
+                                                        .mirrors = &(struct image_mirror){"registry.invalid", location}, .n_mirrors = 1});
+        w = pull(place, "registry.invalid/team/web:1", IMAGE_PULL_DEFAULT);
+        assert_int_equal(w.status, 0);
+        assert_string_equal(w.image->digest, digest);
+        check_file(w.image, 1, "etc/top", "mirrored");
+        image_unref(w.image);
+}
+
+/* A disk that is too small: the reason says so, and the space is free again at once. */
+static void test_disk_full(void **state)
+{
+        struct place *place = *state;
+        CLEANUP_FREE char *text = xalloc(3 << 20), *mount_command = NULL, *umount_command = NULL, *small = NULL;
+        char name[160], digest[DIGEST_TEXT_MAX];
+        uint64_t bytes_free;
+        uint32_t percent;
+        struct waiter w;
+
+        if (geteuid() != 0)
+                skip();
+        memset(text, 'x', (3 << 20) - 1);
+        write_image(place, "web", text, digest);
+        close_store(place);
+        small = xprintf("%s/small", place->dir);
+        mount_command = xprintf("mkdir %s && mount -t tmpfs -o size=2m tmpfs %s", small, small);
+        umount_command = xprintf("umount %s", small);
+        if (system(mount_command) != 0)
+                skip();
+        open_store(place, &(struct image_store_options){.loop = &place->loop, .dir = small});
+        w = pull(place, layout_name(place, name), IMAGE_PULL_DEFAULT);
+        assert_int_equal(w.status, -ENOSPC);
+        assert_string_equal(w.error.code, "CannotPullContainerError");
+        assert_non_null(strstr(w.error.message, "no space left"));
+        close_store(place);
+        assert_int_equal(files_disk(small, &percent, &bytes_free), 0);
+        assert_true(bytes_free > 1800 << 10);
+        run(umount_command);
+        open_store(place, &(struct image_store_options){STORE_OPTIONS(place)});
+}
+
+/* Two images that share a layer, pulled at the same time: it is fetched and unpacked once, by one of them. */
+static void test_shared_at_once(void **state)
+{
+        struct place *place = *state;
+        char first[DIGEST_TEXT_MAX], second[DIGEST_TEXT_MAX];
+        CLEANUP_FREE char *one = NULL, *two = NULL;
+        struct waiter a, b;
+
+        start_registry(place, false);
+        write_image(place, "web", "one", first);
+        push(place, "oci", "team/one:1");
+        write_image(place, "web", "two", second);
+        push(place, "oci", "team/two:1");
+        one = xprintf("127.0.0.1:%u/team/one:1", place->port);
+        two = xprintf("127.0.0.1:%u/team/two:1", place->port);
+        start(place, &a, one, IMAGE_PULL_DEFAULT);
+        start(place, &b, two, IMAGE_PULL_DEFAULT);
+        finish(&a);
+        finish(&b);
+        assert_int_equal(a.status, 0);
+        assert_int_equal(b.status, 0);
+        assert_string_equal(a.image->layers[0], b.image->layers[0]);
+        check_file(a.image, 1, "etc/top", "one");
+        check_file(b.image, 1, "etc/top", "two");
+        image_unref(a.image);
+        image_unref(b.image);
+        /* The one that is fetching is given up: the other does it itself. */
+        assert_int_equal(image_store_untag(place->store, one), 0);
+        assert_int_equal(image_store_untag(place->store, two), 0);
+        start(place, &a, one, IMAGE_PULL_DEFAULT);
+        start(place, &b, two, IMAGE_PULL_DEFAULT);
+        for (int i = 0; i < 40; i++)
+                uv_run(&place->loop, UV_RUN_ONCE);
+        image_pull_cancel(&a.pull);
+        finish(&b);
+        assert_int_equal(b.status, 0);
+        check_file(b.image, 0, "etc/base", "the base");
+        image_unref(b.image);
+        close_store(place);
+        assert_int_equal(entries_of(place, "staging"), 0);
+        open_store(place, &(struct image_store_options){STORE_OPTIONS(place)});
+}
+
 /* A "registry" that takes connections and never says a word must not hold up other pulls, nor its own for ever. */
 static void test_hanging_registry(void **state)
 {
@@ -683,6 +780,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_reclaim, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_registry, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_registry_failures, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_mirror, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_shared_at_once, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_disk_full, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_hanging_registry, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_archive, set_up, tear_down),
         };

@@ -852,6 +852,90 @@ static void test_log_rotation(void **state)
         remove_box(&box);
 }
 
+/* An agent of its own, killed after `milliseconds` in the middle of starting, stopping and removing. */
+static _Noreturn void be_killed(void)
+{
+        static struct box boxes[6];
+        struct runtime_container_spec spec;
+        char ids[6][16];
+
+        uv_loop_init(&place->loop);
+        open_runtime();
+        for (int i = 0; i < 6; i++) {
+                snprintf(ids[i], sizeof(ids[i]), "doomed%d", i);
+                spec = spec_of(ids[i], "trap 'exit 0' TERM; echo up; while true; do sleep 0.05; done");
+                spec.stop_signal = "TERM";
+                if (runtime_start(place->runtime, &spec, NULL, NULL, &boxes[i].container, NULL) < 0)
+                        _exit(1);
+        }
+        for (int64_t end = now_ms() + 40; now_ms() < end;)
+                uv_run(&place->loop, UV_RUN_NOWAIT);
+        runtime_stop(boxes[0].container, 1000);
+        runtime_remove(boxes[1].container, NULL, NULL);
+        for (;;)
+                uv_run(&place->loop, UV_RUN_NOWAIT);
+}
+
+static void check_one(struct runtime_container *container)
+{
+        const struct runtime_exit *ended = runtime_container_exit(container);
+
+        if (ended == NULL) {
+                assert_int_equal(runtime_container_state(container), RUNTIME_RUNNING);
+                assert_int_equal(kill(runtime_container_pid(container), 0), 0);
+                return;
+        }
+        /* Stopped by request, in the middle of being removed, or never let go. */
+        if (ended->cause != RUNTIME_NEVER_STARTED && !str_eq(runtime_container_id(container), "doomed0") &&
+            !str_eq(runtime_container_id(container), "doomed1"))
+                fail_msg("%s ended by itself, cause %d code %d", runtime_container_id(container), ended->cause, ended->exit_code);
+}
+
+static void test_killed_at_any_time(void **state)
+{
+        int running = 0, stopped = 0;
+
+        (void)state;
+        runtime_free(place->runtime);
+        uv_run(&place->loop, UV_RUN_DEFAULT);
+        for (int round = 0; round < 12; round++) {
+                struct runtime_container *container;
+                pid_t pid = fork();
+                int left = 0;
+
+                if (pid == 0)
+                        be_killed();
+                usleep((useconds_t)(8000 * (round + 1)));
+                kill(pid, SIGKILL);
+                waitpid(pid, NULL, 0);
+                open_runtime();
+                for (container = runtime_next(place->runtime, NULL); container != NULL;
+                     container = runtime_next(place->runtime, container)) {
+                        check_one(container);
+                        running += runtime_container_state(container) == RUNTIME_RUNNING;
+                        stopped += runtime_container_state(container) == RUNTIME_STOPPED;
+                }
+                while ((container = runtime_next(place->runtime, NULL)) != NULL) {
+                        int removed = 0;
+
+                        left++;
+                        runtime_remove(container, on_removed, &removed);
+                        WAIT(removed, 1);
+                }
+                assert_true(left <= 6);
+                for (int i = 0; i < 6; i++) {
+                        char id[16];
+
+                        snprintf(id, sizeof(id), "doomed%d", i);
+                        assert_false(cgroup_exists("task1", id));
+                }
+                runtime_free(place->runtime);
+                uv_run(&place->loop, UV_RUN_DEFAULT);
+        }
+        print_message("   %d found running, %d stopped\n", running, stopped);
+        open_runtime();
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, free_arena)
 
 int main(void)
@@ -874,6 +958,7 @@ int main(void)
                 TEST(test_stats),
                 TEST(test_adoption),
                 TEST(test_log_rotation),
+                TEST(test_killed_at_any_time),
         };
 
         signal(SIGPIPE, SIG_IGN);
