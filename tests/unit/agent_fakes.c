@@ -381,18 +381,34 @@ const char *vpc_resolv_conf(void)
         return NULL;
 }
 
-static void op_done(void *owner, void *extra)
-{
-        struct vpc_op *op = owner;
+/* Outlives its op, which is gone after a cancel. */
+struct vpc_job {
+        struct vpc_op *op; /* NULL: cancelled */
+};
 
-        if (op->job_ == NULL)
+static void job_done(void *owner, void *extra)
+{
+        struct vpc_job *job = owner;
+        struct vpc_op *op = job->op;
+
+        free(job);
+        if (op == NULL)
                 return;
         op->job_ = NULL;
         op->done(op, 0, NULL);
 }
 
+static void op_start(struct vpc *vpc, struct vpc_op *op)
+{
+        op->job_ = xalloc(sizeof(*op->job_));
+        op->job_->op = op;
+        later(vpc->loop, job_done, op->job_, NULL);
+}
+
 void vpc_op_cancel(struct vpc_op *op)
 {
+        if (op->job_ != NULL)
+                op->job_->op = NULL;
         op->job_ = NULL;
 }
 
@@ -410,17 +426,14 @@ void vpc_sandbox_create(struct vpc *vpc, const struct vpc_sandbox_spec *spec, st
                 s->n_ports = i + 1;
         }
         list_push(&sandboxes, &s->link);
-        op->job_ = (struct vpc_job *)op;
-        later(vpc->loop, op_done, op, NULL);
+        op_start(vpc, op);
 }
 
 void vpc_sandbox_destroy(struct vpc_sandbox *s, struct vpc_op *op)
 {
         list_remove(&s->link);
-        if (op != NULL) {
-                op->job_ = (struct vpc_job *)op;
-                later(s->vpc->loop, op_done, op, NULL);
-        }
+        if (op != NULL)
+                op_start(s->vpc, op);
         free(s->id);
         free(s);
 }
