@@ -162,6 +162,23 @@ static void on_accepted(struct engine_task *task, void *data)
         keeper_touch(&a->keeper, task);
 }
 
+static bool logs_are_shipped(const struct engine_task *task, void *data)
+{
+        (void)data;
+        for (uint32_t i = 0; i < task->n_containers; i++) {
+                if (!log_ship_is_done(&task->containers[i]))
+                        return false;
+        }
+        return true;
+}
+
+static void on_log_finished(struct engine_container *c, void *data)
+{
+        struct agent *a = data;
+
+        reporter_touch(&a->reporter, c->task);
+}
+
 static void on_health(struct engine_task *task, void *data)
 {
         struct agent *a = data;
@@ -268,13 +285,16 @@ static void connect_parts(struct agent *a)
                                                  .client = &a->client,
                                                  .timers = &a->timers,
                                                  .keeper = &a->keeper,
-                                                 .cluster = a->options.cluster};
+                                                 .cluster = a->options.cluster,
+                                                 .finished = on_log_finished,
+                                                 .data = a};
 
         keeper_init(&a->keeper, a->state, &a->timers, a->env);
         a->keeper.stored = on_stored;
         a->keeper.data = a;
         reporter_init(&a->reporter, &a->client, &a->timers, a->env);
         a->reporter.accepted = on_accepted;
+        a->reporter.may_end = logs_are_shipped;
         a->reporter.data = a;
         registration_init(&a->registration, &a->client, &a->options, &a->timers, a->env);
         a->registration.on_registered = on_registered;

@@ -119,6 +119,7 @@ static void accepted(struct shipping *s)
         backoff_reset(&s->backoff);
         shipping_keep_position(s, &position);
         shipping_read(s); /* it may have stopped because too much was waiting */
+        shipping_check(s);
 }
 
 static void on_put(struct aws_call *call, const struct aws_answer *answer)
@@ -181,8 +182,11 @@ static void send_fires(struct timer *timer)
 
 void awslogs_pump(struct shipping *s)
 {
-        if (s->options.driver != LOG_DRIVER_AWSLOGS || s->batch.n == 0 || aws_call_is_busy(&s->call) || timer_is_set(&s->send_timer))
-                return;
         bool now = s->ended || log_batch_is_full(&s->batch);
+
+        if (s->options.driver != LOG_DRIVER_AWSLOGS || s->batch.n == 0 || aws_call_is_busy(&s->call))
+                return;
+        if (timer_is_set(&s->send_timer) && (!now || s->backoff.next_ms > 0))
+                return;
         timers_set(s->shipper->o.timers, &s->send_timer, now ? 0 : SEND_DELAY_MS, send_fires);
 }

@@ -27,6 +27,7 @@ struct shipping {
         bool written;   /* since the read under way began */
         bool ended;     /* the container has ended: nothing is written any more */
         bool at_eof;    /* everything was read */
+        bool told;      /* the owner, that everything was shipped */
         uint32_t quiet; /* reads in a row without a line */
         struct timer poll_timer, send_timer;
         int journal_fd; /* -1: none */
@@ -45,6 +46,8 @@ struct shipping *shipping_of(const struct engine_container *c);
 int shipping_new(struct log_shipper *shipper, struct engine_container *c, struct shipping **ret, struct error *error) MUST_CHECK;
 /* Reads on, now or after the read under way. */
 void shipping_read(struct shipping *s);
+/* Tells the owner when all is shipped. */
+void shipping_check(struct shipping *s);
 void shipping_keep_position(struct shipping *s, const struct log_position *position);
 
 /* Makes the stream (and, if wanted, the group), then tells open_done. */

@@ -161,6 +161,17 @@ static void on_read(uv_work_t *work, int status)
         else if (!s->at_eof)
                 arm_poll(s, s->ended ? 0 : POLL_MS);
         awslogs_pump(s);
+        shipping_check(s);
+}
+
+void shipping_check(struct shipping *s)
+{
+        const struct log_shipper_options *o = &s->shipper->o;
+
+        if (s->told || o->finished == NULL || !log_ship_is_done(s->c))
+                return;
+        s->told = true;
+        o->finished(s->c, o->data);
 }
 
 void shipping_read(struct shipping *s)

@@ -21,6 +21,9 @@ struct log_shipper_options {
         struct timers *timers;
         struct keeper *keeper;
         const char *cluster;
+        /* The last line of a container that has ended was shipped. May be NULL. */
+        void (*finished)(struct engine_container *c, void *data);
+        void *data;
 };
 
 struct log_shipper *log_shipper_new(const struct log_shipper_options *options);

@@ -138,6 +138,18 @@ static struct reporting *reporting_of(struct reporter *reporter, struct engine_t
         return r;
 }
 
+/* The end waits a little for the logs. */
+static bool is_held(struct reporting *r)
+{
+        struct reporter *reporter = r->reporter;
+        int64_t left = r->task->stopped_ms + REPORT_HOLD_MS - env_now_ms(reporter->env);
+
+        if (reporter->may_end == NULL || left <= 0 || left > REPORT_HOLD_MS || reporter->may_end(r->task, reporter->data))
+                return false;
+        timers_set(reporter->timers, &r->timer, left, timer_fires);
+        return true;
+}
+
 void reporter_touch(struct reporter *reporter, struct engine_task *task)
 {
         struct arena arena CLEANUP_ARENA = {0};
@@ -151,6 +163,8 @@ void reporter_touch(struct reporter *reporter, struct engine_task *task)
                 return;
         if (r->backoff.next_ms > 0)
                 return; /* waits for another try, which will say all */
+        if (stage == REPORT_STOPPED && is_held(r))
+                return;
         if (urgent)
                 queue(r);
         else if (!timer_is_set(&r->timer) && list_empty(&r->link))

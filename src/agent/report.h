@@ -13,6 +13,7 @@
 #include "agent/timers.h"
 
 #define REPORT_PARALLEL 10
+#define REPORT_HOLD_MS 250
 
 struct reporter {
         const struct aws_client *client;
@@ -24,6 +25,11 @@ struct reporter {
         uint32_t active;
         bool open;   /* registered: calls can be made */
         bool closed; /* ending: nothing new is sent */
+        /*
+         * Whether a task's end may be told: false while the last lines of its logs are on their way, so that who waits for STOPPED
+         * finds them. Asked again at the next touch; after REPORT_HOLD_MS the end is told in any case. May be NULL.
+         */
+        bool (*may_end)(const struct engine_task *task, void *data);
         /* The server has accepted something. May be NULL. */
         void (*accepted)(struct engine_task *task, void *data);
         void *data;
