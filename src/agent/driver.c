@@ -132,8 +132,13 @@ static void on_sandbox(struct vpc_op *op, int status, const struct error *error)
                 create_part_done(dr, NULL);
                 return;
         }
-        (void)error_api(&named, status == -EADDRINUSE ? "CannotStartContainerError" : "ContainerNetworkingError", "%s",
-                        error != NULL && error->message[0] != '\0' ? error->message : strerror(-status));
+        const char *why = error != NULL && error->message[0] != '\0' ? error->message : strerror(-status);
+        /* The same number stands for a range of addresses or ports that is used up. */
+        bool full = strstr(why, strerror(ENOSPC)) != NULL;
+        (void)error_api(&named, status == -EADDRINUSE ? "CannotStartContainerError" : "ContainerNetworkingError", "%s%s", why,
+                        full ? "; free space on the node's disk, then run the task again" : "");
+        if (full)
+                dr->d->no_space(dr->d->data);
         create_part_done(dr, &named);
 }
 

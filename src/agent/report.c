@@ -157,7 +157,10 @@ void reporter_touch(struct reporter *reporter, struct engine_task *task)
         enum report_stage stage;
         bool urgent = false;
 
-        if (!task->durable || reporter->closed || aws_call_is_busy(&r->call))
+        /* What is not on the disk yet could be forgotten in a crash and start again; but not after the server heard of its end. */
+        if (!task->durable && engine_task_stage(task) != REPORT_STOPPED)
+                return;
+        if (reporter->closed || aws_call_is_busy(&r->call))
                 return;
         if (report_make(task, "", &arena, &stage, &urgent) == NULL)
                 return;
