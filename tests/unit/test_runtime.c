@@ -98,6 +98,16 @@ static void on_exited(struct runtime_container *container, const struct runtime_
 
 static const struct runtime_events events = {.started = on_started, .exited = on_exited};
 
+static const char *runtime_boot_id(void)
+{
+        static char id[64];
+        CLEANUP_BUF struct buf text = {0};
+
+        assert_int_equal(buf_read_file(&text, "/proc/sys/kernel/random/boot_id", 64), 0);
+        snprintf(id, sizeof(id), "%.*s", (int)strcspn(text.data, "\n"), text.data);
+        return id;
+}
+
 static void on_removed(void *data)
 {
         *(int *)data = 1;
@@ -826,6 +836,43 @@ static void test_adoption(void **state)
         remove_box(&box);
 }
 
+/* As after a power cut: nothing runs, and what state.json says is of another boot. */
+static void test_reboot(void **state)
+{
+        struct runtime_container_spec spec = spec_of("c16", "sleep 1000");
+        CLEANUP_FREE char *path = xprintf("%s/c16/state.json", place->runtime_dir);
+        CLEANUP_BUF struct buf text = {0};
+        struct box box;
+        char *boot;
+        int32_t pid;
+
+        (void)state;
+        start(&box, &spec);
+        pid = runtime_container_pid(box.container);
+        runtime_free(place->runtime);
+        uv_run(&place->loop, UV_RUN_DEFAULT);
+        assert_int_equal(buf_read_file(&text, path, 1 << 20), 0);
+        boot = strstr(text.data, runtime_boot_id());
+        assert_non_null(boot);
+        boot[0] = boot[0] == '0' ? '1' : '0';
+        assert_int_equal(files_write(AT_FDCWD, path, text.data, text.len, 0600, false), 0);
+        kill(pid, SIGKILL);
+        usleep(200000);
+        {
+                CLEANUP_FREE char *exit_file = xprintf("%s/c16/exit", place->runtime_dir);
+
+                (void)unlink(exit_file);
+        }
+        open_runtime();
+        box = (struct box){.container = runtime_find(place->runtime, "c16")};
+        assert_non_null(box.container);
+        runtime_container_adopt(box.container, &events, &box);
+        WAIT(box.exited, 1);
+        assert_int_equal(box.exit.cause, RUNTIME_REBOOTED);
+        assert_false(box.exit.has_exit_code);
+        remove_box(&box);
+}
+
 static void test_log_rotation(void **state)
 {
         struct runtime_container_spec spec =
@@ -957,6 +1004,7 @@ int main(void)
                 TEST(test_many_at_once),
                 TEST(test_stats),
                 TEST(test_adoption),
+                TEST(test_reboot),
                 TEST(test_log_rotation),
                 TEST(test_killed_at_any_time),
         };
