@@ -1,33 +1,58 @@
 #!/usr/bin/env bash
 # Installs every package that building, running and testing Gantry needs, on Debian 12. Does nothing when all are there.
+#
+#   tools/setup.sh            install what is missing (asks sudo if you are not root)
+#   tools/setup.sh --list     only print the names
 set -euo pipefail
 
-build=(
+packages=(
+  # The build. meson runs on Debian's python3, which also makes the tables from api/*.idl.
   gcc libc6-dev make meson ninja-build pkg-config python3
-  libuv1-dev libhttp-parser-dev libwslay-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libarchive-dev libseccomp-dev
-  libnl-3-dev libnl-route-3-dev libnftables-dev
-)
-run=(
-  crun conmon skopeo nftables iproute2 ca-certificates catatonit
-)
-demo=(
-  busybox-static awscli
-)
-test=(
-  libcmocka-dev libjansson-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck git
-  python3-boto3 python3-requests docker-registry attr curl wrk
+  libuv1-dev               # event loop
+  libhttp-parser-dev       # HTTP/1.1
+  libwslay-dev             # websocket frames
+  libssl-dev               # TLS, hashes
+  libcurl4-openssl-dev     # calls to other servers
+  libsqlite3-dev           # the store
+  libarchive-dev           # layers of images
+  libseccomp-dev           # names of system calls in container profiles
+  libnl-route-3-dev        # network interfaces, addresses, routes
+  libnftables-dev          # published ports
+
+  # What a node runs.
+  crun conmon skopeo
+  catatonit                # init of containers that ask for one, and the pause process
+  nftables iproute2        # not called by the program; for the people who look after it, and its tests
+  ca-certificates          # registries
+
+  # `make run`: an image from nothing but busybox, the ordinary client, the first request.
+  busybox-static awscli curl
+
+  # `make test`.
+  libcmocka-dev            # unit tests
+  libjansson-dev           # a second opinion on JSON
+  clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck
+  git                      # says which files are the project's
+  python3-boto3            # the end-to-end tests' client
+  docker-registry          # a registry on loopback
+
+  # `make bench` and `make valgrind`.
+  wrk valgrind
 )
 
-packages=("${build[@]}" "${run[@]}" "${demo[@]}" "${test[@]}")
 if [ "${1:-}" = --list ]; then
   printf '%s\n' "${packages[@]}"
   exit 0
 fi
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "setup: this is not Debian: install what corresponds to the packages of \`tools/setup.sh --list\`" >&2
+  exit 0
+fi
 
+installed=$(dpkg-query -W -f '${Package} ${Status}\n' "${packages[@]}" 2>/dev/null | sed -n 's/ install ok installed$//p' || true)
 missing=()
 for package in "${packages[@]}"; do
-  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-  [ "$status" = "install ok installed" ] || missing+=("$package")
+  grep -qx "$package" <<<"$installed" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
@@ -37,16 +62,21 @@ if [ "$(id -u)" != 0 ]; then
   as_root=(sudo)
 fi
 echo "setup: installing ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
-# docker-registry and haproxy would start services on this machine; the tests start their own.
+
+# docker-registry would start a service on this machine, now and whenever it boots; the tests start their own.
 policy=/usr/sbin/policy-rc.d
 made_policy=
+remove_policy() { [ -z "$made_policy" ] || "${as_root[@]}" rm -f $policy; }
+trap remove_policy EXIT
 if [ ! -e $policy ]; then
+  made_policy=yes
   printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
   "${as_root[@]}" chmod +x $policy
-  made_policy=yes
 fi
-trap '[ -z "$made_policy" ] || "${as_root[@]}" rm -f $policy' EXIT
-"${as_root[@]}" apt-get update -qq
-"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+"${apt[@]}" update
+"${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
+case " ${missing[*]} " in
+*" docker-registry "*) "${as_root[@]}" update-rc.d docker-registry disable ;;
+esac
 echo "setup: done"
