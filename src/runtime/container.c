@@ -78,6 +78,7 @@ struct runtime_container *container_new(struct runtime *runtime, const char *id,
         container->id = arena_strdup(&container->arena, id);
         container->task_id = arena_strdup(&container->arena, task_id);
         container->dir = arena_printf(&container->arena, "%s/%s", runtime->dir, id);
+        container->bundle = arena_printf(&container->arena, "%s/bundles/%s", runtime->run_dir, id);
         container->cgroup = arena_printf(&container->arena, "%s/%s/%s", runtime->parent, task_id, id);
         container->first.fd = container->monitor.fd = container->sync_fd = container->report_fd = -1;
         list_init(&container->queue_link);

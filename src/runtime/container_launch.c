@@ -45,34 +45,48 @@ static int fail(struct start *start, int number, const char *what)
 
 /* ---- directory ---- */
 
+static int make_dir(struct start *start, const char *parent, const char *name, mode_t mode)
+{
+        const char *path = arena_printf(&start->arena, "%s%s", parent, name);
+
+        return mkdir(path, mode) < 0 && errno != EEXIST ? fail(start, errno, "make a directory") : 0;
+}
+
 static int make_dirs(struct start *start)
 {
-        static const char *const names[] = {"", "/rootfs", "/upper", "/work", "/volumes"};
-        struct runtime_container *container = start->container;
+        const struct runtime_container *container = start->container;
+        int r = make_dir(start, container->dir, "", 0700);
 
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-                const char *path = arena_printf(&start->arena, "%s%s", container->dir, names[i]);
+        if (r == 0)
+                r = make_dir(start, container->dir, "/upper", 0755);
+        if (r == 0)
+                r = make_dir(start, container->dir, "/work", 0700);
+        if (r == 0)
+                r = make_dir(start, container->bundle, "", 0700);
+        return r < 0 ? r : make_dir(start, container->bundle, "/rootfs", 0755);
+}
 
-                if (mkdir(path, i == 1 || i == 2 ? 0755 : 0700) < 0 && errno != EEXIST)
-                        return fail(start, errno, "make a directory");
-        }
-        return 0;
+static int remove_all(const char *dir, const char *const *names, size_t n)
+{
+        CLEANUP_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = fd < 0 ? -errno : 0;
+
+        for (size_t i = 0; r == 0 && i < n; i++)
+                r = files_remove(fd, names[i]);
+        return r;
 }
 
 /* What a first start left behind and a second one would stumble over. */
 static int clean_for_restart(struct start *start)
 {
-        static const char *const names[] = {"exit", "oom", "pidfile", "acknowledged", "attach", "ctl", "winsz", "work"};
-        struct runtime_container *container = start->container;
-        int fd = openat(container->runtime->dir_fd, container->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int r = fd < 0 ? -errno : 0;
-
         /* overlayfs refuses a work directory that was mounted "volatile": it cannot know that the machine has not crashed. We do. */
-        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++)
-                r = files_remove(fd, names[i]);
-        if (fd >= 0)
-                close(fd);
-        container_delete_crun_state(container);
+        static const char *const on_disk[] = {"exit", "oom", "acknowledged", "work"};
+        static const char *const in_bundle[] = {"pidfile", "attach", "ctl", "winsz", "oom"};
+        const struct runtime_container *container = start->container;
+        int r = remove_all(container->dir, on_disk, ARRAY_SIZE(on_disk));
+
+        if (r == 0)
+                r = remove_all(container->bundle, in_bundle, ARRAY_SIZE(in_bundle));
         return r < 0 ? fail(start, -r, "clean up after the last start") : 0;
 }
 
@@ -103,7 +117,7 @@ static int describe_overlay(struct start *start)
                                  container->n_layers, container->runtime->dir);
         start->launch.overlay_options = arena_strdup(&start->arena, options.data);
         start->launch.overlay_dir = base > 0 ? arena_strndup(&start->arena, container->layers[0], base) : NULL;
-        start->launch.overlay_target = arena_printf(&start->arena, "%s/rootfs", container->dir);
+        start->launch.overlay_target = arena_printf(&start->arena, "%s/rootfs", container->bundle);
         return 0;
 }
 
@@ -169,7 +183,7 @@ static void add_runtime(struct start *start, struct arguments *args)
 {
         struct runtime *runtime = start->container->runtime;
         const char *crun = arena_printf(&start->arena, "/proc/self/fd/%d", CRUN_FD);
-        const char *root = arena_printf(&start->arena, "--root=%s", runtime->run_dir);
+        const char *root = arena_printf(&start->arena, "--root=%s", runtime->crun_root);
         const char *const *tasks = cgroup_tasks_files(&runtime->cgroups, start->container->cgroup, &start->arena);
 
         if (runtime->cgroups.version == 2) {
@@ -200,9 +214,9 @@ static void describe_monitor(struct start *start, struct arguments *args)
         add_pair(args, "--cid", container->id);
         add_pair(args, "--cuuid", container->id);
         add_pair(args, "--name", container->id);
-        add_pair(args, "--bundle", container->dir);
+        add_pair(args, "--bundle", container->bundle);
         add_pair(args, "--persist-dir", container->dir);
-        add_pair(args, "--container-pidfile", arena_printf(arena, "%s/pidfile", container->dir));
+        add_pair(args, "--container-pidfile", arena_printf(arena, "%s/pidfile", container->bundle));
         add_pair(args, "--log-path", container->log_none ? "none" : arena_printf(arena, "k8s-file:%s", container->log_path));
         if (!container->log_none)
                 add_pair(args, "--log-size-max", arena_printf(arena, "%lld", (long long)max * LOG_SAFETY));
@@ -245,6 +259,7 @@ static int fork_monitor(struct start *start)
         launch->envp = env;
         launch->tasks_files = runtime->monitor_tasks;
         launch->cgroup_fd = runtime->monitor_cgroup_fd;
+        launch->directory = start->container->bundle;
         launch->hide = runtime->cgroups.version == 1 && runtime->cgroups.hybrid ? runtime->cgroups.unified : NULL;
         for (int i = 0; i < 3; i++)
                 add_fd(launch, start->null_fd, i);
@@ -270,7 +285,7 @@ static int write_bundle(struct start *start, struct bundle_result *ret)
         struct runtime_container *container = start->container;
         struct runtime *runtime = container->runtime;
         const struct bundle_context context = {
-                .dir = container->dir,
+                .dir = container->bundle,
                 .rootfs = "rootfs",
                 .layers = container->layers,
                 .n_layers = container->n_layers,
@@ -338,7 +353,7 @@ static int prepare_source(struct start *start, const struct runtime_mount *mount
 /* The root file system as the launcher has mounted it, seen from here. */
 static int open_root(struct start *start)
 {
-        const char *path = arena_printf(&start->arena, "/proc/%d/root%s/rootfs", start->launch.pid, start->container->dir);
+        const char *path = arena_printf(&start->arena, "/proc/%d/root%s/rootfs", start->launch.pid, start->container->bundle);
 
         start->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return start->root < 0 ? error_set(start->error, errno, "cannot open the container's root file system: %s", strerror(errno)) : 0;
@@ -417,12 +432,9 @@ static int launch(struct start *start)
 
         /* Where /run outlives a reboot crun may know the name from an earlier life. */
         container_delete_crun_state(container);
-        r = make_dirs(start);
-        if (r == 0 && container->restarting) {
-                r = clean_for_restart(start);
-                if (r == 0)
-                        r = make_dirs(start);
-        }
+        r = container->restarting ? clean_for_restart(start) : 0;
+        if (r == 0)
+                r = make_dirs(start);
         if (r == 0)
                 r = describe_overlay(start);
         if (r == 0 && !container->restarting)

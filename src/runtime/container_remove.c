@@ -58,7 +58,7 @@ void container_end_processes(struct runtime_container *container)
 
 void container_delete_crun_state(const struct runtime_container *container)
 {
-        CLEANUP_FREE char *path = xprintf("%s/%s", container->runtime->run_dir, container->id);
+        CLEANUP_FREE char *path = xprintf("%s/%s", container->runtime->crun_root, container->id);
 
         (void)files_remove(AT_FDCWD, path);
 }
@@ -69,6 +69,9 @@ void container_delete(const struct runtime_container *container)
 
         container_delete_crun_state(container);
         r = cgroup_remove_patiently(&container->runtime->cgroups, container->cgroup);
+        k = files_remove(AT_FDCWD, container->bundle);
+        if (r == 0)
+                r = k;
         k = files_remove(container->runtime->dir_fd, container->id);
         if (r == 0)
                 r = k;

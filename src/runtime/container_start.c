@@ -113,7 +113,7 @@ static void explain(struct runtime_container *container, const char *message)
 /* One byte into the fifo that the created process waits at: what `crun start` does, without a process. */
 static int let_go(struct runtime_container *container)
 {
-        CLEANUP_FREE char *path = xprintf("%s/%s/exec.fifo", container->runtime->run_dir, container->id);
+        CLEANUP_FREE char *path = xprintf("%s/%s/exec.fifo", container->runtime->crun_root, container->id);
         CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 
         if (fd < 0)

@@ -208,9 +208,9 @@ static bool has_file(const struct runtime_container *container, const char *name
 /* The agent died between letting the process go and writing so down: crun's fifo is gone then. */
 static int32_t pid_of_unrecorded(const struct runtime_container *container)
 {
-        CLEANUP_FREE char *fifo = xprintf("%s/%s/exec.fifo", container->runtime->run_dir, container->id);
-        CLEANUP_FREE char *status = xprintf("%s/%s/status", container->runtime->run_dir, container->id);
-        CLEANUP_FREE char *pidfile = xprintf("%s/pidfile", container->dir);
+        CLEANUP_FREE char *fifo = xprintf("%s/%s/exec.fifo", container->runtime->crun_root, container->id);
+        CLEANUP_FREE char *status = xprintf("%s/%s/status", container->runtime->crun_root, container->id);
+        CLEANUP_FREE char *pidfile = xprintf("%s/pidfile", container->bundle);
         CLEANUP_BUF struct buf text = {0};
         int64_t pid;
 

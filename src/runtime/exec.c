@@ -25,7 +25,7 @@ struct runtime_exec_job {
         struct runtime *runtime;
         struct runtime_exec *exec; /* NULL: nobody waits any more */
         struct arena arena;
-        const char *id, *dir, *cgroup;
+        const char *id, *bundle, *cgroup;
         struct string_list args;
         const char *process_file, *pid_file;
 
@@ -47,7 +47,7 @@ struct runtime_exec_job {
 static int write_process(struct runtime_exec_job *job)
 {
         CLEANUP_BUF struct buf text = {0}, out = {0};
-        const char *path = arena_printf(&job->arena, "%s/config.json", job->dir);
+        const char *path = arena_printf(&job->arena, "%s/config.json", job->bundle);
         const struct shape_limits trusted = {.skip_validation = true};
         struct oci_spec *config = NULL;
         int r;
@@ -72,7 +72,7 @@ static void describe(struct runtime_exec_job *job, struct launch *launch, const 
         size_t n = 0;
 
         argv[n++] = "crun";
-        argv[n++] = arena_printf(&job->arena, "--root=%s", runtime->run_dir);
+        argv[n++] = arena_printf(&job->arena, "--root=%s", runtime->crun_root);
         if (cgroups->version == 1)
                 argv[n++] = "--cgroup-manager=disabled";
         argv[n++] = "exec";
@@ -357,10 +357,10 @@ void runtime_exec_start(struct runtime_container *container, struct runtime_exec
         exec->job_ = job;
         job->out_fd = job->crun.fd = -1;
         job->id = arena_strdup(arena, container->id);
-        job->dir = arena_strdup(arena, container->dir);
+        job->bundle = arena_strdup(arena, container->bundle);
         job->cgroup = arena_strdup(arena, container->cgroup);
-        job->process_file = arena_printf(arena, "%s/exec-%llu.json", container->dir, (unsigned long long)++runtime->n_execs);
-        job->pid_file = arena_printf(arena, "%s/exec-%llu.pid", container->dir, (unsigned long long)runtime->n_execs);
+        job->process_file = arena_printf(arena, "%s/exec-%llu.json", container->bundle, (unsigned long long)++runtime->n_execs);
+        job->pid_file = arena_printf(arena, "%s/exec-%llu.pid", container->bundle, (unsigned long long)runtime->n_execs);
         job->timeout_ms = exec->timeout_ms;
         for (uint32_t i = 0; i < exec->args.n; i++)
                 string_list_push(arena, &job->args, arena_strdup(arena, exec->args.items[i]));

@@ -62,7 +62,7 @@ static int mount_overlay(const struct launch *launch)
                 return -1;
         if (mount("overlay", launch->overlay_target, "overlay", 0, launch->overlay_options) < 0)
                 return -1;
-        return chdir("/");
+        return 0;
 }
 
 static int arrange_fds(const struct launch *launch, int *report_fd)
@@ -110,7 +110,7 @@ static _Noreturn void run_child(const struct launch *launch, int report_fd)
         if (launch->hide != NULL && umount2(launch->hide, MNT_DETACH) < 0 && errno != EINVAL)
                 goto fail;
         stage = STAGE_OVERLAY;
-        if (mount_overlay(launch) < 0)
+        if (mount_overlay(launch) < 0 || chdir(launch->directory != NULL ? launch->directory : "/") < 0)
                 goto fail;
         stage = STAGE_FDS;
         if (arrange_fds(launch, &report_fd) < 0)

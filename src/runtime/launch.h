@@ -20,6 +20,7 @@ struct launch {
         int cgroup_fd;                         /* clone into this version 2 group; -1: none */
         const char *hide;                      /* unmount this; NULL: nothing */
 
+        const char *directory;       /* to run in; NULL: "/" */
         const char *overlay_target;  /* absolute; NULL: no overlay */
         const char *overlay_options; /* of mount(2), relative to overlay_dir */
         const char *overlay_dir;     /* where relative names start */

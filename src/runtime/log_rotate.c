@@ -18,7 +18,7 @@
 #define REOPEN "2 0 0\n" /* conmon's message to open its log anew */
 
 struct log_file {
-        const char *dir;
+        const char *dir, *bundle;
         int64_t max;
 };
 
@@ -33,7 +33,7 @@ static void rotate(const struct log_file *file)
 {
         CLEANUP_FREE char *log = xprintf("%s/log", file->dir);
         CLEANUP_FREE char *old = xprintf("%s/log.1", file->dir);
-        CLEANUP_FREE char *control = xprintf("%s/ctl", file->dir);
+        CLEANUP_FREE char *control = xprintf("%s/ctl", file->bundle);
         CLEANUP_CLOSE int fd = -1;
         struct stat st;
 
@@ -78,7 +78,8 @@ static void on_timer(uv_timer_t *timer)
 
                 if (container->state == RUNTIME_RUNNING && !container->removing && !container->log_none)
                         rotation->files[rotation->n++] =
-                                (struct log_file){arena_strdup(&rotation->arena, container->dir), container->log_max_bytes};
+                                (struct log_file){arena_strdup(&rotation->arena, container->dir),
+                                                  arena_strdup(&rotation->arena, container->bundle), container->log_max_bytes};
         }
         runtime->rotating = true;
         rotation->work.work = run_rotation;

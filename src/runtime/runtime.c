@@ -9,10 +9,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/capability.h>
+#include <linux/magic.h>
 
 #include "base/alloc.h"
 #include "base/strutil.h"
@@ -244,16 +246,57 @@ static uint64_t hash_of(const char *text)
         return hash;
 }
 
+static bool is_tmpfs(const char *path)
+{
+        struct statfs fs;
+
+        return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+/* /run, or where that is no tmpfs (machines without systemd) another one that nobody else can write to below our name. */
+static char *choose_run_dir(const char *dir)
+{
+        unsigned long long hash = (unsigned long long)hash_of(dir);
+
+        if (!is_tmpfs("/run") && is_tmpfs("/dev/shm"))
+                return xprintf("/dev/shm/gantry-%016llx", hash);
+        return xprintf("/run/gantry/%016llx", hash);
+}
+
+/* Somebody may have made it before us where everybody can. */
+static int check_owner(const char *path, struct error *error)
+{
+        struct stat st;
+
+        if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 022) == 0)
+                return 0;
+        return error_set(error, EPERM, "%s is not a directory of root's alone: remove it", path);
+}
+
+static int make_run_dir(struct runtime *runtime, const struct runtime_options *options, struct error *error)
+{
+        CLEANUP_FREE char *bundles = NULL;
+        int r;
+
+        runtime->run_dir = options->run_dir != NULL ? absolute(options->run_dir) : choose_run_dir(runtime->dir);
+        runtime->crun_root = xprintf("%s/crun", runtime->run_dir);
+        bundles = xprintf("%s/bundles", runtime->run_dir);
+        r = files_make_dirs(runtime->run_dir, 0700);
+        if (r == 0)
+                r = check_owner(runtime->run_dir, error);
+        if (r == 0)
+                r = files_make_dirs(runtime->crun_root, 0700);
+        return r < 0 ? r : files_make_dirs(bundles, 0700);
+}
+
 static int open_dirs(struct runtime *runtime, const struct runtime_options *options, struct error *error)
 {
         int r;
 
         runtime->dir = absolute(options->dir);
-        runtime->run_dir = options->run_dir != NULL ? absolute(options->run_dir)
-                                                    : xprintf("/run/gantry/%016llx", (unsigned long long)hash_of(runtime->dir));
         r = files_make_dirs(runtime->dir, 0700);
         if (r == 0)
-                r = files_make_dirs(runtime->run_dir, 0700);
+                r = make_run_dir(runtime, options, error);
         if (r == 0) {
                 runtime->dir_fd = open(runtime->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 r = runtime->dir_fd < 0 ? -errno : 0;
@@ -363,6 +406,7 @@ static void free_now(struct runtime *runtime)
         free(runtime->conmon);
         free(runtime->init);
         free(runtime->parent);
+        free(runtime->crun_root);
         free(runtime->run_dir);
         free(runtime->dir);
         free(runtime);

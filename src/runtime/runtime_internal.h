@@ -6,9 +6,10 @@
  * waits), and while conmon loads writes control groups, config.json and state.json; then it lets conmon go. conmon runs `crun create`
  * and tells the loop through a pipe; the loop writes one byte into crun's fifo, and the process runs.
  *
- * On the disk, DIR/<id>/:  state.json config.json hosts resolv.conf hostname rootfs/ upper/ work/ volumes/N log log.1
- *                          exit oom (conmon's) acknowledged, attach ctl winsz pidfile (conmon's)
- * On tmpfs, RUN_DIR/<id>/: crun's state
+ * On the disk, DIR/<id>/:           state.json upper/ work/ volumes/N log log.1 acknowledged, exit oom (conmon's)
+ * On tmpfs, RUN_DIR/bundles/<id>/:  config.json hosts resolv.conf hostname rootfs/, attach ctl winsz pidfile oom (conmon's)
+ *           RUN_DIR/crun/<id>/:     crun's state
+ * What no reboot has to survive is on tmpfs because making and deleting files is a large part of what a start costs on a disk.
  */
 #pragma once
 
@@ -24,7 +25,7 @@
 
 struct runtime {
         uv_loop_t *loop;
-        char *dir, *run_dir, *parent;
+        char *dir, *run_dir, *crun_root, *parent;
         char *crun, *conmon, *init; /* paths; init NULL: not installed */
         int crun_fd;                /* a sealed copy in memory */
         int dir_fd;
@@ -72,7 +73,7 @@ struct runtime_container {
         struct list queue_link;
         struct runtime *runtime;
         struct arena arena;
-        const char *id, *task_id, *dir, *log_path;
+        const char *id, *task_id, *dir, *bundle, *log_path;
         const char *cgroup;                        /* "/gantry/<task>/<id>" */
         const struct runtime_container_spec *spec; /* a copy; NULL when adopted */
         struct image *image;                       /* NULL: pause, or unknown after an adoption */

@@ -29,7 +29,7 @@
 #include "runtime/runtime.h"
 
 struct bench {
-        char dir[64], parent[48];
+        char dir[64], run_dir[64], parent[48];
         uv_loop_t loop;
         struct image_store *images;
         struct runtime *runtime;
@@ -183,11 +183,11 @@ static char *make_bundle(struct bench *bench)
         CLEANUP_FREE char *command = NULL;
 
         wait_for(bench, &bench->n_started, bench->n_started + 1);
-        command =
-                xprintf("mkdir -p %s && python3 -c \"import json,sys; c=json.load(open('%s/config.json')); c['process']['args']=['true']; "
-                        "c['root']['path']='%s'; c['mounts']=[m for m in c['mounts'] if m['type']!='bind']; "
-                        "c['linux']['cgroupsPath']='%s/bare'; json.dump(c, open('%s/config.json','w'))\"",
-                        bundle, runtime_container_dir(container), bench->image->layers[0], bench->parent, bundle);
+        command = xprintf("mkdir -p %s && python3 -c \"import json,sys; c=json.load(open('%s/bundles/model/config.json')); "
+                          "c['process']['args']=['true']; "
+                          "c['root']['path']='%s'; c['mounts']=[m for m in c['mounts'] if m['type']!='bind']; "
+                          "c['linux']['cgroupsPath']='%s/bare'; json.dump(c, open('%s/config.json','w'))\"",
+                          bundle, bench->run_dir, bench->image->layers[0], bench->parent, bundle);
         if (system(command) != 0)
                 exit(1);
         remove_and_wait(bench, container);
@@ -337,8 +337,10 @@ static void open_all(struct bench *bench)
 
         if (system(command) != 0 ||
             image_store_new(&(struct image_store_options){.loop = &bench->loop, .dir = images}, &bench->images, &error) < 0 ||
-            runtime_new(&(struct runtime_options){.loop = &bench->loop, .dir = containers, .cgroup_parent = bench->parent}, &bench->runtime,
-                        &error) < 0) {
+            runtime_new(
+                    &(struct runtime_options){
+                            .loop = &bench->loop, .dir = containers, .run_dir = bench->run_dir, .cgroup_parent = bench->parent},
+                    &bench->runtime, &error) < 0) {
                 fprintf(stderr, "%s\n", error.message);
                 exit(1);
         }
@@ -367,6 +369,7 @@ static void close_all(struct bench *bench)
                         perror(monitors);
         }
         (void)files_remove(AT_FDCWD, bench->dir);
+        (void)files_remove(AT_FDCWD, bench->run_dir);
 }
 
 int main(int argc, char **argv)
@@ -380,6 +383,8 @@ int main(int argc, char **argv)
         }
         if (mkdtemp(bench.dir) == NULL)
                 return 1;
+        snprintf(bench.run_dir, sizeof(bench.run_dir), "%s/bench_runtime.%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/run",
+                 getpid());
         snprintf(bench.parent, sizeof(bench.parent), "/gantry-bench-%d", getpid());
         uv_loop_init(&bench.loop);
         open_all(&bench);

@@ -28,7 +28,7 @@
 #define PATIENCE_MS 20000
 
 struct place {
-        char dir[64], images_dir[96], runtime_dir[96], parent[48];
+        char dir[64], images_dir[96], runtime_dir[96], run_dir[96], parent[48];
         uv_loop_t loop;
         struct image_store *images;
         struct runtime *runtime;
@@ -116,10 +116,12 @@ static void on_removed(void *data)
 static void open_runtime(void)
 {
         struct error error = {0};
-        int r = runtime_new(
-                &(struct runtime_options){
-                        .loop = &place->loop, .dir = place->runtime_dir, .cgroup_parent = place->parent, .images = place->images},
-                &place->runtime, &error);
+        int r = runtime_new(&(struct runtime_options){.loop = &place->loop,
+                                                      .dir = place->runtime_dir,
+                                                      .run_dir = place->run_dir,
+                                                      .cgroup_parent = place->parent,
+                                                      .images = place->images},
+                            &place->runtime, &error);
 
         if (r < 0)
                 print_error("%s\n", error.message);
@@ -157,6 +159,7 @@ static int set_up_all(void **state)
                 return -1;
         snprintf(place->images_dir, sizeof(place->images_dir), "%s/images", place->dir);
         snprintf(place->runtime_dir, sizeof(place->runtime_dir), "%s/containers", place->dir);
+        snprintf(place->run_dir, sizeof(place->run_dir), "%s/run", place->dir);
         snprintf(place->parent, sizeof(place->parent), "/gantry-test-%d", getpid());
         uv_loop_init(&place->loop);
         command = xprintf(
