@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include <linux/magic.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/strutil.h"
 #include "image/files.h"
 #include "runtime/capabilities.h"
@@ -246,6 +248,8 @@ static uint64_t hash_of(const char *text)
         return hash;
 }
 
+#define RUN_DIR "/run/gantry"
+
 static bool is_tmpfs(const char *path)
 {
         struct statfs fs;
@@ -253,27 +257,17 @@ static bool is_tmpfs(const char *path)
         return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
 }
 
-/* /run, or where that is no tmpfs (machines without systemd) another one that nobody else can write to below our name. */
+/* Where /run is on a disk (machines without systemd) ours is a file system of its own. /dev/shm would not do: containers with the
+ * host's ipc namespace can write there. */
 static char *choose_run_dir(const char *dir)
 {
-        unsigned long long hash = (unsigned long long)hash_of(dir);
-
-        if (!is_tmpfs("/run") && is_tmpfs("/dev/shm"))
-                return xprintf("/dev/shm/gantry-%016llx", hash);
-        return xprintf("/run/gantry/%016llx", hash);
+        if (files_make_dirs(RUN_DIR, 0700) == 0 && !is_tmpfs(RUN_DIR) &&
+            mount("gantry", RUN_DIR, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=20%") < 0)
+                log_warn("cannot mount a tmpfs: containers start more slowly", LOG_S("directory", RUN_DIR), LOG_ERRNO(-errno));
+        return xprintf(RUN_DIR "/%016llx", (unsigned long long)hash_of(dir));
 }
 
-/* Somebody may have made it before us where everybody can. */
-static int check_owner(const char *path, struct error *error)
-{
-        struct stat st;
-
-        if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 022) == 0)
-                return 0;
-        return error_set(error, EPERM, "%s is not a directory of root's alone: remove it", path);
-}
-
-static int make_run_dir(struct runtime *runtime, const struct runtime_options *options, struct error *error)
+static int make_run_dir(struct runtime *runtime, const struct runtime_options *options)
 {
         CLEANUP_FREE char *bundles = NULL;
         int r;
@@ -282,8 +276,6 @@ static int make_run_dir(struct runtime *runtime, const struct runtime_options *o
         runtime->crun_root = xprintf("%s/crun", runtime->run_dir);
         bundles = xprintf("%s/bundles", runtime->run_dir);
         r = files_make_dirs(runtime->run_dir, 0700);
-        if (r == 0)
-                r = check_owner(runtime->run_dir, error);
         if (r == 0)
                 r = files_make_dirs(runtime->crun_root, 0700);
         return r < 0 ? r : files_make_dirs(bundles, 0700);
@@ -296,7 +288,7 @@ static int open_dirs(struct runtime *runtime, const struct runtime_options *opti
         runtime->dir = absolute(options->dir);
         r = files_make_dirs(runtime->dir, 0700);
         if (r == 0)
-                r = make_run_dir(runtime, options, error);
+                r = make_run_dir(runtime, options);
         if (r == 0) {
                 runtime->dir_fd = open(runtime->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 r = runtime->dir_fd < 0 ? -errno : 0;

@@ -30,7 +30,7 @@ struct runtime_options {
         uv_loop_t *loop;
         const char *dir; /* on disk, survives a reboot: a directory per container (bundle, log, exit code) */
         const char *
-                run_dir; /* on tmpfs, gone after a reboot: crun's state; NULL: /run/gantry/<hash of dir>, or in /dev/shm where /run is on a disk */
+                run_dir; /* on tmpfs, gone after a reboot: crun's state; NULL: /run/gantry/<hash of dir>, where a tmpfs is mounted if need be */
         const char *cgroup_parent;        /* NULL: "/gantry"; containers are in PARENT/<task>/<container> */
         const char *crun, *conmon, *init; /* NULL: from PATH; `init` is a static init and pause program (catatonit) */
         struct image_store *images;       /* where adopted containers get their image back, so that it is not cleaned away; may be NULL */
