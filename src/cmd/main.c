@@ -2,6 +2,7 @@
 /* gantry: one program, one table of verbs, one file for each. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/strutil.h"
@@ -44,6 +45,9 @@ int main(int argc, char **argv)
 {
         const struct verb *verb;
 
+        /* Threads for what blocks. libuv has four unless told otherwise before the first is used: a few processes that take their time
+         * to die would keep a node from starting containers. */
+        (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
         /* A peer that goes away is an error of one write, not the end of the process. */
         signal(SIGPIPE, SIG_IGN);
         if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "help") || str_eq(argv[1], "-h"))
