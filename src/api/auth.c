@@ -3,8 +3,8 @@
  * Who sends a request and what that key may do. Codes and texts are those of AWS: clients tell their users by them what to do.
  *
  * There are no policies yet. A USER key may do everything, and so may a SESSION of one. An AGENT key may do what the managed
- * policy AmazonEC2ContainerServiceforEC2Role allows, as far as it exists here. A TASK key, which a container holds, may only ask
- * who it is.
+ * policy AmazonEC2ContainerServiceforEC2Role allows, as far as it exists here. A TASK key of the task role, which a container holds,
+ * may only ask who it is; one of the execution role may also write logs: Docker's awslogs driver does so with it.
  */
 #include <errno.h>
 #include <string.h>
@@ -31,32 +31,39 @@ static const char *const agent_permissions[] = {
         "logs:PutLogEvents",
         "sts:GetCallerIdentity",
 };
+static const char *const execution_permissions[] = {
+        "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", "sts:GetCallerIdentity",
+};
 static const char *const task_permissions[] = {
         "sts:GetCallerIdentity",
 };
 
+/* What a kind of key with a list may do; NULL: everything. */
+static const char *const *permissions(const struct api_principal *who, size_t *ret_n)
+{
+        if (who->kind == STATE_KEY_KIND_USER || who->kind == STATE_KEY_KIND_SESSION)
+                return NULL;
+        if (who->kind == STATE_KEY_KIND_AGENT) {
+                *ret_n = ARRAY_SIZE(agent_permissions);
+                return agent_permissions;
+        }
+        if (str_eq(who->role_type, "TaskExecution")) {
+                *ret_n = ARRAY_SIZE(execution_permissions);
+                return execution_permissions;
+        }
+        *ret_n = ARRAY_SIZE(task_permissions);
+        return task_permissions;
+}
+
 static bool permitted(const struct api_principal *who, const char *permission)
 {
-        const char *const *list;
-        size_t n;
+        size_t n = 0;
+        const char *const *list = permissions(who, &n);
 
-        switch (who->kind) {
-        case STATE_KEY_KIND_USER:
-        case STATE_KEY_KIND_SESSION:
-                return true;
-        case STATE_KEY_KIND_AGENT:
-                list = agent_permissions;
-                n = ARRAY_SIZE(agent_permissions);
-                break;
-        default:
-                list = task_permissions;
-                n = ARRAY_SIZE(task_permissions);
-                break;
-        }
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; list && i < n; i++)
                 if (str_eq(list[i], permission))
                         return true;
-        return false;
+        return !list;
 }
 
 int authorize(const struct api_principal *who, const char *permission, struct error *error)
@@ -131,6 +138,7 @@ static int check_claim(struct api *api, const struct sigv4_request *request, con
                 .arn = arena_strdup(arena, key->state->principal_arn),
                 .key_id = claim->key_id,
                 .kind = key->state->kind,
+                .role_type = key->state->role_type ? arena_strdup(arena, key->state->role_type) : NULL,
         };
         return 0;
 }

@@ -82,6 +82,7 @@ struct api_principal {
         const char *arn;    /* "arn:aws:iam::123456789012:user/admin" */
         const char *key_id; /* "AKIA…"; "" with no_auth */
         enum state_key_kind kind;
+        const char *role_type; /* of TASK: "TaskApplication" or "TaskExecution"; else NULL */
 };
 
 /*

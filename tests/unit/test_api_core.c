@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "api/keys.h"
+#include "api/server_internal.h"
 #include "api_harness.h"
 #include "base/strutil.h"
 
@@ -139,11 +140,44 @@ static void pages_follow_each_other(void **state)
         harness_end(&h);
 }
 
+/* Docker's awslogs driver writes with the execution role's key; what containers hold is the task role's, which may do nothing. */
+static void kinds_of_keys(void **state)
+{
+        static const struct {
+                enum state_key_kind kind;
+                const char *role_type, *permission;
+                bool allowed;
+        } rows[] = {
+                {STATE_KEY_KIND_USER, NULL, "ecs:RunTask", true},
+                {STATE_KEY_KIND_SESSION, NULL, "ecs:RunTask", true},
+                {STATE_KEY_KIND_AGENT, NULL, "ecs:Poll", true},
+                {STATE_KEY_KIND_AGENT, NULL, "logs:PutLogEvents", true},
+                {STATE_KEY_KIND_AGENT, NULL, "ecs:RunTask", false},
+                {STATE_KEY_KIND_TASK, "TaskExecution", "logs:CreateLogStream", true},
+                {STATE_KEY_KIND_TASK, "TaskExecution", "logs:PutLogEvents", true},
+                {STATE_KEY_KIND_TASK, "TaskExecution", "logs:GetLogEvents", false},
+                {STATE_KEY_KIND_TASK, "TaskExecution", "ecs:Poll", false},
+                {STATE_KEY_KIND_TASK, "TaskApplication", "sts:GetCallerIdentity", true},
+                {STATE_KEY_KIND_TASK, "TaskApplication", "logs:PutLogEvents", false},
+                {STATE_KEY_KIND_TASK, NULL, "logs:PutLogEvents", false},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                struct api_principal who = {.arn = "arn", .key_id = "AKIA", .kind = rows[i].kind, .role_type = rows[i].role_type};
+                struct error error = {0};
+                int r = authorize(&who, rows[i].permission, &error);
+
+                if ((r == 0) != rows[i].allowed || (r < 0 && !str_eq(error.code, "AccessDeniedException")))
+                        fail_msg("row %zu: %d %s", i, r, error.code);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(unknown_and_unbuilt), cmocka_unit_test(operations_are_listed),   cmocka_unit_test(keys_are_made_once),
-                cmocka_unit_test(sessions_end),        cmocka_unit_test(pages_follow_each_other),
+                cmocka_unit_test(sessions_end),        cmocka_unit_test(pages_follow_each_other), cmocka_unit_test(kinds_of_keys),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
