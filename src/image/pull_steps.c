@@ -95,6 +95,9 @@ static int begin_command(struct image_job *job, struct command *command, const c
         struct arena *arena = &job->attempt;
 
         add(command, store->skopeo);
+        /* Should the agent be killed meanwhile: nobody is there to end one that hangs. */
+        add(command, "--command-timeout");
+        add(command, arena_printf(arena, "%us", store->timeout_s));
         if (!store->has_policy) {
                 add(command, "--policy");
                 add(command, arena_printf(arena, "%s/conf/policy.json", store->dir));
