@@ -90,7 +90,7 @@ static int add_user_mount(const struct runtime_mount *mount, struct arena *arena
                                  mount->destination != NULL ? mount->destination : "");
         if (mount->kind == RUNTIME_MOUNT_TMPFS)
                 add(arena, list, "tmpfs", "tmpfs", mount->destination,
-                    arena_printf(arena, "nosuid,nodev%s,%s", mount->read_only ? ",ro" : "", options));
+                    arena_printf(arena, "noexec,nosuid,nodev%s,%s", mount->read_only ? ",ro" : "", options));
         else
                 add(arena, list, "bind", mount->source, mount->destination,
                     arena_printf(arena, "rbind,%s%s,%s", mount->read_only ? "ro" : "rw", propagation_of(options), options));
