@@ -337,8 +337,8 @@ static void test_default_command(void **state)
 static void test_environment(void **state)
 {
         struct string_pair env[] = {{"MINE", "a b"}, {"FROM", "definition"}};
-        struct runtime_container_spec spec =
-                spec_of("c2", "echo $MINE,$FROM,$HOME,$HOSTNAME,$PWD; id -u; id -G; hostname; cat /etc/hosts; echo oops >&2");
+        struct runtime_container_spec spec = spec_of(
+                "c2", "echo $MINE,$FROM,$HOME,$HOSTNAME,$PWD; id -u; id -G; hostname; cat /etc/hosts; ip -o addr show lo; echo oops >&2");
 
         (void)state;
         spec.env = (struct string_map){env, 2};
@@ -349,6 +349,7 @@ static void test_environment(void **state)
         char *output = run_spec(&spec, 0);
         assert_true(str_starts_with(output, "a b,definition,/home/app,named,/home/app\n1000\n1000 44 50\nnamed\n"));
         assert_non_null(strstr(output, "10.1.2.3\tdb\n"));
+        assert_non_null(strstr(output, "127.0.0.1/8"));
 }
 
 static void test_exit_codes(void **state)
