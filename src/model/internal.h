@@ -54,6 +54,22 @@ void instance_release(struct object *object);
 int task_attach(struct model *model, struct object *object);
 void task_change(struct model *model, struct object *object, const void *old_state);
 void task_detach(struct model *model, struct object *object);
+int service_attach(struct model *model, struct object *object);
+void service_change(struct model *model, struct object *object, const void *old_state);
+void service_detach(struct model *model, struct object *object);
+int service_revision_attach(struct model *model, struct object *object);
+void service_revision_detach(struct model *model, struct object *object);
+int service_deployment_attach(struct model *model, struct object *object);
+void service_deployment_detach(struct model *model, struct object *object);
+int service_event_attach(struct model *model, struct object *object);
+void service_event_change(struct model *model, struct object *object, const void *old_state);
+void service_event_detach(struct model *model, struct object *object);
+int task_set_attach(struct model *model, struct object *object);
+void task_set_detach(struct model *model, struct object *object);
+/* A task counts with its service, and its revision or task set, until it is STOPPED. */
+void task_join_service(struct model *model, struct task *task, const struct state_task *state);
+void task_leave_service(struct task *task, const struct state_task *state);
+void task_change_service(struct model *model, struct task *task, const struct state_task *old);
 /* For an instance or definition that comes back when a transaction is reversed: gives it the tasks that it had. */
 void task_join_instance(struct model *model, struct task *task);
 void task_leave_instance(struct task *task);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clusters: nothing but the heads of the lists and counters that instances and tasks keep. */
+/* Clusters: nothing but the heads of the lists and counters that instances, services and tasks keep. */
 #include "model/internal.h"
 
 int cluster_attach(struct model *model, struct object *object)
@@ -8,6 +8,7 @@ int cluster_attach(struct model *model, struct object *object)
 
         list_init(&cluster->instances);
         list_init(&cluster->tasks);
+        list_init(&cluster->services);
         return 0;
 }
 

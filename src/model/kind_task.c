@@ -154,9 +154,12 @@ int task_attach(struct model *model, struct object *object)
         list_init(&task->in_instance);
         list_init(&task->in_definition);
         list_init(&task->in_stopped);
+        list_init(&task->in_service);
+        list_init(&task->in_revision);
         count_in_cluster(task->cluster, task->state, 1);
         join_instance(model, task, task->state);
         join_definition(model, task, task->state);
+        task_join_service(model, task, task->state);
         if (task_is_over(task->state))
                 enter_stopped(model, task);
         return 0;
@@ -183,6 +186,7 @@ void task_change(struct model *model, struct object *object, const void *old_sta
         } else if (task->definition != NULL) {
                 task->definition->n_tasks += (size_t)was_over - (size_t)over;
         }
+        task_change_service(model, task, old);
         if (was_over)
                 leave_stopped(model, task);
         if (over)
@@ -195,6 +199,7 @@ void task_detach(struct model *model, struct object *object)
 
         if (task_is_over(task->state))
                 leave_stopped(model, task);
+        task_leave_service(task, task->state);
         leave_definition(task, task->state);
         leave_instance(task, task->state);
         count_in_cluster(task->cluster, task->state, -1);

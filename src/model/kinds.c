@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "model/internal.h"
+#include "model/service.h"
 
 static void key_join(struct buf *out, const char *a, const char *b)
 {
@@ -49,6 +50,54 @@ static void task_key(const void *state, struct buf *out)
         key_join(out, s->cluster, s->id);
 }
 
+static void capacity_provider_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_capacity_provider *)state)->provider->name);
+}
+
+static void service_key(const void *state, struct buf *out)
+{
+        const struct state_service *s = state;
+
+        key_join(out, s->cluster, s->name);
+}
+
+static void key_of_service(struct buf *out, const char *cluster, const char *service, const char *id)
+{
+        key_join(out, cluster, service);
+        buf_append_char(out, '/');
+        buf_append_str(out, id);
+}
+
+static void service_revision_key(const void *state, struct buf *out)
+{
+        const struct state_service_revision *s = state;
+
+        key_of_service(out, s->cluster, s->service, s->id);
+}
+
+static void service_deployment_key(const void *state, struct buf *out)
+{
+        const struct state_service_deployment *s = state;
+
+        key_of_service(out, s->cluster, s->service, s->id);
+}
+
+static void task_set_key(const void *state, struct buf *out)
+{
+        const struct state_task_set *s = state;
+
+        key_of_service(out, s->cluster, s->service, s->id);
+}
+
+static void service_event_key(const void *state, struct buf *out)
+{
+        const struct state_service_event *s = state;
+
+        key_join(out, s->cluster, s->service);
+        buf_printf(out, "/%02d", (int)(s->number % SERVICE_EVENTS));
+}
+
 static void setting_key(const void *state, struct buf *out)
 {
         const struct state_setting *s = state;
@@ -76,6 +125,16 @@ const struct kind model_kinds[OBJECT_KIND_MAX] = {
                                     .change = definition_change, .detach = definition_detach},
         [OBJECT_INSTANCE] = {KIND(instance, state_container_instance), .key = instance_key, .attach = instance_attach,
                              .change = instance_change, .detach = instance_detach, .release = instance_release},
+        [OBJECT_CAPACITY_PROVIDER] = {KIND(capacity_provider, state_capacity_provider), .key = capacity_provider_key},
+        [OBJECT_SERVICE] = {KIND(service, state_service), .key = service_key, .attach = service_attach, .change = service_change,
+                            .detach = service_detach},
+        [OBJECT_SERVICE_REVISION] = {KIND(service_revision, state_service_revision), .key = service_revision_key,
+                                     .attach = service_revision_attach, .detach = service_revision_detach},
+        [OBJECT_SERVICE_DEPLOYMENT] = {KIND(service_deployment, state_service_deployment), .key = service_deployment_key,
+                                       .attach = service_deployment_attach, .detach = service_deployment_detach},
+        [OBJECT_SERVICE_EVENT] = {KIND(service_event, state_service_event), .key = service_event_key, .attach = service_event_attach,
+                                  .change = service_event_change, .detach = service_event_detach},
+        [OBJECT_TASK_SET] = {KIND(task_set, state_task_set), .key = task_set_key, .attach = task_set_attach, .detach = task_set_detach},
         [OBJECT_TASK] = {KIND(task, state_task), .key = task_key, .attach = task_attach, .change = task_change, .detach = task_detach},
         [OBJECT_SETTING] = {KIND(setting, state_setting), .key = setting_key},
         [OBJECT_ACCESS_KEY] = {KIND(access_key, state_access_key), .key = access_key_key},
@@ -90,6 +149,12 @@ STATE_FOLLOWS(cluster);
 STATE_FOLLOWS(family);
 STATE_FOLLOWS(task_definition);
 STATE_FOLLOWS(instance);
+STATE_FOLLOWS(capacity_provider);
+STATE_FOLLOWS(service);
+STATE_FOLLOWS(service_revision);
+STATE_FOLLOWS(service_deployment);
+STATE_FOLLOWS(service_event);
+STATE_FOLLOWS(task_set);
 STATE_FOLLOWS(task);
 STATE_FOLLOWS(setting);
 STATE_FOLLOWS(access_key);

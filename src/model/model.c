@@ -3,10 +3,12 @@
 #include "model/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/strutil.h"
+#include "model/service.h"
 #include "model/stored.h"
 #include "store/store.h"
 
@@ -261,6 +263,40 @@ struct instance *model_instance(struct model *model, const char *cluster, const 
 struct task *model_task(struct model *model, const char *cluster, const char *id)
 {
         return FOUND(find_pair(model, OBJECT_TASK, cluster, id), task);
+}
+
+struct capacity_provider *model_capacity_provider(struct model *model, const char *name)
+{
+        return FOUND(find(model, OBJECT_CAPACITY_PROVIDER, name), capacity_provider);
+}
+
+struct service *model_service(struct model *model, const char *cluster, const char *name)
+{
+        return FOUND(find_pair(model, OBJECT_SERVICE, cluster, name), service);
+}
+
+/* The object under "a/b/c". */
+static struct object *find_triple(struct model *model, enum object_kind kind, const char *a, const char *b, const char *c)
+{
+        char pair[KEY_MAX];
+        int n = a != NULL && b != NULL ? snprintf(pair, sizeof(pair), "%s/%s", a, b) : -1;
+
+        return n >= 0 && (size_t)n < sizeof(pair) ? find_pair(model, kind, pair, c) : NULL;
+}
+
+struct service_revision *model_service_revision(struct model *model, const char *cluster, const char *service, const char *id)
+{
+        return FOUND(find_triple(model, OBJECT_SERVICE_REVISION, cluster, service, id), service_revision);
+}
+
+struct service_deployment *model_service_deployment(struct model *model, const char *cluster, const char *service, const char *id)
+{
+        return FOUND(find_triple(model, OBJECT_SERVICE_DEPLOYMENT, cluster, service, id), service_deployment);
+}
+
+struct task_set *model_task_set(struct model *model, const char *cluster, const char *service, const char *id)
+{
+        return FOUND(find_triple(model, OBJECT_TASK_SET, cluster, service, id), task_set);
 }
 
 struct setting *model_setting(struct model *model, const char *principal_arn, enum ecs_setting_name name)

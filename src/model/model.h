@@ -24,17 +24,23 @@
 #include "base/map.h"
 #include "base/tree.h"
 
-/* Kinds are stored as numbers: append only. */
+/* Kinds are stored as numbers: append only. They are loaded in this order: owners before what belongs to them. */
 enum object_kind {
         OBJECT_META = 0,
         OBJECT_CLUSTER = 1,
         OBJECT_FAMILY = 2,
         OBJECT_TASK_DEFINITION = 3,
         OBJECT_INSTANCE = 4,
-        OBJECT_TASK = 5,
-        OBJECT_SETTING = 6,
-        OBJECT_ACCESS_KEY = 7,
-        OBJECT_CLIENT_TOKEN = 8,
+        OBJECT_CAPACITY_PROVIDER = 5,
+        OBJECT_SERVICE = 6,
+        OBJECT_SERVICE_REVISION = 7,
+        OBJECT_SERVICE_DEPLOYMENT = 8,
+        OBJECT_SERVICE_EVENT = 9,
+        OBJECT_TASK_SET = 10,
+        OBJECT_TASK = 11,
+        OBJECT_SETTING = 12,
+        OBJECT_ACCESS_KEY = 13,
+        OBJECT_CLIENT_TOKEN = 14,
         OBJECT_KIND_MAX
 };
 
@@ -51,12 +57,14 @@ struct cluster {
         const struct state_cluster *state;
         struct list instances;       /* of struct instance, every status but INACTIVE */
         struct list tasks;           /* of struct task, all that are remembered */
+        struct list services;        /* of struct service, every status; see model/service.h */
+        size_t n_services;           /* not INACTIVE */
         size_t n_instances;          /* registered (not INACTIVE) */
         size_t n_running, n_pending; /* tasks by lastStatus; PENDING counts everything before RUNNING */
         size_t n_stopped;
         /* The same by launch type; a task that names none counts as EC2. */
         size_t n_running_by_type[ECS_LAUNCH_TYPE_MAX], n_pending_by_type[ECS_LAUNCH_TYPE_MAX];
-        size_t n_members; /* instances of any status and tasks: a cluster that has any cannot be removed */
+        size_t n_members; /* instances and services of any status, and tasks: a cluster that has any cannot be removed */
 };
 
 struct family {
@@ -97,10 +105,20 @@ struct task {
         struct cluster *cluster;
         struct task_definition *definition; /* NULL only after its definition was deleted */
         struct instance *instance;          /* NULL before placement and after the instance is gone */
+        struct service *service;            /* NULL: none, or the task is STOPPED; see model/service.h */
+        struct service_revision *revision;  /* that it was started for; NULL: none, of a task set, or the task is STOPPED */
+        struct task_set *task_set;          /* the same */
         struct list in_cluster;
+        struct list in_service;  /* in service->tasks */
+        struct list in_revision; /* in revision->tasks or task_set->tasks */
         struct list in_instance; /* in instance->tasks, or instance->stopped once STOPPED */
         struct list in_definition;
         struct list in_stopped; /* in the model's queue of STOPPED tasks */
+};
+
+struct capacity_provider {
+        struct object object;
+        const struct state_capacity_provider *state;
 };
 
 struct setting {
@@ -168,6 +186,7 @@ struct family *model_family(struct model *model, const char *name);
 struct task_definition *model_task_definition(struct model *model, const char *family, int revision);
 struct instance *model_instance(struct model *model, const char *cluster, const char *id);
 struct task *model_task(struct model *model, const char *cluster, const char *id);
+struct capacity_provider *model_capacity_provider(struct model *model, const char *name);
 struct setting *model_setting(struct model *model, const char *principal_arn, enum ecs_setting_name name);
 struct access_key *model_access_key(struct model *model, const char *id);
 struct client_token *model_client_token(struct model *model, const char *key);
