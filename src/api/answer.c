@@ -70,6 +70,8 @@ static void answer_detached(struct exchange *x)
         struct arena *arena = x->abandoned;
 
         x->run_status = x->status;
+        if (x->answer != NULL)
+                x->answer(x->answer_data, x->status, x->body, x->body_len);
         if (x->run_out != NULL)
                 buf_append(x->run_out, x->body, x->body_len);
         if (arena != NULL) {
@@ -168,7 +170,7 @@ void exchange_finish(struct exchange *x, int result)
         write_result(x, result);
         /* Also an error, and also what was only read, may rest on a change that is not on disk yet. */
         x->call.sequence = MAX(x->call.sequence, model_sequence(model));
-        if (x->detached || x->call.sequence <= model_durable(model)) {
+        if ((x->detached && x->answer == NULL) || x->call.sequence <= model_durable(model)) {
                 send_answer(x);
                 return;
         }

@@ -206,32 +206,75 @@ static void detach(struct exchange *x, const char *json, struct buf *out)
         x->started_us = uv_hrtime() / 1000;
 }
 
-int api_run(struct api *api, const char *service, const char *operation, const char *principal_arn, const char *json, struct buf *out)
+static struct exchange *prepare(struct api *api, struct arena *arena, const char *service, const char *operation, const char *principal_arn)
 {
-        struct arena *arena = xalloc(sizeof(*arena));
         struct exchange *x = exchange_new(api, arena);
-        struct error error = {0};
-        int status;
 
-        detach(x, json, out);
         x->operation_name = operation;
         x->service = api_service(api, service);
         x->operation = x->service != NULL ? service_operation(x->service, operation) : NULL;
         x->call.principal_arn = principal_arn != NULL ? principal_arn : api_admin_arn(api->model, arena);
         x->call.key_kind = STATE_KEY_KIND_USER;
+        return x;
+}
+
+static void run_detached(struct exchange *x, const char *service)
+{
+        struct error error = {0};
+
         if (x->operation == NULL) {
-                (void)error_api(&error, "UnknownOperationException", "%s has no operation %s.", service, operation);
+                (void)error_api(&error, "UnknownOperationException", "%s has no operation %s.", service, x->operation_name);
                 exchange_fail(x, &error);
         } else {
                 run(x);
         }
+}
+
+static void arena_free(struct arena *arena)
+{
+        arena_done(arena);
+        free(arena);
+}
+
+int api_run(struct api *api, const char *service, const char *operation, const char *principal_arn, const char *json, struct buf *out)
+{
+        struct arena *arena = xalloc(sizeof(*arena));
+        struct exchange *x = prepare(api, arena, service, operation, principal_arn);
+        int status;
+
+        detach(x, json, out);
+        run_detached(x, service);
         status = x->run_status;
         if (status == 0) { /* the answer comes later, to nobody; the exchange frees itself then */
                 x->run_out = NULL;
                 x->abandoned = arena;
                 return 0;
         }
-        arena_done(arena);
-        free(arena);
+        arena_free(arena);
         return status;
+}
+
+struct exchange *api_submit(struct api *api, const char *service, const char *operation, const char *principal_arn, const char *json,
+                            api_answer_fn answer, void *data)
+{
+        struct arena *arena = xalloc(sizeof(*arena));
+        struct exchange *x = prepare(api, arena, service, operation, principal_arn);
+
+        detach(x, arena_strdup(arena, json), NULL);
+        x->answer = answer;
+        x->answer_data = data;
+        run_detached(x, service);
+        if (x->run_status == 0) {
+                x->abandoned = arena;
+                return x;
+        }
+        arena_free(arena);
+        return NULL;
+}
+
+void api_withdraw(struct exchange *x)
+{
+        if (x->call.waiter.durable != NULL)
+                list_remove(&x->call.waiter.link);
+        arena_free(x->abandoned);
 }

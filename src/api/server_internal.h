@@ -111,9 +111,11 @@ struct exchange {
         int status_override; /* HTTP status of the error instead of the one that its code has; 0: none */
         bool in_flight;      /* counted in api_state.in_flight */
         char request_id[37];
-        /* api_run: no connection, the answer goes here. */
+        /* api_run and api_submit: no connection, the answer goes here. */
         bool detached;
         struct buf *run_out;
+        api_answer_fn answer; /* of api_submit; NULL: api_run's, which does not wait until things are durable */
+        void *answer_data;
         int run_status;          /* 0: no answer yet */
         struct arena *abandoned; /* holds this exchange when api_run returned before the answer */
 };

@@ -55,6 +55,7 @@ struct commit_queue {
         struct batch waiting;
         uint64_t written; /* what the writer has made durable */
         bool idle;        /* the writer waits for work */
+        bool held;        /* without a loop: commits wait for commit_write */
         bool stop;
 
         /* The writer's own: */
@@ -179,7 +180,7 @@ static void run_waiters(struct commit_queue *q)
                 list_remove(&waiter->link);
                 waiter->durable(waiter);
         }
-        if (list_empty(&q->waiters))
+        if (q->wakeup != NULL && list_empty(&q->waiters))
                 uv_unref((uv_handle_t *)&q->wakeup->async);
 }
 
@@ -294,7 +295,9 @@ uint64_t commit_end(struct commit_queue *q)
 {
         assert(q->waiting.n > 0);
         q->waiting.changes[q->waiting.n - 1].sequence = ++q->sequence;
-        if (q->wakeup == NULL) {
+        if (q->held) {
+                /* commit_write takes it from here */
+        } else if (q->wakeup == NULL) {
                 write_changes(q, &q->waiting, 0, q->waiting.n);
                 batch_clear(&q->waiting);
                 q->durable = q->sequence;
@@ -304,6 +307,28 @@ uint64_t commit_end(struct commit_queue *q)
         }
         pthread_mutex_unlock(&q->lock);
         return q->sequence;
+}
+
+void commit_hold(struct commit_queue *q)
+{
+        assert(q->wakeup == NULL);
+        q->held = true;
+}
+
+bool commit_write(struct commit_queue *q)
+{
+        if (q->waiting.n == 0)
+                return false;
+        q->written = q->waiting.changes[q->waiting.n - 1].sequence;
+        write_changes(q, &q->waiting, 0, q->waiting.n);
+        batch_clear(&q->waiting);
+        return true;
+}
+
+void commit_written(struct commit_queue *q)
+{
+        q->durable = MAX(q->durable, q->written);
+        run_waiters(q);
 }
 
 uint64_t commit_sequence(const struct commit_queue *q)
@@ -329,5 +354,6 @@ void commit_when_durable(struct commit_queue *q, uint64_t sequence, struct commi
         while (position != &q->waiters && CONTAINER_OF(position, struct commit_waiter, link)->sequence > sequence)
                 position = position->prev;
         list_insert_before(position->next, &waiter->link);
-        uv_ref((uv_handle_t *)&q->wakeup->async);
+        if (q->wakeup != NULL)
+                uv_ref((uv_handle_t *)&q->wakeup->async);
 }

@@ -33,6 +33,11 @@ void commit_put(struct commit_queue *queue, uint16_t kind, const char *key, cons
 /* Its sequence number. */
 uint64_t commit_end(struct commit_queue *queue);
 
+/* Without a loop: see model_hold_commits. */
+void commit_hold(struct commit_queue *queue);
+bool commit_write(struct commit_queue *queue);
+void commit_written(struct commit_queue *queue);
+
 uint64_t commit_sequence(const struct commit_queue *queue);
 uint64_t commit_durable(const struct commit_queue *queue);
 void commit_when_durable(struct commit_queue *queue, uint64_t sequence, struct commit_waiter *waiter);

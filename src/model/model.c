@@ -168,6 +168,21 @@ struct model *model_close(struct model *model)
         return NULL;
 }
 
+void model_hold_commits(struct model *model)
+{
+        commit_hold(model->queue);
+}
+
+bool model_write(struct model *model)
+{
+        return commit_write(model->queue);
+}
+
+void model_written(struct model *model)
+{
+        commit_written(model->queue);
+}
+
 struct env *model_env(const struct model *model)
 {
         return model->env;

@@ -161,7 +161,8 @@ struct commit_waiter {
 /*
  * Loads everything from `store` (which must outlive the model). `account` and `region` are written at first start and
  * must agree later. With `loop` (a uv_loop_t *) commits run on a writer thread; with NULL they run at once in tx_commit
- * (tests, simulator). If a commit fails the process logs why and ends with status 70: acknowledged state is never lost.
+ * (tests, simulator), unless they are held: see model_hold_commits. If a commit fails the process logs why and ends with status
+ * 70: acknowledged state is never lost.
  */
 int model_open(struct store *store, struct env *env, void *loop, const char *account, const char *region, struct model **ret,
                struct error *error) MUST_CHECK;
@@ -207,6 +208,15 @@ uint64_t model_sequence(const struct model *model);
 uint64_t model_durable(const struct model *model);
 /* Calls waiter->durable when everything up to `sequence` is on disk; at once when it is already. */
 void model_when_durable(struct model *model, uint64_t sequence, struct commit_waiter *waiter);
+
+/*
+ * For whoever plays the disk (simulator; a model without a loop): from now on commits wait in the queue. model_write hands all
+ * that wait to the store, in one batch, as the writer thread does, and model_written then tells those who waited. What is between
+ * the two is on disk and nobody knows it yet. False: nothing waited. A model that is closed with commits in its queue loses them.
+ */
+void model_hold_commits(struct model *model);
+bool model_write(struct model *model);
+void model_written(struct model *model);
 
 /* At most one transaction is open at a time. Its arena lives until commit or rollback. */
 struct tx *tx_begin(struct model *model);

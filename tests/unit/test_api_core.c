@@ -173,11 +173,45 @@ static void kinds_of_keys(void **state)
         }
 }
 
+static void count_answers(void *data, int status, const char *json, size_t len)
+{
+        int *answers = data;
+
+        assert_int_equal(status, 200);
+        assert_true(len > 0 && json[0] == '{');
+        (*answers)++;
+}
+
+/* An answer waits for the disk; a request may be withdrawn while it does. */
+static void submitted_requests_wait(void **state)
+{
+        struct exchange *first, *second;
+        struct api_harness h;
+        int answers = 0;
+
+        (void)state;
+        harness_begin(&h);
+        model_hold_commits(h.model);
+        assert_null(api_submit(h.api, "ecs", "ListClusters", NULL, "{}", count_answers, &answers));
+        assert_int_equal(answers, 1);
+        first = api_submit(h.api, "ecs", "CreateCluster", NULL, "{\"clusterName\":\"a\"}", count_answers, &answers);
+        second = api_submit(h.api, "ecs", "CreateCluster", NULL, "{\"clusterName\":\"b\"}", count_answers, &answers);
+        assert_true(first != NULL && second != NULL);
+        assert_int_equal(answers, 1);
+        api_withdraw(second);
+        assert_true(model_write(h.model));
+        model_written(h.model);
+        assert_int_equal(answers, 2);
+        harness_end(&h);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(unknown_and_unbuilt), cmocka_unit_test(operations_are_listed),   cmocka_unit_test(keys_are_made_once),
-                cmocka_unit_test(sessions_end),        cmocka_unit_test(pages_follow_each_other), cmocka_unit_test(kinds_of_keys),
+                cmocka_unit_test(unknown_and_unbuilt),     cmocka_unit_test(operations_are_listed),
+                cmocka_unit_test(keys_are_made_once),      cmocka_unit_test(sessions_end),
+                cmocka_unit_test(pages_follow_each_other), cmocka_unit_test(kinds_of_keys),
+                cmocka_unit_test(submitted_requests_wait),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

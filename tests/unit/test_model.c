@@ -791,6 +791,49 @@ static void killed_process_loses_nothing(void **state)
         assert_int_equal(system(command), 0);
 }
 
+/* ---- Commits that are held: what waits is lost with the process, what was written is not ---- */
+
+static void count_durable(struct commit_waiter *waiter)
+{
+        CONTAINER_OF(waiter, struct client, waiter)->done_at++;
+}
+
+static struct model *open_held(struct store *store)
+{
+        struct error error = {0};
+        struct model *model;
+
+        assert_int_equal(model_open(store, env_system(), NULL, "1", "r", &model, &error), 0);
+        model_hold_commits(model);
+        return model;
+}
+
+static void held_commits(void **state)
+{
+        struct store *store = store_memory_new(-1);
+        struct client client = {.waiter.durable = count_durable, .model = open_held(store)};
+        struct model *model = client.model;
+
+        (void)state;
+        assert_false(model_write(model));
+        insert_key(model, 1);
+        model_when_durable(model, model_sequence(model), &client.waiter);
+        assert_true(model_write(model));
+        assert_int_equal(client.done_at, 0); /* on disk, and nobody knows */
+        assert_true(model_durable(model) < model_sequence(model));
+        model_written(model);
+        assert_int_equal(client.done_at, 1);
+        assert_int_equal(model_durable(model), model_sequence(model));
+        insert_key(model, 2);
+        assert_true(model_write(model));
+        insert_key(model, 3);
+        model_close(model);
+        model = open_held(store);
+        assert_int_equal(model_objects(model, OBJECT_ACCESS_KEY)->count, 2);
+        model_close(model);
+        store_close(store);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -805,6 +848,7 @@ int main(void)
                 TEST(answers_wait_and_keep_their_order),
                 cmocka_unit_test(stored_upgrade),
                 cmocka_unit_test(failed_commit_ends_the_process),
+                cmocka_unit_test(held_commits),
                 cmocka_unit_test(killed_process_loses_nothing),
         };
 
