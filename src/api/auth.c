@@ -4,7 +4,8 @@
  *
  * There are no policies yet. A USER key may do everything, and so may a SESSION of one. An AGENT key may do what the managed
  * policy AmazonEC2ContainerServiceforEC2Role allows, as far as it exists here. A TASK key of the task role, which a container holds,
- * may only ask who it is; one of the execution role may also write logs: Docker's awslogs driver does so with it.
+ * may only ask who it is and protect itself from scale-in (api/ecs/task_protection.c sees to "itself"); one of the execution role may
+ * also write logs: Docker's awslogs driver does so with it.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,6 +36,8 @@ static const char *const execution_permissions[] = {
         "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", "sts:GetCallerIdentity",
 };
 static const char *const task_permissions[] = {
+        "ecs:GetTaskProtection",
+        "ecs:UpdateTaskProtection",
         "sts:GetCallerIdentity",
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/strutil.h"
+#include "model/service.h"
 
 #define ID_DIGITS 32
 #define UUID_DIGITS 36 /* ids of before 2018 */
@@ -164,14 +165,14 @@ int model_find_active_cluster(struct model *model, const char *text, struct clus
         return 0;
 }
 
-/* The id in an id or in an ARN TYPE/CLUSTER/ID or TYPE/ID, which must be of our cluster. `what` names it in messages. */
-static int parse_member(const struct model *model, const struct cluster *cluster, const char *text, const char *type, const char *what,
-                        const char **ret_id, struct error *error)
+/* What is behind "CLUSTER/" in an ARN TYPE/CLUSTER/REST of our cluster (or in the short form TYPE/REST); a text that is no ARN as it
+ * is. */
+static int strip_arn(const struct model *model, const struct cluster *cluster, const char *text, const char *type, const char **ret_rest,
+                     struct error *error)
 {
         const char *rest = text != NULL ? text : "", *slash;
         const char *name = cluster->object.key;
         struct arn arn;
-        size_t len;
         int r;
 
         if (str_starts_with(rest, "arn:")) {
@@ -188,6 +189,20 @@ static int parse_member(const struct model *model, const struct cluster *cluster
                         rest = slash + 1;
                 }
         }
+        *ret_rest = rest;
+        return 0;
+}
+
+/* The id in an id or in an ARN TYPE/CLUSTER/ID or TYPE/ID, which must be of our cluster. `what` names it in messages. */
+static int parse_member(const struct model *model, const struct cluster *cluster, const char *text, const char *type, const char *what,
+                        const char **ret_id, struct error *error)
+{
+        const char *rest;
+        size_t len;
+        int r = strip_arn(model, cluster, text, type, &rest, error);
+
+        if (r < 0)
+                return r;
         len = strlen(rest);
         if (len != ID_DIGITS && len != UUID_DIGITS)
                 return error_api(error, INVALID_PARAMETER, "%s length should be one of [%d,%d]", what, ID_DIGITS, UUID_DIGITS);
@@ -224,6 +239,48 @@ int model_find_instance(struct model *model, struct cluster *cluster, const char
         if (instance == NULL)
                 return -ENOENT;
         *ret = instance;
+        return 0;
+}
+
+int model_find_service(struct model *model, struct cluster *cluster, const char *text, struct service **ret, struct error *error)
+{
+        struct service *service;
+        const char *name;
+        int r = strip_arn(model, cluster, text, "service", &name, error);
+
+        if (r < 0)
+                return r;
+        if (!str_is_name(name, "-_", 255))
+                return error_api(error, INVALID_PARAMETER,
+                                 "Invalid identifier: a service is named by 1 to 255 letters, digits, hyphens and underscores, or by its "
+                                 "ARN.");
+        service = model_service(model, cluster->object.key, name);
+        if (service == NULL)
+                return -ENOENT;
+        *ret = service;
+        return 0;
+}
+
+int model_find_task_set(struct model *model, const struct service *service, const char *text, struct task_set **ret, struct error *error)
+{
+        const char *name = service->state->name, *rest;
+        struct task_set *set;
+        size_t len = strlen(name);
+        int r = strip_arn(model, service->cluster, text, "task-set", &rest, error);
+
+        if (r < 0)
+                return r;
+        if (str_starts_with(text, "arn:")) {
+                if (strncmp(rest, name, len) != 0 || rest[len] != '/')
+                        return error_api(error, INVALID_PARAMETER, "Invalid identifier: the task set %s is not of service %s.", rest, name);
+                rest += len + 1;
+        }
+        if (str_starts_with(rest, "ecs-svc/"))
+                rest += strlen("ecs-svc/");
+        set = model_task_set(model, service->state->cluster, name, rest);
+        if (set == NULL)
+                return -ENOENT;
+        *ret = set;
         return 0;
 }
 
@@ -289,16 +346,33 @@ static int find_by_key(struct model *model, enum object_kind kind, const char *k
         return 0;
 }
 
+/* TYPE/… of an ARN, and the kind of object whose key is the rest. */
+static const struct {
+        const char *type;
+        enum object_kind kind;
+} resource_types[] = {
+        {"cluster", OBJECT_CLUSTER},
+        {"task", OBJECT_TASK},
+        {"container-instance", OBJECT_INSTANCE},
+        {"capacity-provider", OBJECT_CAPACITY_PROVIDER},
+        {"service", OBJECT_SERVICE},
+        {"service-revision", OBJECT_SERVICE_REVISION},
+        {"service-deployment", OBJECT_SERVICE_DEPLOYMENT},
+};
+
+static int find_task_set_by_arn(struct model *model, const char *rest, struct object **ret)
+{
+        const char *last = strstr(rest, "/ecs-svc/");
+        char key[600];
+
+        if (last == NULL ||
+            (size_t)snprintf(key, sizeof(key), "%.*s/%s", (int)(last - rest), rest, last + strlen("/ecs-svc/")) >= sizeof(key))
+                return -ENOENT;
+        return find_by_key(model, OBJECT_TASK_SET, key, ret);
+}
+
 int model_find_resource(struct model *model, const char *text, struct object **ret, struct error *error)
 {
-        static const struct {
-                const char *type;
-                enum object_kind kind;
-        } types[] = {
-                {"cluster", OBJECT_CLUSTER},
-                {"task", OBJECT_TASK},
-                {"container-instance", OBJECT_INSTANCE},
-        };
         struct task_definition *definition;
         struct arn arn;
         int r;
@@ -307,12 +381,14 @@ int model_find_resource(struct model *model, const char *text, struct object **r
                 return error_api(error, INVALID_PARAMETER, "Invalid resource ARN: expected arn:aws:ecs:REGION:ACCOUNT:TYPE/NAME.");
         if (!is_ours(model, &arn))
                 return foreign(model, &arn, error);
-        for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-                const char *rest = arn_resource(&arn, types[i].type);
+        for (size_t i = 0; i < ARRAY_SIZE(resource_types); i++) {
+                const char *rest = arn_resource(&arn, resource_types[i].type);
 
                 if (rest != NULL)
-                        return find_by_key(model, types[i].kind, rest, ret);
+                        return find_by_key(model, resource_types[i].kind, rest, ret);
         }
+        if (arn_resource(&arn, "task-set") != NULL)
+                return find_task_set_by_arn(model, arn_resource(&arn, "task-set"), ret);
         if (arn_resource(&arn, "task-definition") == NULL)
                 return -ENOENT;
         r = model_find_task_definition(model, text, &definition, error);

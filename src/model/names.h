@@ -42,5 +42,12 @@ int model_find_instance(struct model *model, struct cluster *cluster, const char
                         struct error *error) MUST_CHECK;
 /* Without a revision: the latest ACTIVE one; with one: that, whatever its status. */
 int model_find_task_definition(struct model *model, const char *text, struct task_definition **ret, struct error *error) MUST_CHECK;
-/* Whatever the full ARN names: a cluster, task definition, task or container instance (others: -ENOENT). For tags. */
+/* A name or an ARN; the service may be INACTIVE. */
+int model_find_service(struct model *model, struct cluster *cluster, const char *text, struct service **ret,
+                       struct error *error) MUST_CHECK;
+/* "ecs-svc/DIGITS", the digits alone, or an ARN. */
+int model_find_task_set(struct model *model, const struct service *service, const char *text, struct task_set **ret,
+                        struct error *error) MUST_CHECK;
+/* Whatever the full ARN names: a cluster, task definition, task, container instance, capacity provider, service, or what belongs
+ * to a service (others: -ENOENT). */
 int model_find_resource(struct model *model, const char *text, struct object **ret, struct error *error) MUST_CHECK;

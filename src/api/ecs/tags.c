@@ -7,6 +7,7 @@
 #include "api/ecs/routes.h"
 #include "base/strutil.h"
 #include "model/names.h"
+#include "model/service.h"
 
 #define MAX_TAGS 50
 
@@ -23,6 +24,11 @@ static const struct kind_row {
         {OBJECT_TASK, offsetof(struct state_task, tags), "task", "ResourceNotFoundException", "The specified task was not found."},
         {OBJECT_INSTANCE, offsetof(struct state_container_instance, tags), "container-instance", "ResourceNotFoundException",
          "The specified container instance was not found."},
+        {OBJECT_SERVICE, offsetof(struct state_service, tags), "service", "ResourceNotFoundException",
+         "The specified service was not found."},
+        {OBJECT_TASK_SET, offsetof(struct state_task_set, tags), "task-set", "ResourceNotFoundException",
+         "The specified task set was not found."},
+        {OBJECT_CAPACITY_PROVIDER, 0, "capacity-provider", "ResourceNotFoundException", "The specified capacity provider was not found."},
 };
 
 static const struct kind_row *row_of(const struct object *object)
@@ -41,9 +47,14 @@ static const void *object_state(const struct object *object)
 _Static_assert(offsetof(struct cluster, state) == offsetof(struct task, state), "state follows object");
 _Static_assert(offsetof(struct cluster, state) == offsetof(struct instance, state), "state follows object");
 _Static_assert(offsetof(struct cluster, state) == offsetof(struct task_definition, state), "state follows object");
+_Static_assert(offsetof(struct cluster, state) == offsetof(struct service, state), "state follows object");
+_Static_assert(offsetof(struct cluster, state) == offsetof(struct task_set, state), "state follows object");
+_Static_assert(offsetof(struct cluster, state) == offsetof(struct capacity_provider, state), "state follows object");
 
 static struct ecs_tag_list *tags_of(const struct kind_row *row, const void *state)
 {
+        if (row->kind == OBJECT_CAPACITY_PROVIDER) /* kept as the API's own structure */
+                return &((const struct state_capacity_provider *)state)->provider->tags;
         return (struct ecs_tag_list *)(void *)((char *)(uintptr_t)state + row->tags);
 }
 
@@ -71,6 +82,12 @@ static int find_tagged(struct api_call *call, const char *arn, struct object **r
                 fail_not_found(call, arn);
         if (r < 0)
                 return r == -ENOENT ? -EINVAL : r;
+        if (object->kind == OBJECT_SERVICE && ((const struct state_service *)object_state(object))->status == STATE_SERVICE_STATUS_INACTIVE)
+                return api_fail(call, "InvalidParameterException",
+                                "The specified service is inactive. Specify an active service and try again.");
+        if (row_of(object) == NULL)
+                return api_fail(call, "InvalidParameterException",
+                                "resourceArn: \"%.300s\" is not a kind of resource that can be tagged here.", arn);
         if (object->kind == OBJECT_CLUSTER && ((const struct state_cluster *)object_state(object))->status == STATE_CLUSTER_STATUS_INACTIVE)
                 return api_fail(call, "InvalidParameterException",
                                 "The specified cluster is inactive. Specify an active cluster and try again.");

@@ -25,5 +25,11 @@ struct task_input {
  * type yet. The definition of `ret` is ACTIVE.
  */
 int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struct task_input *in, struct task_request *ret) MUST_CHECK;
+/* What RunTask and services check of a definition alike: the network that its mode asks for, its volumes (`n_configured`: how many
+ * the request configures), and features that this server does not have. */
+int ecs_check_network(struct api_call *call, const struct ecs_task_definition *definition,
+                      const struct ecs_network_configuration *network) MUST_CHECK;
+int ecs_check_volumes(struct api_call *call, const struct ecs_task_definition *definition, uint32_t n_configured) MUST_CHECK;
+int ecs_check_features(struct api_call *call, const struct ecs_task_definition *definition, bool execute_command) MUST_CHECK;
 /* True when the task needs GPUs, which no container instance here offers. */
 bool ecs_needs_gpu(const struct task_request *request);

@@ -127,23 +127,23 @@ static int check_texts(struct api_call *call, const struct task_input *in)
 
 /* ---- What is not there yet ---- */
 
-static int check_network(struct api_call *call, const struct ecs_task_definition *definition, const struct task_input *in)
+int ecs_check_network(struct api_call *call, const struct ecs_task_definition *definition, const struct ecs_network_configuration *network)
 {
         if (definition->network_mode != ECS_NETWORK_MODE_AWSVPC) {
-                if (in->network)
+                if (network)
                         return api_fail(call, INVALID,
                                         "Network Configuration is not valid for the given networkMode of this task definition.");
                 return 0;
         }
-        if (!in->network || !in->network->awsvpc_configuration)
+        if (!network || !network->awsvpc_configuration)
                 return api_fail(call, INVALID, "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
         return api_fail(call, "UnsupportedFeatureException",
                         "Network mode awsvpc cannot be run on this server yet. Use bridge, host or none in the task definition.");
 }
 
-static int check_volumes(struct api_call *call, const struct ecs_task_definition *definition, const struct task_input *in)
+int ecs_check_volumes(struct api_call *call, const struct ecs_task_definition *definition, uint32_t n_configured)
 {
-        if (in->volumes->n > 0)
+        if (n_configured > 0)
                 return api_fail(call, "UnsupportedFeatureException",
                                 "Volumes that are configured at launch (EBS) are not available on this server yet.");
         for (uint32_t i = 0; i < definition->volumes.n; i++) {
@@ -160,15 +160,9 @@ static int check_volumes(struct api_call *call, const struct ecs_task_definition
         return 0;
 }
 
-static int check_features(struct api_call *call, const struct ecs_task_definition *definition, const struct task_input *in)
+int ecs_check_features(struct api_call *call, const struct ecs_task_definition *definition, bool execute_command)
 {
-        int r = check_network(call, definition, in);
-
-        if (r == 0)
-                r = check_volumes(call, definition, in);
-        if (r != 0)
-                return r;
-        if (in->execute_command)
+        if (execute_command)
                 return api_fail(call, "UnsupportedFeatureException",
                                 "ECS Exec is not available on this server yet: run the task without enableExecuteCommand.");
         if (definition->proxy_configuration)
@@ -231,7 +225,11 @@ int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struc
         definition = found->state->definition;
         r = check_texts(call, in);
         if (r == 0)
-                r = check_features(call, definition, in);
+                r = ecs_check_network(call, definition, in->network);
+        if (r == 0)
+                r = ecs_check_volumes(call, definition, in->volumes->n);
+        if (r == 0)
+                r = ecs_check_features(call, definition, in->execute_command);
         if (r == 0)
                 r = check_overrides(call, definition, in->overrides, &request.overrides);
         if (r == 0)

@@ -7,6 +7,7 @@
 #include "api/agent/agents.h"
 #include "api/ecs/common.h"
 #include "api/ecs/instances.h"
+#include "api/ecs/launch_rules.h"
 #include "api/ecs/routes.h"
 #include "api/ecs/tasks.h"
 #include "api/ecs/tokens.h"
@@ -18,112 +19,12 @@
 #define MAX_COUNT 10
 #define MAX_INSTANCES 10
 #define MAX_TOKEN 64
-#define MAX_STRATEGY 20
 #define MAX_FAILURES 100
 #define TOKEN_MS (INT64_C(24) * 3600 * 1000)
 
 #define INVALID "InvalidParameterException"
-#define UNSUPPORTED "UnsupportedFeatureException"
 
 static const struct int_list with_tags = {(int64_t[]){ECS_TASK_FIELD_TAGS}, 1};
-
-/* ---- Where it may run ---- */
-
-static bool compatible(const struct ecs_task_definition *definition, enum ecs_compatibility with)
-{
-        if (definition->compatibilities.n == 0)
-                return true;
-        return ecs_includes(&definition->compatibilities, (int)with);
-}
-
-static const struct {
-        enum ecs_launch_type type;
-        enum ecs_compatibility compatibility;
-        const char *missing; /* why it cannot be had; NULL: it can */
-} launch_types[] = {
-        {ECS_LAUNCH_TYPE_EC2, ECS_COMPATIBILITY_EC2, NULL},
-        {ECS_LAUNCH_TYPE_EXTERNAL, ECS_COMPATIBILITY_EXTERNAL, NULL},
-        {ECS_LAUNCH_TYPE_FARGATE, ECS_COMPATIBILITY_FARGATE,
-         "Launch type FARGATE is not available on this server yet. Use EC2 with a registered container instance."},
-        {ECS_LAUNCH_TYPE_MANAGED_INSTANCES, ECS_COMPATIBILITY_MANAGED_INSTANCES,
-         "Launch type MANAGED_INSTANCES is not available on this server yet. Use EC2 with a registered container instance."},
-};
-
-static bool known_platform(const char *version)
-{
-        static const char *const versions[] = {"LATEST", "1.4.0", "1.3.0", "1.2.0", "1.1.0", "1.0.0"};
-
-        for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
-                if (str_eq(version, versions[i]))
-                        return true;
-        return false;
-}
-
-static int check_platform(struct api_call *call, const struct ecs_run_task_request *in)
-{
-        if (str_empty(in->platform_version))
-                return 0;
-        if (in->launch_type != ECS_LAUNCH_TYPE_FARGATE)
-                return api_fail(call, INVALID, "The platform version must be null when specifying an EC2 launch type.");
-        if (!known_platform(in->platform_version))
-                return api_fail(call, "PlatformUnknownException", "The platform version %.50s does not exist.", in->platform_version);
-        return 0;
-}
-
-static int check_launch_type(struct api_call *call, const struct ecs_run_task_request *in, const struct ecs_task_definition *definition)
-{
-        int r = check_platform(call, in);
-
-        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(launch_types); i++) {
-                if (launch_types[i].type != in->launch_type)
-                        continue;
-                if (!compatible(definition, launch_types[i].compatibility))
-                        return api_fail(call, INVALID, "Task definition does not support launch_type %s.",
-                                        shape_enum_name(&ecs_launch_type_enum, in->launch_type));
-                if (launch_types[i].missing)
-                        return api_fail(call, UNSUPPORTED, "%s", launch_types[i].missing);
-        }
-        return r;
-}
-
-static int check_strategy_item(struct api_call *call, const struct ecs_capacity_provider_strategy_item *item)
-{
-        if (str_eq(item->capacity_provider, "FARGATE") || str_eq(item->capacity_provider, "FARGATE_SPOT"))
-                return api_fail(call, UNSUPPORTED, "Capacity provider %s is not available on this server yet. Use launchType EC2.",
-                                item->capacity_provider);
-        return api_fail(call, INVALID, "The specified capacity provider %.255s was not found.", item->capacity_provider);
-}
-
-static int check_strategy(struct api_call *call, const struct ecs_capacity_provider_strategy_item_list *strategy)
-{
-        uint32_t bases = 0, weights = 0;
-
-        if (strategy->n > MAX_STRATEGY)
-                return api_fail(call, INVALID, "capacityProviderStrategy: %u items; at most %d are allowed.", strategy->n, MAX_STRATEGY);
-        for (uint32_t i = 0; i < strategy->n; i++) {
-                bases += strategy->items[i].base > 0;
-                weights += strategy->items[i].weight > 0;
-        }
-        if (bases > 1)
-                return api_fail(call, INVALID, "Only one capacity provider can have a base in a capacity provider strategy.");
-        if (strategy->n > 1 && weights == 0)
-                return api_fail(call, INVALID, "At least one capacity provider must have a weight greater than 0.");
-        return check_strategy_item(call, &strategy->items[0]);
-}
-
-static int check_capacity(struct api_call *call, const struct ecs_run_task_request *in, const struct task_request *request)
-{
-        const struct ecs_capacity_provider_strategy_item_list *strategy = &in->capacity_provider_strategy;
-
-        if (in->launch_type && strategy->n > 0)
-                return api_fail(call, INVALID,
-                                "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.");
-        if (!in->launch_type && strategy->n == 0)
-                strategy = &request->cluster->state->default_capacity_provider_strategy;
-        if (!in->launch_type && strategy->n > 0)
-                return check_strategy(call, strategy);
-        return check_launch_type(call, in, request->definition->state->definition);
-}
 
 /* ---- Failures ---- */
 
@@ -304,15 +205,20 @@ static int prepare_run(struct api_call *call, const struct ecs_run_task_request 
                 .managed_tags = in->enable_ecs_managed_tags,
                 .execute_command = in->enable_execute_command,
         };
+        const struct launch_wish wish = {
+                .launch_type = in->launch_type,
+                .strategy = &in->capacity_provider_strategy,
+                .platform_version = in->platform_version,
+        };
+        struct ecs_capacity_provider_strategy_item_list strategy;
+        struct task_definition *found;
         int r;
 
         /* The launch type first: of a Fargate task with awsvpc the more telling reason is that there is no Fargate. */
-        struct task_definition *found;
-
         r = ecs_runnable_task_definition(call, in->task_definition, &found);
         if (r != 0)
                 return r;
-        r = check_capacity(call, in, &(struct task_request){.cluster = cluster, .definition = found});
+        r = launch_check(call, cluster, found->state->definition, &wish, &strategy);
         if (r == 0)
                 r = ecs_prepare_task(call, cluster, &input, request);
         if (r == 0)
@@ -436,8 +342,8 @@ static int start_task(struct api_call *call, const void *input, void *output)
         r = ecs_prepare_task(call, cluster, &common, &request);
         if (r != 0)
                 return r;
-        if (!compatible(request.definition->state->definition, ECS_COMPATIBILITY_EC2) &&
-            !compatible(request.definition->state->definition, ECS_COMPATIBILITY_EXTERNAL))
+        if (!launch_compatible(request.definition->state->definition, ECS_COMPATIBILITY_EC2) &&
+            !launch_compatible(request.definition->state->definition, ECS_COMPATIBILITY_EXTERNAL))
                 return api_fail(call, INVALID, "Task definition does not support launch_type EC2.");
         return start_all(call, in, &request, output);
 }
