@@ -102,6 +102,8 @@ static void sessions_end(void **state)
                       "AccessDeniedException", NULL);
         harness_fails(&h, "AssumeRole", "{'RoleArn':'arn:aws:iam::123456789012:user/deploy','RoleSessionName':'ci-7'}",
                       "InvalidParameterException", NULL);
+        harness_fails(&h, "AssumeRole", "{'RoleArn':'arn:aws:iam::123456789012:role/deploy','RoleSessionName':'ci-7','Policy':'{}'}",
+                      "MalformedPolicyDocument", "leave them out");
         harness_ok(&h, "GetSessionToken", "{'DurationSeconds':900}");
         assert_true(str_starts_with(harness_text(&h, "Credentials.AccessKeyId"), "ASIA"));
         harness_end(&h);

@@ -110,6 +110,8 @@ static void test_groups(void **state)
                       "The specified log group does not exist.");
         harness_ok(&h, "CreateLogGroup", "{'logGroupName':'safe','deletionProtectionEnabled':true}");
         harness_fails(&h, "DeleteLogGroup", "{'logGroupName':'safe'}", "ValidationException", "PutLogGroupDeletionProtection");
+        harness_ok(&h, "CreateLogStream", "{'logGroupName':'safe','logStreamName':'s'}");
+        harness_fails(&h, "DeleteLogStream", "{'logGroupName':'safe','logStreamName':'s'}", "ValidationException", "protected");
         harness_ok(&h, "PutLogGroupDeletionProtection", "{'logGroupIdentifier':'" ARN "safe','deletionProtectionEnabled':false}");
         harness_ok(&h, "DeleteLogGroup", "{'logGroupName':'safe'}");
         for (int i = 0; h.status == 200; i++)

@@ -121,6 +121,14 @@ int logs_find_stream(struct api_call *call, struct log_group *group, const char 
         return 0;
 }
 
+int logs_check_unprotected(struct api_call *call, const struct log_group *group)
+{
+        if (log_group_info(group)->protected)
+                return api_fail(call, "ValidationException",
+                                "The log group is protected from deletion. Switch that off with PutLogGroupDeletionProtection first.");
+        return 0;
+}
+
 int logs_check_group_name(struct api_call *call, const char *name)
 {
         if (!str_is_name(name, ".-_/#", 512))

@@ -22,6 +22,8 @@ int logs_find_group_by(struct api_call *call, const char *name, const char *iden
 /* By an ARN of this account and region, with or without ":*". */
 int logs_find_group_by_arn(struct api_call *call, const char *arn, struct log_group **ret) MUST_CHECK;
 int logs_find_stream(struct api_call *call, struct log_group *group, const char *name, struct log_stream **ret) MUST_CHECK;
+/* Deletion protection holds for a group and its streams: ValidationException. */
+int logs_check_unprotected(struct api_call *call, const struct log_group *group) MUST_CHECK;
 int logs_check_group_name(struct api_call *call, const char *name) MUST_CHECK;
 /* At most 50, keys of 1 to 128 and values of at most 256 bytes, none of AWS's own. `code` is for too many of them. */
 int logs_check_tags(struct api_call *call, const struct string_map *tags, const char *code) MUST_CHECK;

@@ -50,10 +50,9 @@ static int delete_log_group(struct api_call *call, const void *input, UNUSED voi
 
         if (r < 0)
                 return r;
-        if (log_group_info(group)->protected)
-                return api_fail(call, "ValidationException",
-                                "The log group is protected from deletion. Switch that off with "
-                                "PutLogGroupDeletionProtection first.");
+        r = logs_check_unprotected(call, group);
+        if (r < 0)
+                return r;
         log_group_delete(group);
         return logs_when_durable(call);
 }

@@ -42,6 +42,8 @@ static int delete_log_stream(struct api_call *call, const void *input, UNUSED vo
 
         if (r == 0)
                 r = logs_find_stream(call, group, in->log_stream_name, &stream);
+        if (r == 0)
+                r = logs_check_unprotected(call, group);
         if (r < 0)
                 return r;
         log_stream_delete(stream);

@@ -113,6 +113,12 @@ static int assume_role(struct api_call *call, const void *input, void *output)
         if (!str_is_name(in->role_session_name, "_+=,.@-", 64))
                 return api_fail(call, "InvalidParameterException",
                                 "RoleSessionName: 2 to 64 letters, digits and _+=,.@- are allowed, not \"%.100s\"", in->role_session_name);
+        /* Who asks for less than everything must not be given everything. */
+        if (in->policy != NULL || in->policy_arns.n > 0)
+                return api_fail(
+                        call, "MalformedPolicyDocument",
+                        "Policy and PolicyArns: this server does not evaluate policies: leave them out; the session may then do what "
+                        "its maker may.");
         arn = arena_printf(call->arena, "arn:aws:sts::%s:assumed-role/%s/%s", model_account(call->model), role, in->role_session_name);
         r = make_session(call, arn, SHAPE_HAS(in, sts_assume_role_request, duration_seconds) ? in->duration_seconds : ROLE_SECONDS,
                          &out->credentials);
