@@ -167,6 +167,44 @@ static void delete_and_create_anew(void **state)
         assert_int_equal(harness_count(h, "cluster.tags"), 0);
 }
 
+/* One of capacity provider FARGATE that waits for its place; the next call with STOPPED ends it. */
+static void put_task(struct api_harness *h, const char *cluster, enum state_task_status status)
+{
+        struct state_task state = {
+                .cluster = cluster,
+                .id = "fedcba9876543210fedcba9876543210",
+                .family = "web",
+                .revision = 1,
+                .group = "family:web",
+                .last_status = status,
+                .desired_status = status == STATE_TASK_STATUS_STOPPED ? STATE_TASK_STATUS_STOPPED : STATE_TASK_STATUS_RUNNING,
+                .capacity_provider = "FARGATE",
+        };
+        struct tx *tx = tx_begin(h->model);
+        struct task *task = model_task(h->model, cluster, state.id);
+
+        if (task != NULL)
+                tx_put(tx, &task->object, &state);
+        else
+                (void)tx_insert(tx, OBJECT_TASK, &state);
+        (void)tx_commit(tx);
+}
+
+static void tasks_hold_what_they_need(void **state)
+{
+        struct api_harness *h = *state;
+        const char *without = "{'cluster':'web','capacityProviders':[],'defaultCapacityProviderStrategy':[]}";
+
+        harness_ok(h, "RegisterTaskDefinition", "{'family':'web','containerDefinitions':[{'name':'c','image':'i','memory':16}]}");
+        harness_ok(h, "CreateCluster", "{'clusterName':'web','capacityProviders':['FARGATE']}");
+        put_task(h, "web", STATE_TASK_STATUS_PROVISIONING);
+        harness_fails(h, "PutClusterCapacityProviders", without, "ResourceInUseException", "fedcba9876543210fedcba9876543210");
+        harness_fails(h, "DeleteCluster", "{'cluster':'web'}", "ClusterContainsTasksException", "Tasks are active");
+        put_task(h, "web", STATE_TASK_STATUS_STOPPED);
+        harness_ok(h, "PutClusterCapacityProviders", "%s", without);
+        harness_ok(h, "DeleteCluster", "{'cluster':'web'}");
+}
+
 static void capacity_providers(void **state)
 {
         struct api_harness *h = *state;
@@ -191,6 +229,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(describe, begin, end),
                 cmocka_unit_test_setup_teardown(update, begin, end),
                 cmocka_unit_test_setup_teardown(delete_and_create_anew, begin, end),
+                cmocka_unit_test_setup_teardown(tasks_hold_what_they_need, begin, end),
                 cmocka_unit_test_setup_teardown(capacity_providers, begin, end),
         };
 
