@@ -52,8 +52,12 @@ mount -t tmpfs -o size=75% tmpfs /upper
 mkdir /upper/up /upper/work
 mount -t overlay -o lowerdir=/lower,upperdir=/upper/up,workdir=/upper/work overlay /new
 for dir in proc sys dev; do mount --move /\$dir /new/\$dir; done
-mkdir -p /new/lib/modules
+mkdir -p /keep
+mount --bind /new$PWD /keep
 mount -t tmpfs tmpfs /new/tmp; mount -t tmpfs tmpfs /new/run
+# A checkout under /tmp is still there.
+mkdir -p /new$PWD
+mount --move /keep /new$PWD
 mkdir -p /new/lib/modules/$version /new/dev/shm /new/dev/pts
 mount --bind /new$modules /new/lib/modules/$version
 mount -t devpts devpts /new/dev/pts; mount -t tmpfs tmpfs /new/dev/shm
@@ -93,5 +97,5 @@ timeout "${CGROUP2_TIMEOUT:-3000}" qemu-system-x86_64 -accel $accel -machine q35
   -object memory-backend-memfd,id=mem,size=3072M,share=on -numa node,memdev=mem \
   -chardev socket,id=fs,path="$socket" -device vhost-user-fs-pci,chardev=fs,tag=host \
   -kernel "$kernel" -initrd "$work/initramfs.gz" -append 'console=ttyS0 quiet panic=-1 systemd.unified_cgroup_hierarchy=1' </dev/null |
-  tee "$work/console.log" | tr -d '\r'
+  tee "$work/console.log" | stdbuf -o0 tr -d '\r'
 grep -q 'guest: status 0' "$work/console.log"
