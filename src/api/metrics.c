@@ -135,6 +135,12 @@ static void write_model(struct api *api, struct buf *out)
                 [OBJECT_SETTING] = "setting",
                 [OBJECT_ACCESS_KEY] = "access-key",
                 [OBJECT_CLIENT_TOKEN] = "client-token",
+                [OBJECT_LOAD_BALANCER] = "load-balancer",
+                [OBJECT_TARGET_GROUP] = "target-group",
+                [OBJECT_LISTENER] = "listener",
+                [OBJECT_LISTENER_RULE] = "listener-rule",
+                [OBJECT_TARGET] = "target",
+                [OBJECT_CERTIFICATE] = "certificate",
         };
         uint64_t sequence = model_sequence(api->model), durable = model_durable(api->model);
 

@@ -70,6 +70,23 @@ void task_set_detach(struct model *model, struct object *object);
 void task_join_service(struct model *model, struct task *task, const struct state_task *state);
 void task_leave_service(struct task *task, const struct state_task *state);
 void task_change_service(struct model *model, struct task *task, const struct state_task *old);
+int load_balancer_attach(struct model *model, struct object *object);
+void load_balancer_detach(struct model *model, struct object *object);
+void load_balancer_release(struct object *object);
+int listener_attach(struct model *model, struct object *object);
+void listener_change(struct model *model, struct object *object, const void *old_state);
+void listener_detach(struct model *model, struct object *object);
+int listener_rule_attach(struct model *model, struct object *object);
+void listener_rule_change(struct model *model, struct object *object, const void *old_state);
+void listener_rule_detach(struct model *model, struct object *object);
+int target_group_attach(struct model *model, struct object *object);
+void target_group_detach(struct model *model, struct object *object);
+int target_attach(struct model *model, struct object *object);
+void target_change(struct model *model, struct object *object, const void *old_state);
+void target_detach(struct model *model, struct object *object);
+/* A task that is forgotten leaves its targets, and finds them again when that is undone. */
+void task_leave_targets(struct task *task);
+void task_join_targets(struct model *model, struct task *task);
 /* For an instance or definition that comes back when a transaction is reversed: gives it the tasks that it had. */
 void task_join_instance(struct model *model, struct task *task);
 void task_leave_instance(struct task *task);
@@ -110,7 +127,8 @@ struct model {
         struct buf key; /* scratch */
         struct tx tx;
         struct meta *meta;
-        bool loading; /* the queue of stopped tasks is sorted afterwards */
+        bool balancing; /* a proxy serves the load balancers */
+        bool loading;   /* the queue of stopped tasks is sorted afterwards */
 };
 
 static inline const void *object_state(const struct object *object)

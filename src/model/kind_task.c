@@ -154,12 +154,15 @@ int task_attach(struct model *model, struct object *object)
         list_init(&task->in_instance);
         list_init(&task->in_definition);
         list_init(&task->in_stopped);
+        list_init(&task->targets);
         list_init(&task->in_service);
         list_init(&task->in_revision);
         count_in_cluster(task->cluster, task->state, 1);
         join_instance(model, task, task->state);
         join_definition(model, task, task->state);
         task_join_service(model, task, task->state);
+        if (model->tx.undoing)
+                task_join_targets(model, task);
         if (task_is_over(task->state))
                 enter_stopped(model, task);
         return 0;
@@ -200,6 +203,7 @@ void task_detach(struct model *model, struct object *object)
         if (task_is_over(task->state))
                 leave_stopped(model, task);
         task_leave_service(task, task->state);
+        task_leave_targets(task);
         leave_definition(task, task->state);
         leave_instance(task, task->state);
         count_in_cluster(task->cluster, task->state, -1);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/balancer.h"
 #include "model/internal.h"
 #include "model/service.h"
 
@@ -115,6 +116,39 @@ static void client_token_key(const void *state, struct buf *out)
         buf_append_str(out, ((const struct state_client_token *)state)->key);
 }
 
+static void load_balancer_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_load_balancer *)state)->id);
+}
+
+static void target_group_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_target_group *)state)->id);
+}
+
+static void listener_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_listener *)state)->id);
+}
+
+static void listener_rule_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_listener_rule *)state)->id);
+}
+
+static void target_key(const void *state, struct buf *out)
+{
+        const struct state_target *s = state;
+
+        key_join(out, s->group, s->id);
+        buf_printf(out, "/%d", s->port);
+}
+
+static void certificate_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_certificate *)state)->arn);
+}
+
 #define KIND(type, state_type) .shape = &state_type##_shape, .size = sizeof(struct type)
 
 const struct kind model_kinds[OBJECT_KIND_MAX] = {
@@ -139,6 +173,17 @@ const struct kind model_kinds[OBJECT_KIND_MAX] = {
         [OBJECT_SETTING] = {KIND(setting, state_setting), .key = setting_key},
         [OBJECT_ACCESS_KEY] = {KIND(access_key, state_access_key), .key = access_key_key},
         [OBJECT_CLIENT_TOKEN] = {KIND(client_token, state_client_token), .key = client_token_key},
+        [OBJECT_LOAD_BALANCER] = {KIND(load_balancer, state_load_balancer), .key = load_balancer_key, .attach = load_balancer_attach,
+                                  .detach = load_balancer_detach, .release = load_balancer_release},
+        [OBJECT_TARGET_GROUP] = {KIND(target_group, state_target_group), .key = target_group_key, .attach = target_group_attach,
+                                 .detach = target_group_detach},
+        [OBJECT_LISTENER] = {KIND(listener, state_listener), .key = listener_key, .attach = listener_attach, .change = listener_change,
+                             .detach = listener_detach},
+        [OBJECT_LISTENER_RULE] = {KIND(listener_rule, state_listener_rule), .key = listener_rule_key, .attach = listener_rule_attach,
+                                  .change = listener_rule_change, .detach = listener_rule_detach},
+        [OBJECT_TARGET] = {KIND(target, state_target), .key = target_key, .attach = target_attach, .change = target_change,
+                           .detach = target_detach},
+        [OBJECT_CERTIFICATE] = {KIND(certificate, state_certificate), .key = certificate_key},
 };
 
 /* The generic view relies on it. */
@@ -159,6 +204,12 @@ STATE_FOLLOWS(task);
 STATE_FOLLOWS(setting);
 STATE_FOLLOWS(access_key);
 STATE_FOLLOWS(client_token);
+STATE_FOLLOWS(load_balancer);
+STATE_FOLLOWS(target_group);
+STATE_FOLLOWS(listener);
+STATE_FOLLOWS(listener_rule);
+STATE_FOLLOWS(target);
+STATE_FOLLOWS(certificate);
 
 struct object *object_new(enum object_kind kind, const void *state, const char *key)
 {

@@ -41,6 +41,12 @@ enum object_kind {
         OBJECT_SETTING = 12,
         OBJECT_ACCESS_KEY = 13,
         OBJECT_CLIENT_TOKEN = 14,
+        OBJECT_LOAD_BALANCER = 15,
+        OBJECT_TARGET_GROUP = 16,
+        OBJECT_LISTENER = 17,
+        OBJECT_LISTENER_RULE = 18,
+        OBJECT_TARGET = 19,
+        OBJECT_CERTIFICATE = 20,
         OBJECT_KIND_MAX
 };
 
@@ -114,6 +120,7 @@ struct task {
         struct list in_instance; /* in instance->tasks, or instance->stopped once STOPPED */
         struct list in_definition;
         struct list in_stopped; /* in the model's queue of STOPPED tasks */
+        struct list targets;    /* of struct target, in_task: what is registered with load balancers for it; see model/balancer.h */
 };
 
 struct capacity_provider {
@@ -138,6 +145,7 @@ struct client_token {
 
 struct model;
 struct store;
+struct target;
 struct tx;
 
 /* Told of each change once its transaction has committed (in memory), in order. `old_state`/`new_state` are NULL for
@@ -150,6 +158,8 @@ struct model_observer {
         void (*applied)(struct model_observer *observer, struct object *object, const void *old_state, const void *new_state);
         /* instance->connected has changed. May be NULL. */
         void (*connected)(struct model_observer *observer, struct instance *instance);
+        /* A target's health or its reason has changed (model/balancer.h). May be NULL. */
+        void (*target_health)(struct model_observer *observer, struct target *target);
 };
 
 struct commit_waiter {

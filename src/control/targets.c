@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Targets of tasks: registered when there is somewhere to connect to, drained before the task stops. */
+#include "control/targets.h"
+
+#include <errno.h>
+
+#include "base/strutil.h"
+
+bool target_group_serving(const struct model *model, const struct target_group *group)
+{
+        return model_balancing(model) && group->n_uses > 0;
+}
+
+int64_t target_drain_deadline(const struct target *target)
+{
+        int64_t seconds = 300;
+
+        if (str_to_int64(target_group_attribute(target->group, "deregistration_delay.timeout_seconds"), &seconds) < 0)
+                seconds = 300;
+        return target->state->draining_since + seconds * 1000;
+}
+
+void target_register(struct tx *tx, struct target_group *group, const char *id, int port, const char *zone, const char *task,
+                     int64_t now_ms)
+{
+        struct state_target state = {.group = group->state->id, .id = id, .zone = zone, .task = task, .registered_at = now_ms};
+
+        SHAPE_SET(&state, state_target, port, port);
+        list_for_each (target, &group->targets, struct target, in_group) {
+                if (target->state->port != port || !str_eq(target->state->id, id))
+                        continue;
+                if (target->state->draining_since != 0 || (task != NULL && !str_eq(target->state->task, task)))
+                        tx_put(tx, &target->object, &state);
+                return;
+        }
+        tx_insert(tx, OBJECT_TARGET, &state);
+}
+
+void target_deregister(struct model *model, struct tx *tx, struct target *target, int64_t now_ms)
+{
+        struct state_target *state;
+
+        if (!target_group_serving(model, target->group) || target_drain_deadline(target) == target->state->draining_since) {
+                tx_remove(tx, &target->object);
+                return;
+        }
+        if (target->state->draining_since != 0)
+                return;
+        state = tx_edit(tx, &target->object);
+        state->draining_since = now_ms;
+        tx_put(tx, &target->object, state);
+}
+
+/* The address of the task's own network interface; NULL while it has none. */
+static const char *interface_address(const struct state_task *task)
+{
+        for (uint32_t i = 0; i < task->attachments.n; i++) {
+                const struct ecs_key_value_pair_list *details = &task->attachments.items[i].details;
+
+                for (uint32_t j = 0; j < details->n; j++)
+                        if (str_eq(details->items[j].name, "privateIPv4Address") && !str_empty(details->items[j].value))
+                                return details->items[j].value;
+        }
+        return NULL;
+}
+
+static bool is_host_network(const struct task *task)
+{
+        return task->definition != NULL && task->definition->state->definition->network_mode == ECS_NETWORK_MODE_HOST;
+}
+
+/* The port of the instance that leads to a container's port; 0 while it is not bound. */
+static int host_port(const struct task *task, const struct ecs_load_balancer *balancer)
+{
+        for (uint32_t i = 0; i < task->state->containers.n; i++) {
+                const struct state_container *container = &task->state->containers.items[i];
+
+                if (!str_eq(container->name, balancer->container_name))
+                        continue;
+                for (uint32_t j = 0; j < container->network_bindings.n; j++)
+                        if (container->network_bindings.items[j].container_port == balancer->container_port)
+                                return container->network_bindings.items[j].host_port;
+        }
+        return is_host_network(task) ? balancer->container_port : 0;
+}
+
+static const char *instance_zone(const struct instance *instance)
+{
+        for (uint32_t i = 0; i < instance->state->attributes.n; i++)
+                if (str_eq(instance->state->attributes.items[i].name, "ecs.availability-zone"))
+                        return instance->state->attributes.items[i].value;
+        return NULL;
+}
+
+/* The id and port that a task has in a group; -EAGAIN while they are not known. */
+static int place_of(const struct task *task, const struct target_group *group, const struct ecs_load_balancer *balancer,
+                    const char **ret_id, int *ret_port)
+{
+        const char *id;
+        int port;
+
+        if (group->state->target_type == ELBV2_TARGET_TYPE_INSTANCE) {
+                if (task->instance == NULL)
+                        return -EAGAIN;
+                id = task->instance->state->ec2_instance_id;
+                if (str_empty(id))
+                        id = task->instance->state->id;
+                port = host_port(task, balancer);
+        } else {
+                id = interface_address(task->state);
+                port = balancer->container_port;
+        }
+        if (str_empty(id) || port == 0)
+                return -EAGAIN;
+        *ret_id = id;
+        *ret_port = port;
+        return 0;
+}
+
+int targets_register(struct model *model, struct tx *tx, const struct task *task, const struct ecs_load_balancer_list *balancers,
+                     int64_t now_ms, struct error *error)
+{
+        int result = 0;
+
+        for (uint32_t i = 0; i < balancers->n; i++) {
+                const struct ecs_load_balancer *balancer = &balancers->items[i];
+                struct target_group *group;
+                const char *id;
+                int port, r;
+
+                if (str_empty(balancer->target_group_arn))
+                        continue;
+                group = model_target_group_of_arn(model, balancer->target_group_arn);
+                if (group == NULL) {
+                        result = error_set(error, ENOENT, "the target group %s does not exist: create it, or update the service",
+                                           balancer->target_group_arn);
+                        continue;
+                }
+                r = place_of(task, group, balancer, &id, &port);
+                if (r == 0)
+                        target_register(tx, group, id, port, task->instance != NULL ? instance_zone(task->instance) : NULL,
+                                        task->object.key, now_ms);
+                else if (result == 0)
+                        result = r;
+        }
+        return result;
+}
+
+bool targets_deregister(struct model *model, struct tx *tx, struct task *task, int64_t now_ms)
+{
+        list_for_each (target, &task->targets, struct target, in_task)
+                target_deregister(model, tx, target, now_ms);
+        return !list_empty(&task->targets);
+}
+
+static enum targets_state state_of(const struct model *model, const struct target *target)
+{
+        if (target->state->draining_since != 0)
+                return TARGETS_DRAINING;
+        if (!target_group_serving(model, target->group))
+                return TARGETS_HEALTHY;
+        switch (target->health) {
+        case ELBV2_TARGET_HEALTH_STATE_UNHEALTHY:
+                return TARGETS_UNHEALTHY;
+        case ELBV2_TARGET_HEALTH_STATE_HEALTHY:
+        case ELBV2_TARGET_HEALTH_STATE_UNUSED:
+        case ELBV2_TARGET_HEALTH_STATE_UNAVAILABLE:
+                return TARGETS_HEALTHY;
+        default:
+                return TARGETS_INITIAL;
+        }
+}
+
+enum targets_state targets_state(const struct model *model, const struct task *task, const char **ret_reason)
+{
+        enum targets_state worst = TARGETS_NONE;
+        const char *reason = "";
+
+        list_for_each (target, &task->targets, struct target, in_task) {
+                enum targets_state state = state_of(model, target);
+
+                if (worst != TARGETS_NONE && state >= worst)
+                        continue;
+                worst = state;
+                reason = target->description;
+        }
+        if (ret_reason != NULL)
+                *ret_reason = reason;
+        return worst;
+}
