@@ -121,6 +121,11 @@ struct task {
         struct list in_definition;
         struct list in_stopped; /* in the model's queue of STOPPED tasks */
         struct list targets;    /* of struct target, in_task: what is registered with load balancers for it; see model/balancer.h */
+        struct task_place {     /* where the service's reconciler has it: see control/pool.h; not the model's */
+                struct list link;
+                struct pool *pool;
+                int class;
+        } place;
 };
 
 struct capacity_provider {
@@ -231,6 +236,7 @@ void model_written(struct model *model);
 /* At most one transaction is open at a time. Its arena lives until commit or rollback. */
 struct tx *tx_begin(struct model *model);
 struct arena *tx_arena(struct tx *tx);
+struct model *tx_model(struct tx *tx);
 /* A mutable deep copy of the object's state in the transaction's arena, e.g. `struct state_task *t = tx_edit(tx, &task->object);`
  * Put it back with tx_put. */
 void *tx_edit(struct tx *tx, const struct object *object);

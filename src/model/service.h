@@ -44,6 +44,7 @@ struct service_revision {
         struct list in_service;
         struct list tasks; /* of struct task, not STOPPED */
         struct task_counts counts;
+        struct pool *pool; /* the service's reconciler's: see control/pool.h; not the model's */
 };
 
 struct service_deployment {
@@ -67,6 +68,7 @@ struct task_set {
         struct list in_service;
         struct list tasks; /* of struct task, not STOPPED */
         struct task_counts counts;
+        struct pool *pool; /* the service's reconciler's: see control/pool.h; not the model's */
 };
 
 /* Each NULL when there is none. The service may be INACTIVE. */

@@ -23,6 +23,11 @@ struct arena *tx_arena(struct tx *tx)
         return &tx->arena;
 }
 
+struct model *tx_model(struct tx *tx)
+{
+        return tx->model;
+}
+
 static void tell_applied(struct model *model, struct object *object, const void *old_state, const void *new_state)
 {
         list_for_each (observer, &model->observers, struct model_observer, link)
