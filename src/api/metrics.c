@@ -141,6 +141,16 @@ static void write_model(struct api *api, struct buf *out)
                 [OBJECT_LISTENER_RULE] = "listener-rule",
                 [OBJECT_TARGET] = "target",
                 [OBJECT_CERTIFICATE] = "certificate",
+                [OBJECT_VPC] = "vpc",
+                [OBJECT_SUBNET] = "subnet",
+                [OBJECT_SECURITY_GROUP] = "security-group",
+                [OBJECT_NETWORK_INTERFACE] = "network-interface",
+                [OBJECT_INTERNET_GATEWAY] = "internet-gateway",
+                [OBJECT_ROUTE_TABLE] = "route-table",
+                [OBJECT_NAT_GATEWAY] = "nat-gateway",
+                [OBJECT_ELASTIC_ADDRESS] = "elastic-address",
+                [OBJECT_NETWORK_ACL] = "network-acl",
+                [OBJECT_VPC_ENDPOINT] = "vpc-endpoint",
         };
         uint64_t sequence = model_sequence(api->model), durable = model_durable(api->model);
 

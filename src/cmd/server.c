@@ -13,7 +13,9 @@
 #include "cmd/credentials.h"
 #include "cmd/process.h"
 #include "cmd/verbs.h"
+#include "control/network.h"
 #include "control/retention.h"
+#include "control/task_network.h"
 #include "logs/log_store.h"
 #include "net/http_server.h"
 #include "sched/sched.h"
@@ -26,7 +28,7 @@
 #define MAX_BODY ((size_t)4 * 1024 * 1024)
 
 struct server_values {
-        const char *data_dir, *account, *region, *public_url, *tls_cert, *tls_key, *log_level, *log_format;
+        const char *data_dir, *account, *region, *vpc_range, *public_url, *tls_cert, *tls_key, *log_level, *log_format;
         struct string_list listen;
         int64_t ping_ms, silent_ms, dead_ms, stopped_task_hours, max_stopped_tasks;
         bool create_default_cluster;
@@ -39,6 +41,8 @@ static const struct option_row server_options[] = {
          "where the API answers; may be repeated; unix:/path is possible"},
         {"account-id", OPTION_STRING, FIELD(account), "DIGITS", "123456789012", "account in ARNs; cannot be changed later"},
         {"region", OPTION_STRING, FIELD(region), "NAME", "us-east-1", "region in ARNs and signatures; cannot be changed later"},
+        {"vpc-range", OPTION_STRING, FIELD(vpc_range), "CIDR", NETWORK_DEFAULT_RANGE,
+         "range of the default VPC, which is made at the first start"},
         {"public-url", OPTION_STRING, FIELD(public_url), "URL", NULL,
          "what nodes reach this server by; default: the first --listen address"},
         {"tls-cert", OPTION_STRING, FIELD(tls_cert), "FILE", NULL, "certificate chain (PEM) for HTTPS"},
@@ -149,8 +153,9 @@ static int open_state(struct server *s, struct error *error)
         if (r < 0)
                 return r;
         r = model_open(s->store, env_system(), &s->process.loop, v->account, v->region, &s->model, error);
-        if (r < 0)
+        if (r < 0 || (r = network_ensure(s->model, v->vpc_range, error)) < 0)
                 return r;
+        (void)task_network_sweep(s->model);
         s->sched = sched_new(s->model);
         s->retention = retention_new(s->model, &(struct retention_options){.stopped_task_ms = v->stopped_task_hours * 3600 * 1000,
                                                                            .max_stopped_tasks = (size_t)v->max_stopped_tasks});

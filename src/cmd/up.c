@@ -20,7 +20,7 @@
 #define STOP_TIMEOUT_MS 20000
 
 struct up_values {
-        const char *data_dir, *listen, *account, *region, *log_level, *log_format, *zone;
+        const char *data_dir, *listen, *account, *region, *log_level, *log_format, *zone, *vpc_range;
         int64_t metadata_port, introspection_port, reserved_memory, reserved_cpu;
         struct string_list attributes;
 };
@@ -31,6 +31,8 @@ static const struct option_row up_options[] = {
         {"listen", OPTION_STRING, FIELD(listen), "ADDR:PORT", "127.0.0.1:4327", "where the API answers"},
         {"account-id", OPTION_STRING, FIELD(account), "DIGITS", "123456789012", "account in ARNs"},
         {"region", OPTION_STRING, FIELD(region), "NAME", "us-east-1", "region in ARNs and signatures"},
+        {"vpc-range", OPTION_STRING, FIELD(vpc_range), "CIDR", "172.31.0.0/16",
+         "range of the default VPC, which is made at the first start"},
         {"zone", OPTION_STRING, FIELD(zone), "NAME", NULL,
          "availability zone of this node; default: the region's first, for example us-east-1a"},
         {"attribute", OPTION_LIST, FIELD(attributes), "NAME=VALUE", NULL, "own attribute of this node; may be repeated"},
@@ -272,6 +274,7 @@ static char **server_argv(struct up *up)
         add_option(&up->arena, &words, "listen", up->listen);
         add_option(&up->arena, &words, "account-id", v->account);
         add_option(&up->arena, &words, "region", v->region);
+        add_option(&up->arena, &words, "vpc-range", v->vpc_range);
         add_option(&up->arena, &words, "log-level", v->log_level);
         add_option(&up->arena, &words, "log-format", v->log_format);
         add_option(&up->arena, &words, "create-default-cluster", "yes");

@@ -87,6 +87,23 @@ void target_detach(struct model *model, struct object *object);
 /* A task that is forgotten leaves its targets, and finds them again when that is undone. */
 void task_leave_targets(struct task *task);
 void task_join_targets(struct model *model, struct task *task);
+int vpc_kind_attach(struct model *model, struct object *object);
+void vpc_kind_detach(struct model *model, struct object *object);
+int vpc_member_attach(struct model *model, struct object *object);
+void vpc_member_change(struct model *model, struct object *object, const void *old_state);
+void vpc_member_detach(struct model *model, struct object *object);
+int security_group_attach(struct model *model, struct object *object);
+void security_group_detach(struct model *model, struct object *object);
+int subnet_attach(struct model *model, struct object *object);
+void subnet_detach(struct model *model, struct object *object);
+void subnet_release(struct object *object);
+int interface_attach(struct model *model, struct object *object);
+void interface_change(struct model *model, struct object *object, const void *old_state);
+void interface_detach(struct model *model, struct object *object);
+void interface_release(struct object *object);
+int elastic_attach(struct model *model, struct object *object);
+void elastic_change(struct model *model, struct object *object, const void *old_state);
+void elastic_detach(struct model *model, struct object *object);
 /* For an instance or definition that comes back when a transaction is reversed: gives it the tasks that it had. */
 void task_join_instance(struct model *model, struct task *task);
 void task_leave_instance(struct task *task);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "model/balancer.h"
 #include "model/internal.h"
+#include "model/network.h"
 #include "model/service.h"
 
 static void key_join(struct buf *out, const char *a, const char *b)
@@ -148,6 +149,21 @@ static void certificate_key(const void *state, struct buf *out)
 {
         buf_append_str(out, ((const struct state_certificate *)state)->arn);
 }
+#define ID_KEY(type)                                                           \
+        static void type##_key(const void *state, struct buf *out)             \
+        {                                                                      \
+                buf_append_str(out, ((const struct state_##type *)state)->id); \
+        }
+ID_KEY(vpc)
+ID_KEY(subnet)
+ID_KEY(security_group)
+ID_KEY(network_interface)
+ID_KEY(internet_gateway)
+ID_KEY(route_table)
+ID_KEY(nat_gateway)
+ID_KEY(elastic_address)
+ID_KEY(network_acl)
+ID_KEY(vpc_endpoint)
 
 #define KIND(type, state_type) .shape = &state_type##_shape, .size = sizeof(struct type)
 
@@ -184,6 +200,26 @@ const struct kind model_kinds[OBJECT_KIND_MAX] = {
         [OBJECT_TARGET] = {KIND(target, state_target), .key = target_key, .attach = target_attach, .change = target_change,
                            .detach = target_detach},
         [OBJECT_CERTIFICATE] = {KIND(certificate, state_certificate), .key = certificate_key},
+        [OBJECT_VPC] = {KIND(vpc, state_vpc), .key = vpc_key, .attach = vpc_kind_attach, .detach = vpc_kind_detach},
+        [OBJECT_SUBNET] = {KIND(subnet, state_subnet), .key = subnet_key, .attach = subnet_attach, .detach = subnet_detach,
+                           .release = subnet_release},
+        [OBJECT_SECURITY_GROUP] = {KIND(security_group, state_security_group), .key = security_group_key, .attach = security_group_attach,
+                                   .detach = security_group_detach},
+        [OBJECT_NETWORK_INTERFACE] = {KIND(network_interface, state_network_interface), .key = network_interface_key,
+                                      .attach = interface_attach, .change = interface_change, .detach = interface_detach,
+                                      .release = interface_release},
+        [OBJECT_INTERNET_GATEWAY] = {KIND(internet_gateway, state_internet_gateway), .key = internet_gateway_key,
+                                     .attach = vpc_member_attach, .change = vpc_member_change, .detach = vpc_member_detach},
+        [OBJECT_ROUTE_TABLE] = {KIND(route_table, state_route_table), .key = route_table_key, .attach = vpc_member_attach,
+                                .detach = vpc_member_detach},
+        [OBJECT_NAT_GATEWAY] = {KIND(nat_gateway, state_nat_gateway), .key = nat_gateway_key, .attach = vpc_member_attach,
+                                .detach = vpc_member_detach},
+        [OBJECT_ELASTIC_ADDRESS] = {KIND(elastic_address, state_elastic_address), .key = elastic_address_key, .attach = elastic_attach,
+                                    .change = elastic_change, .detach = elastic_detach},
+        [OBJECT_NETWORK_ACL] = {KIND(network_acl, state_network_acl), .key = network_acl_key, .attach = vpc_member_attach,
+                                .detach = vpc_member_detach},
+        [OBJECT_VPC_ENDPOINT] = {KIND(vpc_endpoint, state_vpc_endpoint), .key = vpc_endpoint_key, .attach = vpc_member_attach,
+                                 .detach = vpc_member_detach},
 };
 
 /* The generic view relies on it. */
@@ -210,6 +246,16 @@ STATE_FOLLOWS(listener);
 STATE_FOLLOWS(listener_rule);
 STATE_FOLLOWS(target);
 STATE_FOLLOWS(certificate);
+STATE_FOLLOWS(vpc);
+STATE_FOLLOWS(subnet);
+STATE_FOLLOWS(security_group);
+STATE_FOLLOWS(network_interface);
+STATE_FOLLOWS(internet_gateway);
+STATE_FOLLOWS(route_table);
+STATE_FOLLOWS(nat_gateway);
+STATE_FOLLOWS(elastic_address);
+STATE_FOLLOWS(network_acl);
+STATE_FOLLOWS(vpc_endpoint);
 
 struct object *object_new(enum object_kind kind, const void *state, const char *key)
 {

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/strutil.h"
+#include "model/network.h"
 #include "model/service.h"
 #include "model/stored.h"
 #include "store/store.h"
@@ -42,9 +43,8 @@ static int load_row(void *data, uint16_t kind, const char *key, const void *byte
         r = object_link(loading->model, object);
         if (r < 0) {
                 object_free(object);
-                return error_set(loading->error, EUCLEAN,
-                                 "stored %s %s belongs to a cluster or family that is not in the store: restore a backup", shape->name,
-                                 key);
+                return error_set(loading->error, EUCLEAN, "stored %s %s refers to an object that is not in the store: restore a backup",
+                                 shape->name, key);
         }
         return 0;
 }
@@ -328,6 +328,22 @@ struct client_token *model_client_token(struct model *model, const char *key)
 {
         return FOUND(find(model, OBJECT_CLIENT_TOKEN, key), client_token);
 }
+
+#define FIND_BY_ID(type, kind)                                         \
+        struct type *model_##type(struct model *model, const char *id) \
+        {                                                              \
+                return FOUND(find(model, kind, id), type);             \
+        }
+FIND_BY_ID(vpc, OBJECT_VPC)
+FIND_BY_ID(subnet, OBJECT_SUBNET)
+FIND_BY_ID(security_group, OBJECT_SECURITY_GROUP)
+FIND_BY_ID(network_interface, OBJECT_NETWORK_INTERFACE)
+FIND_BY_ID(internet_gateway, OBJECT_INTERNET_GATEWAY)
+FIND_BY_ID(route_table, OBJECT_ROUTE_TABLE)
+FIND_BY_ID(nat_gateway, OBJECT_NAT_GATEWAY)
+FIND_BY_ID(elastic_address, OBJECT_ELASTIC_ADDRESS)
+FIND_BY_ID(network_acl, OBJECT_NETWORK_ACL)
+FIND_BY_ID(vpc_endpoint, OBJECT_VPC_ENDPOINT)
 
 struct task *model_oldest_stopped(struct model *model)
 {

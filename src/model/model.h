@@ -47,6 +47,17 @@ enum object_kind {
         OBJECT_LISTENER_RULE = 18,
         OBJECT_TARGET = 19,
         OBJECT_CERTIFICATE = 20,
+        /* Networks: structures in model/network.h. */
+        OBJECT_VPC = 21,
+        OBJECT_SUBNET = 22,
+        OBJECT_SECURITY_GROUP = 23,
+        OBJECT_NETWORK_INTERFACE = 24,
+        OBJECT_INTERNET_GATEWAY = 25,
+        OBJECT_ROUTE_TABLE = 26,
+        OBJECT_NAT_GATEWAY = 27,
+        OBJECT_ELASTIC_ADDRESS = 28,
+        OBJECT_NETWORK_ACL = 29,
+        OBJECT_VPC_ENDPOINT = 30,
         OBJECT_KIND_MAX
 };
 

@@ -13,6 +13,7 @@ const char *verdict_reason(enum verdict verdict)
                 [VERDICT_INACTIVE] = "INACTIVE",
                 [VERDICT_AGENT] = "AGENT",
                 [VERDICT_ATTRIBUTE] = "ATTRIBUTE",
+                [VERDICT_LOCATION] = "LOCATION",
                 [VERDICT_CPU] = "RESOURCE:CPU",
                 [VERDICT_MEMORY] = "RESOURCE:MEMORY",
                 [VERDICT_PORTS] = "RESOURCE:PORTS",
@@ -64,6 +65,15 @@ static int parse_expressions(struct requirement *q, const struct placement_rules
         return 0;
 }
 
+static void resolve_zones(struct requirement *q, struct atoms *atoms, const struct string_list *zones, struct arena *arena)
+{
+        if (zones == NULL)
+                return;
+        q->zones = arena_calloc(arena, zones->n + 1, sizeof(struct atom *));
+        for (uint32_t i = 0; i < zones->n; i++)
+                q->zones[q->n_zones++] = atom_ref(atoms, zones->items[i]);
+}
+
 int requirement_init(struct requirement *q, struct index *index, const struct placement_request *request, bool needs_group,
                      struct arena *arena, struct error *error)
 {
@@ -76,6 +86,8 @@ int requirement_init(struct requirement *q, struct index *index, const struct pl
         q->ports_udp = copy_ports(request->ports_udp, arena);
         q->launch_type = request->launch_type;
         q->external = atom_ref(&index->atoms, "ecs.capability.external");
+        q->zone = atom_ref(&index->atoms, "ecs.availability-zone");
+        resolve_zones(q, &index->atoms, request->zones, arena);
         if (required != NULL && required->n > 0) {
                 q->attributes = arena_calloc(arena, required->n, sizeof(*q->attributes));
                 q->n_attributes = required->n;
@@ -108,9 +120,12 @@ void requirement_done(struct requirement *q)
         }
         for (uint32_t i = 0; i < q->n_names; i++)
                 atom_unref(atoms, q->names[i].atom);
+        for (uint32_t i = 0; i < q->n_zones; i++)
+                atom_unref(atoms, q->zones[i]);
+        q->zone = atom_unref(atoms, q->zone);
         q->external = atom_unref(atoms, q->external);
         q->group = group_unref(q->group);
-        q->n_queries = q->n_attributes = q->n_names = 0;
+        q->n_queries = q->n_attributes = q->n_names = q->n_zones = 0;
 }
 
 static bool has_attributes(const struct requirement *q, const struct node *node)
@@ -127,6 +142,16 @@ static bool has_attributes(const struct requirement *q, const struct node *node)
                 return true;
         external = node_attribute(node, q->external) != NULL;
         return external == (q->launch_type == ECS_LAUNCH_TYPE_EXTERNAL);
+}
+
+static bool in_zones(const struct requirement *q, const struct node *node)
+{
+        const struct atom *zone = q->zones != NULL ? node_attribute(node, q->zone) : NULL;
+
+        for (uint32_t i = 0; i < q->n_zones; i++)
+                if (zone == q->zones[i])
+                        return true;
+        return q->zones == NULL;
 }
 
 /* A node as queries see it. */
@@ -174,6 +199,8 @@ enum verdict requirement_static(const struct requirement *q, const struct node *
                 return VERDICT_INACTIVE;
         if (!has_attributes(q, node))
                 return VERDICT_ATTRIBUTE;
+        if (!in_zones(q, node))
+                return VERDICT_LOCATION;
         return satisfies(q, node, false) ? VERDICT_FITS : VERDICT_MEMBER_OF;
 }
 

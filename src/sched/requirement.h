@@ -12,6 +12,7 @@ enum verdict {
         VERDICT_INACTIVE,
         VERDICT_AGENT,
         VERDICT_ATTRIBUTE,
+        VERDICT_LOCATION,
         VERDICT_CPU,
         VERDICT_MEMORY,
         VERDICT_PORTS,
@@ -26,6 +27,9 @@ struct requirement {
         struct int_list ports, ports_udp;
         struct node_attribute *attributes; /* value NULL: any */
         uint32_t n_attributes;
+        struct atom **zones; /* any of these; NULL: all will do */
+        uint32_t n_zones;
+        struct atom *zone;     /* "ecs.availability-zone" */
         struct atom *external; /* "ecs.capability.external" */
         enum ecs_launch_type launch_type;
         bool distinct_instance;

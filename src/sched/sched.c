@@ -136,6 +136,10 @@ static const char *request_key(struct sched *sched, const struct placement_reque
                 key_text(key, request->required->items[i].name);
                 key_text(key, request->required->items[i].value);
         }
+        for (uint32_t i = 0; request->zones != NULL && i < request->zones->n; i++) {
+                buf_append_char(key, 'z');
+                key_text(key, request->zones->items[i]);
+        }
         if (request->rules != NULL)
                 key_rules(key, request->rules);
         buf_append_char(key, 'g');

@@ -30,6 +30,7 @@ struct placement_request {
         int32_t cpu, memory;                       /* units, MiB */
         const struct int_list *ports, *ports_udp;  /* fixed host ports; NULL: none */
         const struct ecs_attribute_list *required; /* as in a task definition: a name, and a value when it matters; NULL: none */
+        const struct string_list *zones;           /* only instances in one of these (ecs.availability-zone); NULL: any */
         enum ecs_launch_type launch_type;          /* EXTERNAL wants instances with ecs.capability.external, EC2 those without; else any */
         const char *group;                         /* of the task: "family:web", "service:web" */
         const struct placement_rules *rules;       /* NULL: any instance that fits, by chance */
@@ -49,7 +50,7 @@ int sched_check_rules(struct sched *sched, const struct placement_rules *rules, 
 struct instance *sched_pick(struct sched *sched, struct placement_request *request);
 
 /*
- * Why this instance will not do, as ECS says it in failures[].reason: "INACTIVE", "AGENT", "ATTRIBUTE", "RESOURCE:CPU",
+ * Why this instance will not do, as ECS says it in failures[].reason: "INACTIVE", "AGENT", "ATTRIBUTE", "LOCATION", "RESOURCE:CPU",
  * "RESOURCE:MEMORY", "RESOURCE:PORTS", "MemberOf placement constraint unsatisfied.", "DistinctInstance placement constraint
  * unsatisfied."; NULL when it will do. For StartTask leave `rules` NULL.
  */

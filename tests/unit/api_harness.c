@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
+#include "control/network.h"
 #include "store/store.h"
 
 static int64_t harness_now(struct env *env)
@@ -45,6 +46,8 @@ static void open_model(struct api_harness *h, const struct api_options *given)
 
         if (model_open(h->store, &h->env.env, NULL, "123456789012", "us-east-1", &h->model, &error) < 0)
                 fail_msg("model_open: %s", error.message);
+        if (network_ensure(h->model, NULL, &error) < 0)
+                fail_msg("network_ensure: %s", error.message);
         options.model = h->model;
         options.env = &h->env.env;
         options.loop = NULL;

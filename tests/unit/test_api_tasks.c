@@ -257,7 +257,7 @@ static void test_refused_requests(void **state)
                       "Network Configuration must be provided");
         harness_fails(&c.h, "RunTask",
                       "{'cluster':'lab','taskDefinition':'vpc','networkConfiguration':{'awsvpcConfiguration':{'subnets':['s']}}}",
-                      "UnsupportedFeatureException", "awsvpc");
+                      "InvalidParameterException", "The subnet ID 's' does not exist (ErrorCode: InvalidSubnetID.NotFound)");
         harness_ok(&c.h, "RegisterTaskDefinition",
                    "{'family':'far','networkMode':'awsvpc','requiresCompatibilities':['FARGATE'],'cpu':'256','memory':'512',"
                    "'containerDefinitions':[{'name':'c','image':'i'}]}");

@@ -10,6 +10,7 @@
 #include "api/server.h"
 #include "base/strutil.h"
 #include "control/task.h"
+#include "control/task_network.h"
 
 /* ---- DiscoverPollEndpoint ---- */
 
@@ -74,7 +75,7 @@ static void apply(struct api_call *call, struct task *task, const struct task_re
         struct state_task *state = tx_edit(tx, &task->object);
 
         if (task_apply_report(task, state, report, tx_arena(tx), call->now_ms)) {
-                tx_put(tx, &task->object, state);
+                task_put(call->model, tx, task, state);
                 (void)tx_commit(tx);
         } else {
                 tx_rollback(tx);

@@ -11,6 +11,7 @@
 #include "api/server.h"
 #include "base/strutil.h"
 #include "control/task.h"
+#include "control/task_network.h"
 #include "sched/query.h"
 
 #define MAX_DESCRIBE 100
@@ -193,7 +194,7 @@ static void finish_tasks(struct api_call *call, struct tx *tx, struct instance *
                 struct state_task *state = tx_edit(tx, &task->object);
 
                 if (task_finish(state, ECS_TASK_STOP_CODE_USERINITIATED, TASK_REASON_DEREGISTERED, call->now_ms))
-                        tx_put(tx, &task->object, state);
+                        task_put(call->model, tx, task, state);
         }
 }
 

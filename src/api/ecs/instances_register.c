@@ -10,6 +10,7 @@
 #include "api/ecs/tokens.h"
 #include "api/server.h"
 #include "base/strutil.h"
+#include "control/network.h"
 #include "model/names.h"
 
 /* The agent repeats a registration that failed for up to an hour. */
@@ -157,6 +158,19 @@ static int read_request(struct api_call *call, const struct ecs_register_contain
         return 0;
 }
 
+static const char *value_of(const struct ecs_attribute_list *list, const char *name)
+{
+        for (uint32_t i = 0; i < list->n; i++)
+                if (str_eq(list->items[i].name, name))
+                        return list->items[i].value;
+        return NULL;
+}
+
+static const char *zone_of(const struct ecs_attribute_list *list)
+{
+        return value_of(list, "ecs.availability-zone");
+}
+
 /* ---- Joining ---- */
 
 /* The stock agent knows this one text and makes the cluster "default" when it reads it. */
@@ -191,6 +205,7 @@ static int join(struct api_call *call, const struct ecs_register_container_insta
         SHAPE_SET(&state, state_container_instance, version, 1);
         SHAPE_SET(&state, state_container_instance, sequence, 0);
         tx = tx_begin(call->model);
+        network_learn_zone(call->model, tx, zone_of(&state.attributes));
         object = tx_insert(tx, OBJECT_INSTANCE, &state);
         ecs_token_remember(call, tx, cluster->state->name, in->client_token, "", &(struct string_list){(const char *[]){id}, 1}, TOKEN_MS);
         (void)tx_commit(tx);
@@ -202,10 +217,7 @@ static int join(struct api_call *call, const struct ecs_register_container_insta
 
 static const char *type_of(const struct ecs_attribute_list *list)
 {
-        for (uint32_t i = 0; i < list->n; i++)
-                if (str_eq(list->items[i].name, "ecs.instance-type"))
-                        return list->items[i].value;
-        return NULL;
+        return value_of(list, "ecs.instance-type");
 }
 
 static int come_back(struct api_call *call, const struct ecs_register_container_instance_request *in, struct instance *instance)
@@ -233,6 +245,7 @@ static int come_back(struct api_call *call, const struct ecs_register_container_
                 return r;
         }
         SHAPE_SET(state, state_container_instance, version, state->version + 1);
+        network_learn_zone(call->model, tx, zone_of(&state->attributes));
         tx_put(tx, &instance->object, state);
         (void)tx_commit(tx);
         return 0;

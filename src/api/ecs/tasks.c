@@ -13,6 +13,7 @@
 #include "api/pagination.h"
 #include "api/server.h"
 #include "base/strutil.h"
+#include "control/task_network.h"
 
 #define MAX_DESCRIBE 100
 #define MAX_REASON 1024
@@ -222,7 +223,7 @@ static int stop_task(struct api_call *call, const void *input, void *output)
         else
                 changed = task_want_stopped(state, ECS_TASK_STOP_CODE_USERINITIATED, reason, call->now_ms);
         if (changed) {
-                tx_put(tx, &task->object, state);
+                task_put(call->model, tx, task, state);
                 (void)tx_commit(tx);
         } else {
                 tx_rollback(tx);

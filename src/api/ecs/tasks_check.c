@@ -7,6 +7,7 @@
 #include "api/ecs/taskdef/taskdef.h"
 #include "api/ecs/tasks.h"
 #include "base/strutil.h"
+#include "control/task_network.h"
 
 #define MAX_OVERRIDES 8192
 #define MAX_STARTED_BY 128
@@ -125,11 +126,11 @@ static int check_texts(struct api_call *call, const struct task_input *in)
         return 0;
 }
 
-/* ---- What is not there yet ---- */
+/* ---- Network, and what is not there yet ---- */
 
 int ecs_check_network(struct api_call *call, const struct ecs_task_definition *definition, const struct ecs_network_configuration *network)
 {
-        if (definition->network_mode != ECS_NETWORK_MODE_AWSVPC) {
+        if (!task_uses_awsvpc(definition)) {
                 if (network)
                         return api_fail(call, INVALID,
                                         "Network Configuration is not valid for the given networkMode of this task definition.");
@@ -137,8 +138,9 @@ int ecs_check_network(struct api_call *call, const struct ecs_task_definition *d
         }
         if (!network || !network->awsvpc_configuration)
                 return api_fail(call, INVALID, "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
-        return api_fail(call, "UnsupportedFeatureException",
-                        "Network mode awsvpc cannot be run on this server yet. Use bridge, host or none in the task definition.");
+        if (network->awsvpc_configuration->assign_public_ip == ECS_ASSIGN_PUBLIC_IP_ENABLED)
+                return api_fail(call, INVALID, "Assign public IP is not supported for this launch type.");
+        return task_network_check(call->model, network, &call->error);
 }
 
 int ecs_check_volumes(struct api_call *call, const struct ecs_task_definition *definition, uint32_t n_configured)
@@ -236,6 +238,10 @@ int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struc
                 r = make_tags(call, in, &request, &request.tags);
         if (r != 0)
                 return r;
+        if (task_uses_awsvpc(definition)) {
+                request.network = in->network;
+                request.zones = task_network_zones(call->model, in->network, call->arena);
+        }
         request.group = !str_empty(in->group) ? in->group : arena_printf(call->arena, "family:%s", definition->family);
         if (str_empty(request.started_by))
                 request.started_by = NULL;

@@ -14,6 +14,7 @@
 #include "api/server.h"
 #include "base/strutil.h"
 #include "codec/sha256.h"
+#include "control/task_network.h"
 #include "sched/sched.h"
 
 #define MAX_COUNT 10
@@ -75,16 +76,24 @@ static enum ecs_launch_type launch_type(const struct instance *instance, enum ec
         return ecs_instance_attribute(instance, "ecs.capability.external") ? ECS_LAUNCH_TYPE_EXTERNAL : ECS_LAUNCH_TYPE_EC2;
 }
 
+/* NULL, and what ECS calls the reason, when there is no address for it. */
 static struct task *insert_task(struct api_call *call, struct tx *tx, struct task_request *request, const struct instance *instance,
-                                enum ecs_launch_type wanted)
+                                enum ecs_launch_type wanted, const char **ret_reason)
 {
         struct state_task *state;
         struct object *object;
         struct task *task;
+        struct error ignored = {0};
+        int r;
 
         request->launch_type = launch_type(instance, wanted);
         state = task_make(call->api->env, request, tx_arena(tx));
         state->instance = instance->state->id;
+        r = task_network_attach(call->model, tx, state, ecs_instance_attribute(instance, "ecs.availability-zone"), &ignored);
+        if (r < 0) {
+                *ret_reason = r == -ENOENT ? "LOCATION" : "RESOURCE:ENI";
+                return NULL;
+        }
         object = tx_insert(tx, OBJECT_TASK, state);
         task = CONTAINER_OF(object, struct task, object);
         if (call->api->agents)
@@ -102,6 +111,7 @@ static void placement_of(struct task_request *request, const struct task_size *s
                 .ports_udp = &size->ports_udp,
                 .required = &request->definition->state->definition->requires_attributes,
                 .group = request->group,
+                .zones = request->zones,
         };
 }
 
@@ -164,6 +174,7 @@ static int run(struct api_call *call, const struct ecs_run_task_request *in, str
         struct string_list ids = {0};
         struct task *tasks[MAX_COUNT];
         struct tx *tx = tx_begin(call->model);
+        const char *reason = NULL;
         int32_t n = 0;
         int r = 0;
 
@@ -172,11 +183,15 @@ static int run(struct api_call *call, const struct ecs_run_task_request *in, str
 
                 if (!instance)
                         break;
-                tasks[n] = insert_task(call, tx, request, instance, in->launch_type);
+                tasks[n] = insert_task(call, tx, request, instance, in->launch_type, &reason);
+                if (!tasks[n]) {
+                        fail_on(call, instance, request, reason, &out->failures);
+                        break;
+                }
                 string_list_push(call->arena, &ids, tasks[n]->state->id);
                 n++;
         }
-        if (n < run_count(in))
+        if (n < run_count(in) && !reason)
                 r = explain(call, placement, request, n > 0, &out->failures);
         if (n == 0) {
                 tx_rollback(tx);
@@ -280,8 +295,12 @@ static struct task *start_on(struct api_call *call, struct tx *tx, struct task_r
                 return NULL;
         }
         reason = ecs_needs_gpu(request) ? "RESOURCE:GPU" : sched_reason(call->api->sched, placement, instance);
-        if (!reason)
-                return insert_task(call, tx, request, instance, ECS_LAUNCH_TYPE_UNSET);
+        if (!reason) {
+                struct task *task = insert_task(call, tx, request, instance, ECS_LAUNCH_TYPE_UNSET, &reason);
+
+                if (task)
+                        return task;
+        }
         fail_on(call, instance, request, reason, failures);
         return NULL;
 }

@@ -6,6 +6,7 @@
 #include "api/ecs/instances.h"
 #include "api/ecs/tasks.h"
 #include "base/strutil.h"
+#include "control/task_network.h"
 
 static const struct ecs_container_definition *definition_of(const struct task *task, const char *name)
 {
@@ -75,6 +76,18 @@ static void host_bindings(struct api_call *call, const struct ecs_container_defi
         }
 }
 
+/* Of an awsvpc task every container has the task's interface. */
+static void view_interface(struct api_call *call, const struct state_task *state, struct ecs_container *out)
+{
+        for (uint32_t i = 0; i < state->attachments.n; i++) {
+                const struct ecs_attachment *attachment = &state->attachments.items[i];
+
+                if (str_eq(attachment->type, TASK_ATTACHMENT_ENI))
+                        *SHAPE_PUSH(call->arena, &out->network_interfaces) = (struct ecs_network_interface){
+                                .attachment_id = attachment->id, .private_ipv4_address = task_network_detail(state, "privateIPv4Address")};
+        }
+}
+
 static void view_container(struct api_call *call, const struct task *task, const struct state_container *state, const char *task_arn,
                            struct ecs_container *out)
 {
@@ -90,6 +103,7 @@ static void view_container(struct api_call *call, const struct task *task, const
                 SHAPE_SET(out, ecs_container, exit_code, state->exit_code);
         out->reason = state->reason;
         out->network_bindings = state->network_bindings;
+        view_interface(call, task->state, out);
         out->health_status = state->health ? state->health : ECS_HEALTH_STATUS_UNKNOWN;
         if (!definition)
                 return;
