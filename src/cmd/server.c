@@ -30,7 +30,7 @@
 struct server_values {
         const char *data_dir, *account, *region, *vpc_range, *public_url, *tls_cert, *tls_key, *log_level, *log_format;
         struct string_list listen;
-        int64_t ping_ms, silent_ms, dead_ms, stopped_task_hours, max_stopped_tasks;
+        int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, stopped_task_hours, max_stopped_tasks;
         bool create_default_cluster;
 };
 
@@ -49,7 +49,10 @@ static const struct option_row server_options[] = {
         {"tls-key", OPTION_STRING, FIELD(tls_key), "FILE", NULL, "its key (PEM)"},
         {"ping", OPTION_INT, FIELD(ping_ms), "MS", "1000", "a quiet node is pinged after so long"},
         {"silent", OPTION_INT, FIELD(silent_ms), "MS", "5000", "a silent node gets no new tasks after so long"},
-        {"dead", OPTION_INT, FIELD(dead_ms), "MS", "10000", "and its connection is given up after so long"},
+        {"dead", OPTION_INT, FIELD(dead_ms), "MS", "10000", "and counts as lost after so long: services replace its tasks elsewhere"},
+        {"restart-lease", OPTION_INT, FIELD(restart_lease_ms), "MS", "60000",
+         "how long a node is waited for whose agent was stopped in an orderly way"},
+        {"start-lease", OPTION_INT, FIELD(start_lease_ms), "MS", "30000", "how long every node is waited for when the server starts"},
         {"keep-stopped-hours", OPTION_INT, FIELD(stopped_task_hours), "HOURS", "24", "how long stopped tasks stay visible"},
         {"keep-stopped-tasks", OPTION_INT, FIELD(max_stopped_tasks), "N", "100000", "and how many at most"},
         {"create-default-cluster", OPTION_BOOL, FIELD(create_default_cluster), NULL, NULL,
@@ -218,7 +221,9 @@ static int start(struct server *s, struct error *error)
                                                         .logs_endpoint = s->url,
                                                         .ping_ms = (uint32_t)s->values->ping_ms,
                                                         .silent_ms = (uint32_t)s->values->silent_ms,
-                                                        .dead_ms = (uint32_t)s->values->dead_ms});
+                                                        .dead_ms = (uint32_t)s->values->dead_ms,
+                                                        .restart_ms = (uint32_t)s->values->restart_lease_ms,
+                                                        .start_ms = (uint32_t)s->values->start_lease_ms});
         agents_serve(s->agents, s->api);
         uv_timer_init(&s->process.loop, &s->retention_timer);
         s->retention_timer.data = s;

@@ -355,14 +355,37 @@ size_t model_stopped_count(const struct model *model)
         return model->n_stopped;
 }
 
+static void tell_presence(struct model *model, struct instance *instance)
+{
+        list_for_each (observer, &model->observers, struct model_observer, link)
+                if (observer->connected != NULL)
+                        observer->connected(observer, instance);
+}
+
 void model_set_connected(struct model *model, struct instance *instance, bool connected)
 {
         if (instance->connected == connected)
                 return;
         instance->connected = connected;
-        list_for_each (observer, &model->observers, struct model_observer, link)
-                if (observer->connected != NULL)
-                        observer->connected(observer, instance);
+        instance->lease_until_us = 0;
+        instance->lost = false;
+        tell_presence(model, instance);
+}
+
+void model_set_lease(struct model *model, struct instance *instance, int64_t until_us)
+{
+        (void)model;
+        if (!instance->connected && !instance->lost)
+                instance->lease_until_us = until_us;
+}
+
+void model_set_lost(struct model *model, struct instance *instance)
+{
+        if (instance->connected || instance->lost)
+                return;
+        instance->lost = true;
+        instance->lease_until_us = 0;
+        tell_presence(model, instance);
 }
 
 uint64_t model_sequence(const struct model *model)

@@ -111,9 +111,12 @@ struct instance {
         int32_t cpu_used, memory_used; /* reserved by those tasks */
         size_t n_running, n_pending;
         struct port_set *ports_used, *ports_used_udp; /* the instance's own reserved ports and its tasks'; see model/ports.h */
-        bool connected;                               /* an ACS session is open: not stored; set with model_set_connected */
-        void *session;                                /* the server's session, or NULL; not the model's */
-        void *node;                                   /* the scheduler's, or NULL; not the model's */
+        /* Its agent's lease; not stored. connected → silent → lost → connected again. Set with the functions below. */
+        bool connected;         /* an ACS session is open and the agent was heard of lately: new tasks may go there */
+        bool lost;              /* the lease has run out: what has to run is made up for elsewhere. Never together with `connected` */
+        int64_t lease_until_us; /* monotonic: when it will be lost unless its agent is heard of; 0 while connected or lost */
+        void *session;          /* the server's session, or NULL; not the model's */
+        void *node;             /* the scheduler's, or NULL; not the model's */
 };
 
 struct task {
@@ -172,7 +175,7 @@ struct model_observer {
         /* For indexes that must agree with memory at every moment: told of each change as soon as it is applied, within the
          * transaction, and of its reversal when the transaction is rolled back. May be NULL. */
         void (*applied)(struct model_observer *observer, struct object *object, const void *old_state, const void *new_state);
-        /* instance->connected has changed. May be NULL. */
+        /* instance->connected or instance->lost has changed. May be NULL. */
         void (*connected)(struct model_observer *observer, struct instance *instance);
         /* A target's health or its reason has changed (model/balancer.h). May be NULL. */
         void (*target_health)(struct model_observer *observer, struct target *target);
@@ -226,8 +229,12 @@ size_t model_stopped_count(const struct model *model);
 bool task_is_over(const struct state_task *state);
 
 /* Says whether the instance's agent is connected, and tells the observers when that is new. Not part of a transaction: a
- * connection is never stored. */
+ * connection is never stored. Connected again, an instance is not lost any more. */
 void model_set_connected(struct model *model, struct instance *instance, bool connected);
+/* Until when an instance that is neither connected nor lost is waited for. */
+void model_set_lease(struct model *model, struct instance *instance, int64_t until_us);
+/* The lease of an instance that is not connected has run out. Tells the observers when that is new. */
+void model_set_lost(struct model *model, struct instance *instance);
 
 /* Commits so far, and the last durable one. */
 uint64_t model_sequence(const struct model *model);

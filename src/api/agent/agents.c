@@ -13,6 +13,8 @@
 static const struct agents_options defaults = {.ping_ms = 1000,
                                                .silent_ms = 5000,
                                                .dead_ms = 10000,
+                                               .restart_ms = 60000,
+                                               .start_ms = 30000,
                                                .heartbeat_ms = 30000,
                                                .ack_ms = 10000,
                                                .credentials_ms = INT64_C(6) * 3600 * 1000};
@@ -37,6 +39,7 @@ struct agent *agent_of(struct agents *agents, struct instance *instance)
         list_init(&agent->roles);
         list_push(&agents->all, &agent->link);
         instance->session = agent;
+        lease_read(agent);
         return agent;
 }
 
@@ -142,10 +145,13 @@ void agents_heard(struct agents *agents, const struct task *task)
                 deliver_drop(delivery);
 }
 
-static void instance_changed(struct agents *agents, struct instance *instance, const struct state_container_instance *new_state)
+static void instance_changed(struct agents *agents, struct instance *instance, const struct state_container_instance *old_state,
+                             const struct state_container_instance *new_state)
 {
         struct agent *agent = instance->session;
 
+        if (!old_state)
+                lease_wait(agent_of(agents, instance), agents->options.start_ms);
         if (!agent)
                 return;
         if (!new_state) {
@@ -165,7 +171,9 @@ static void changed(struct model_observer *observer, struct object *object, cons
         if (object->kind == OBJECT_TASK)
                 task_changed(agents, CONTAINER_OF(object, struct task, object), old_state, new_state);
         else if (object->kind == OBJECT_INSTANCE)
-                instance_changed(agents, CONTAINER_OF(object, struct instance, object), new_state);
+                instance_changed(agents, CONTAINER_OF(object, struct instance, object), old_state, new_state);
+        else if (object->kind == OBJECT_CLUSTER && old_state && new_state)
+                lease_cluster_changed(agents, CONTAINER_OF(object, struct cluster, object));
 }
 
 /* A role has a newer key: its agent gets it with the next payload of the task or in a message of its own. */
@@ -185,35 +193,17 @@ static void renewed(struct role *role, uint64_t sequence, void *data)
 
 /* ---- Time ---- */
 
-static void sweep_control(struct agent *agent, int64_t now_us, int64_t late_us)
+static void sweep_control(struct agent *agent, int64_t now_us)
 {
-        struct agents *agents = agent->agents;
-        const struct agents_options *o = &agents->options;
+        const struct agents_options *o = &agent->agents->options;
         struct agent_channel *channel = agent->control;
-        /* While this loop was busy nobody was read from: that silence is ours. */
-        int64_t quiet_ms = (now_us - (int64_t)channel->ops->last_received_us(channel) - late_us) / 1000;
 
-        if (quiet_ms >= o->dead_ms) {
-                log_warn("agent is silent: its connection is dropped", LOG_S("instance", agent->instance->object.key),
-                         LOG_I("silent_ms", quiet_ms));
-                agents->stats.silences++;
-                channel->ops->abort(channel);
-                return;
-        }
-        if ((quiet_ms >= o->silent_ms) != agent->silent) {
-                agent->silent = !agent->silent;
-                model_set_connected(agents->model, agent->instance, !agent->silent);
-        }
-        if (quiet_ms >= o->ping_ms && now_us - channel->pinged_us >= (int64_t)o->ping_ms * 1000) {
-                channel->pinged_us = now_us;
-                channel->ops->ping(channel);
-        }
         if (agent->ready && now_us - channel->heartbeat_us >= (int64_t)o->heartbeat_ms * 1000) {
                 struct acs_heartbeat_message heartbeat = {0};
                 char id[37];
 
                 channel->heartbeat_us = now_us;
-                env_random_uuid(agents->env, id);
+                env_random_uuid(agent->agents->env, id);
                 heartbeat.message_id = id;
                 SHAPE_SET(&heartbeat, acs_heartbeat_message, healthy, true);
                 agent_send(agent, "HeartbeatMessage", &acs_heartbeat_message_shape, &heartbeat);
@@ -243,21 +233,17 @@ static void sweep_telemetry(struct agent *agent, int64_t now_us, int64_t late_us
         }
 }
 
-static uint32_t sweep_period_ms(const struct agents_options *o)
-{
-        return MAX(MIN(o->ping_ms, o->silent_ms / 5), 10u);
-}
-
 void agents_sweep(struct agents *agents)
 {
-        int64_t now_us = agents_now_us(agents);
-        int64_t late_us = now_us - agents->swept_us - (int64_t)sweep_period_ms(&agents->options) * 1000;
+        int64_t now_us = agents_now_us(agents), late_us = now_us - agents->swept_us - (int64_t)agents->period_ms * 1000;
 
+        /* While this loop was busy nobody was read from: that silence is ours. */
         late_us = agents->options.loop && agents->swept_us != 0 ? MAX(late_us, 0) : 0;
         agents->swept_us = now_us;
         list_for_each (agent, &agents->all, struct agent, link) {
+                lease_sweep(agent, now_us, late_us);
                 if (agent->control)
-                        sweep_control(agent, now_us, late_us);
+                        sweep_control(agent, now_us);
                 if (agent->telemetry)
                         sweep_telemetry(agent, now_us, late_us);
         }
@@ -281,15 +267,24 @@ static void fill(uint32_t *option, uint32_t value)
 
 static void start_timer(struct agents *agents)
 {
-        uint32_t period = sweep_period_ms(&agents->options);
-
+        agents->period_ms =
+                lease_period_ms(&(struct lease_timing){.ping_ms = agents->options.ping_ms, .silent_ms = agents->options.silent_ms});
         if (!agents->options.loop)
                 return;
         agents->timer = xalloc(sizeof(*agents->timer));
         uv_timer_init(agents->options.loop, agents->timer);
         agents->timer->data = agents;
-        uv_timer_start(agents->timer, on_timer, period, period);
+        uv_timer_start(agents->timer, on_timer, agents->period_ms, agents->period_ms);
         uv_unref((uv_handle_t *)agents->timer);
+}
+
+void agents_hurry(struct agents *agents, uint32_t period_ms)
+{
+        if (period_ms >= agents->period_ms)
+                return;
+        agents->period_ms = period_ms;
+        if (agents->timer)
+                uv_timer_start(agents->timer, on_timer, period_ms, period_ms);
 }
 
 struct agents *agents_new(const struct agents_options *options)
@@ -300,6 +295,8 @@ struct agents *agents_new(const struct agents_options *options)
         fill(&agents->options.ping_ms, defaults.ping_ms);
         fill(&agents->options.silent_ms, defaults.silent_ms);
         fill(&agents->options.dead_ms, defaults.dead_ms);
+        fill(&agents->options.restart_ms, defaults.restart_ms);
+        fill(&agents->options.start_ms, defaults.start_ms);
         fill(&agents->options.heartbeat_ms, defaults.heartbeat_ms);
         fill(&agents->options.ack_ms, defaults.ack_ms);
         if (agents->options.credentials_ms == 0)
@@ -316,6 +313,7 @@ struct agents *agents_new(const struct agents_options *options)
         agents->observer.changed = changed;
         model_observe(agents->model, &agents->observer);
         start_timer(agents);
+        lease_all(agents);
         return agents;
 }
 

@@ -10,8 +10,7 @@
  *                                   ▲                                       │
  *                                   └────────── time-out, new connection ───┘
  *
- * A connection is also the lease of its node: pinged when it is quiet; after `silent_ms` without a byte the instance counts as
- * disconnected (nothing new is placed there), after `dead_ms` the connection is dropped.
+ * A connection is also the lease of its node: see api/agent/lease.h.
  *
  * All on the loop's thread.
  */
@@ -36,6 +35,8 @@ struct agents_options {
         uint32_t ping_ms;          /* 0: 1 s of silence, then a ping */
         uint32_t silent_ms;        /* 0: 5 s */
         uint32_t dead_ms;          /* 0: 10 s */
+        uint32_t restart_ms;       /* 0: 60 s for an agent that said it ends in an orderly way */
+        uint32_t start_ms;         /* 0: 30 s for every agent after the server's own start */
         uint32_t heartbeat_ms;     /* 0: 30 s between HeartbeatMessages (the stock agent wants one a minute) */
         uint32_t ack_ms;           /* 0: 10 s for an acknowledgement, then the message is sent again */
         int64_t credentials_ms;    /* life of task role keys; 0: 6 h. Renewed when a sixth is left. */

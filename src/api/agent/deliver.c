@@ -12,6 +12,7 @@
 #include "api/agent/session.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/strutil.h"
 
 /* A message holds no more than that: the agent takes its tasks one by one, and one bad task costs a repetition of the rest. */
 #define MAX_TASKS 100
@@ -206,6 +207,7 @@ static void write_task(struct delivery *delivery, struct arena *arena, struct bu
                         .execution_role = role_credentials(agents, task, ROLE_EXECUTION, arena),
                         .logs_endpoint = delivery->agent->logs_endpoint ? delivery->agent->logs_endpoint : agents->logs_endpoint,
                         .zone = zone_of(delivery->agent->instance),
+                        .unique = delivery->agent->lease.can_fence && !str_empty(task->state->service_name),
                 };
 
                 payload_run(agents->model, task, &extras, arena, &acs);
@@ -326,7 +328,7 @@ static void close_channels(struct agent *agent)
 }
 
 /*
- * The greeting of a new connection: credentials first, so that a task that is told to run finds them, then what is to run and
+ * The greeting of a new connection: the terms of its lease, then credentials, so that a task that is told to run finds them, then what is to run and
  * stop, then the list of everything that should be running.
  */
 uint64_t deliver_flush(struct agent *agent, uint64_t durable)
@@ -347,6 +349,7 @@ uint64_t deliver_flush(struct agent *agent, uint64_t durable)
                         return agent->ready_sequence;
                 agent->ready = greet = true;
         }
+        lease_tell(agent);
         rest = smaller(rest, flush_payloads(agent, durable));
         greet_credentials(agent);
         if (greet && !exhausted(agent))

@@ -151,6 +151,8 @@ void payload_run(const struct model *model, const struct task *task, const struc
         /* Only written out, never changed through this pointer. */
         ret->role_credentials = (struct acs_role_credentials *)extras->role;
         ret->execution_role_credentials = (struct acs_role_credentials *)extras->execution_role;
+        if (extras->unique)
+                SHAPE_SET(ret, acs_task, unique, true);
         if (definition->enable_fault_injection)
                 SHAPE_SET(ret, acs_task, enable_fault_injection, true);
         for (uint32_t i = 0; i < definition->volumes.n; i++)

@@ -17,6 +17,7 @@ struct payload_extras {
         const struct acs_role_credentials *role, *execution_role;
         const char *logs_endpoint; /* for awslogs where the definition names none: our own logs service */
         const char *zone;          /* availability zone of the container instance */
+        bool unique;               /* replaced elsewhere when the node is lost: its agent stops it when it is cut off */
 };
 
 /*

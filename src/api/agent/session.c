@@ -107,7 +107,7 @@ void agent_connected(struct agents *agents, struct instance *instance, struct ag
         end_previous(agent);
         agent->control = channel;
         channel->agent = agent;
-        agent->ready = agent->silent = false;
+        agent->ready = false;
         agent->connected_us = channel->heartbeat_us = channel->pinged_us = agents_now_us(agents);
         free(agent->logs_endpoint);
         agent->logs_endpoint = xstrdup(hello->logs_endpoint);
@@ -116,7 +116,7 @@ void agent_connected(struct agents *agents, struct instance *instance, struct ag
         agent->ready_sequence = store_hello(agent, hello);
         if (hello->send_credentials)
                 queue_roles(agent);
-        model_set_connected(agents->model, instance, true);
+        lease_held(agent);
         log_info("agent connected", LOG_S("instance", instance->object.key), LOG_S("version", hello->agent_version),
                  LOG_I("tasks", instance->n_running + instance->n_pending));
         deliver_all(agent, model_sequence(agents->model));
@@ -133,7 +133,7 @@ void agent_disconnected(struct agent_channel *channel, int code, const char *rea
         agent->ready = false;
         agent->agents->stats.disconnections++;
         deliver_reset(agent);
-        model_set_connected(agent->agents->model, agent->instance, false);
+        lease_released(agent);
         log_info("agent disconnected", LOG_S("instance", agent->instance->object.key), LOG_I("code", code), LOG_S("reason", reason),
                  LOG_I("seconds", (agents_now_us(agent->agents) - agent->connected_us) / 1000000),
                  LOG_I("undelivered", list_empty(&agent->waiting) ? 0 : 1));
@@ -171,6 +171,12 @@ static void on_stop_verification(struct agent *agent, const void *message)
         greet_stop_verification(agent, message);
 }
 
+static void on_stopping(struct agent *agent, const void *message)
+{
+        log_info("agent ends in an orderly way: it is waited for longer", LOG_S("instance", agent->instance->object.key));
+        agent->lease.restarting = true;
+}
+
 static void on_heartbeat_ack(struct agent *agent, const void *message)
 {
 }
@@ -184,6 +190,7 @@ static const struct frame_kind {
         {"NackRequest", &acs_nack_request_shape, on_nack},
         {"HeartbeatAckRequest", &acs_heartbeat_ack_request_shape, on_heartbeat_ack},
         {"IAMRoleCredentialsAckRequest", &acs_iam_role_credentials_ack_request_shape, on_credentials_ack},
+        {"AgentStoppingMessage", &acs_agent_stopping_message_shape, on_stopping},
         {"TaskStopVerificationMessage", &acs_task_stop_verification_message_shape, on_stop_verification},
 };
 

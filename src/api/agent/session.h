@@ -8,6 +8,7 @@
 #include "api/acs.idl.h"
 #include "api/agent/agents.h"
 #include "api/agent/credentials.h"
+#include "api/agent/lease.h"
 #include "api/agent/metrics.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -73,7 +74,7 @@ struct agent {
         struct agent_channel *control, *telemetry; /* NULL: not connected */
         bool ready;                                /* greeted: credentials, payloads and manifest may flow */
         bool send_credentials;                     /* the agent asked for all of them */
-        bool silent;
+        struct lease lease;
         bool closing; /* the instance is INACTIVE: end the sessions when that is durable */
         uint64_t ready_sequence, closing_sequence;
         int64_t sequence, sequence_end; /* payload and manifest numbers: the last one given, and the last one reserved */
@@ -102,6 +103,7 @@ struct agents {
         bool waiting; /* the waiter is queued */
         bool closed, freed;
         uv_timer_t *timer;
+        uint32_t period_ms; /* of the timer */
         int64_t swept_us;
         struct buf out;
         struct agents_stats {
@@ -118,6 +120,8 @@ struct agent *agent_of(struct agents *agents, struct instance *instance);
 /* There is something to do for the agent once `sequence` is durable. */
 void agent_mark(struct agent *agent, uint64_t sequence);
 int64_t agents_now_us(const struct agents *agents);
+/* The timer shall fire at least every `period_ms`. */
+void agents_hurry(struct agents *agents, uint32_t period_ms);
 
 /* ---- session.c: the control channel ---- */
 
