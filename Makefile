@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD ?= build
 MESON_FLAGS ?=
 
-.PHONY: help setup build run test unit e2e sanitize fuzz lint format bench cgroup2 clean install
+.PHONY: help setup build console run test unit e2e sanitize fuzz lint format bench cgroup2 clean install
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -14,6 +14,10 @@ setup: ## install what the build and the tests need (Debian packages; asks sudo 
 build: setup ## build/gantry
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS)
 	@ninja -C $(BUILD)
+	@tools/console.sh $(BUILD)
+
+console: setup ## the web console alone, into build/console
+	@tools/console.sh $(BUILD)
 
 run: build ## everything on this machine, with a demonstration service
 	@tools/run-demo.sh $(BUILD)/gantry

@@ -36,6 +36,10 @@ packages=(
   python3-boto3            # the end-to-end tests' client
   docker-registry          # a registry on loopback
 
+  # The web console: built with npm, tried in a browser.
+  nodejs npm
+  chromium fonts-liberation
+
   # `make bench` and `make valgrind`.
   wrk valgrind
 )
@@ -50,6 +54,8 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 fi
 
 installed=$(dpkg-query -W -f '${Package} ${Status}\n' "${packages[@]}" 2>/dev/null | sed -n 's/ install ok installed$//p' || true)
+# Node.js of another origin brings its own npm, with which Debian's does not go.
+! command -v npm >/dev/null || installed+=$'\nnodejs\nnpm'
 missing=()
 for package in "${packages[@]}"; do
   grep -qx "$package" <<<"$installed" || missing+=("$package")

@@ -67,6 +67,7 @@ struct api *api_new(const struct api_options *options)
         api->agents = options->agents;
         list_init(&state->services);
         list_init(&state->upgrades);
+        list_init(&state->pages);
         list_init(&state->reports);
         map_init(&state->callers);
         stats_init(&state->unrouted);
@@ -93,6 +94,8 @@ struct api *api_free(struct api *api)
                 uv_close((uv_handle_t *)state->timer, timer_closed);
         list_for_each (upgrade, &state->upgrades, struct upgrade_entry, link)
                 free(upgrade);
+        list_for_each (page, &state->pages, struct page_entry, link)
+                free(page);
         list_for_each (report, &state->reports, struct report_entry, link)
                 free(report);
         routes_done(api);
@@ -119,6 +122,14 @@ void api_add_upgrade(struct api *api, const char *path, api_upgrade_fn fn, void 
 
         *entry = (struct upgrade_entry){.path = path, .fn = fn, .data = data};
         list_push(&api->state->upgrades, &entry->link);
+}
+
+void api_add_page(struct api *api, const char *prefix, api_page_fn fn, void *data)
+{
+        struct page_entry *entry = xalloc(sizeof(*entry));
+
+        *entry = (struct page_entry){.prefix = prefix, .fn = fn, .data = data};
+        list_push(&api->state->pages, &entry->link);
 }
 
 void api_add_report(struct api *api, api_report_fn metrics, api_report_fn health, void *data)
@@ -204,6 +215,19 @@ static bool answer_upgrade(struct api *api, struct http_request *req)
         return false;
 }
 
+static bool answer_page(struct api *api, struct http_request *req)
+{
+        list_for_each (entry, &api->state->pages, struct page_entry, link) {
+                size_t len = strlen(entry->prefix);
+
+                if (strncmp(req->path, entry->prefix, len) != 0 || (req->path[len] != '\0' && req->path[len] != '/'))
+                        continue;
+                entry->fn(api, req, entry->data);
+                return true;
+        }
+        return false;
+}
+
 void api_handle(struct http_request *req, void *data)
 {
         struct api *api = data;
@@ -215,6 +239,8 @@ void api_handle(struct http_request *req, void *data)
                 answer_health(api, req);
         else if (get && str_eq(req->path, "/metrics"))
                 answer_metrics(api, req);
+        else if (answer_page(api, req))
+                return;
         else if (!get || !answer_upgrade(api, req))
                 api_respond_error(req, 404, "UnknownOperationException", "There is nothing at this path. Operations are POSTed to \"/\".");
 }

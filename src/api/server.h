@@ -93,6 +93,11 @@ struct api_principal {
 typedef void (*api_upgrade_fn)(struct api *api, struct http_request *req, const struct api_principal *who, void *data);
 void api_add_upgrade(struct api *api, const char *path, api_upgrade_fn fn, void *data);
 
+/* Every request, whatever its method, whose path is `prefix` (such as "/console") or lies below it goes to `fn`, which answers it and
+ * sees to who may ask. `prefix` must outlive the api. */
+typedef void (*api_page_fn)(struct api *api, struct http_request *req, void *data);
+void api_add_page(struct api *api, const char *prefix, api_page_fn fn, void *data);
+
 /* Lets another part write its own families into /metrics (Prometheus text; helpers in metrics.h) and its facts into /healthz
  * (members of a JSON object, each with a comma in front). Either may be NULL. */
 typedef void (*api_report_fn)(struct api *api, struct buf *out, void *data);

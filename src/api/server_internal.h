@@ -44,6 +44,13 @@ struct upgrade_entry {
         void *data;
 };
 
+struct page_entry {
+        struct list link;
+        const char *prefix;
+        api_page_fn fn;
+        void *data;
+};
+
 struct report_entry {
         struct list link;
         api_report_fn metrics, health;
@@ -68,6 +75,7 @@ struct caller {
 struct api_state {
         struct list services; /* of struct service_entry */
         struct list upgrades;
+        struct list pages;
         struct list reports;
         struct map callers;
         struct operation_stats unrouted; /* no service at all */

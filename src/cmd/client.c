@@ -42,6 +42,7 @@ int client_call(const struct client_request *request, struct arena *arena, const
         const struct credentials *c = request->credentials;
         struct exchange x = {.arena = arena, .error = error, .endpoint = c->endpoint};
         const char *host = strstr(c->endpoint, "://"), *authorization;
+        const char *path = request->path != NULL ? request->path : "/";
         struct sigv4_credentials keys = {.key_id = c->key_id, .secret = c->secret};
         char timestamp[17];
         struct http_client *http;
@@ -55,7 +56,7 @@ int client_call(const struct client_request *request, struct arena *arena, const
         struct sigv4_header signed_headers[] = {
                 {"content-type", "application/x-www-form-urlencoded; charset=utf-8"}, {"host", host}, {"x-amz-date", timestamp}};
         struct sigv4_request to_sign = {.method = "POST",
-                                        .path = "/",
+                                        .path = path,
                                         .query = "",
                                         .headers = signed_headers,
                                         .n_headers = ARRAY_SIZE(signed_headers),
@@ -67,7 +68,7 @@ int client_call(const struct client_request *request, struct arena *arena, const
         struct http_header headers[] = {
                 {"Content-Type", signed_headers[0].value}, {"X-Amz-Date", timestamp}, {"Authorization", authorization}};
         struct http_call_options options = {.method = "POST",
-                                            .url = arena_printf(arena, "%s/", c->endpoint),
+                                            .url = arena_printf(arena, "%s%s", c->endpoint, path),
                                             .headers = headers,
                                             .n_headers = ARRAY_SIZE(headers),
                                             .body = request->form,

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "api/agent/agents.h"
+#include "api/console/console.h"
 #include "api/keys.h"
 #include "api/server.h"
 #include "base/log.h"
@@ -28,7 +30,7 @@
 #define MAX_BODY ((size_t)4 * 1024 * 1024)
 
 struct server_values {
-        const char *data_dir, *account, *region, *vpc_range, *public_url, *tls_cert, *tls_key, *log_level, *log_format;
+        const char *data_dir, *account, *region, *vpc_range, *public_url, *tls_cert, *tls_key, *console_dir, *log_level, *log_format;
         struct string_list listen;
         int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, stopped_task_hours, max_stopped_tasks;
         bool create_default_cluster;
@@ -57,6 +59,8 @@ static const struct option_row server_options[] = {
         {"keep-stopped-tasks", OPTION_INT, FIELD(max_stopped_tasks), "N", "100000", "and how many at most"},
         {"create-default-cluster", OPTION_BOOL, FIELD(create_default_cluster), NULL, NULL,
          "make the cluster \"default\" at the first start"},
+        {"console-dir", OPTION_STRING, FIELD(console_dir), "DIR", NULL,
+         "files of the web console; default: console beside the program, else ../share/gantry/console"},
         {"log-level", OPTION_STRING, FIELD(log_level), "LEVEL", "info", "debug, info, warn or error"},
         {"log-format", OPTION_STRING, FIELD(log_format), "FORMAT", "text", "text or json"},
         OPTION_END,
@@ -72,6 +76,7 @@ struct server {
         struct agents *agents;
         struct retention *retention;
         struct api *api;
+        struct console *console;
         struct http_server *http;
         uv_timer_t retention_timer;
         struct commit_waiter keys_durable;
@@ -199,6 +204,35 @@ static int start_http(struct server *s, struct error *error)
         return r;
 }
 
+/* Where the console's files are: said, or where the build or the installation puts them. */
+static const char *console_dir(const struct server_values *v, struct arena *arena)
+{
+        static const char *const places[] = {"console", "../share/gantry/console"};
+        char program[1024];
+        ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+        const char *dir = v->console_dir;
+
+        for (size_t i = 0; v->console_dir == NULL && n > 0 && i < ARRAY_SIZE(places); i++) {
+                program[n] = '\0';
+                dir = arena_printf(arena, "%.*s/%s", (int)(strrchr(program, '/') - program), program, places[i]);
+                if (access(dir, F_OK) == 0)
+                        break;
+        }
+        return dir != NULL ? dir : places[0];
+}
+
+static int open_console(struct server *s, struct error *error)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        int r = console_new(s->api, console_dir(s->values, &arena), &s->console, error);
+
+        if (r != -ENOENT || s->values->console_dir != NULL)
+                return r;
+        log_info("the web console is not there", LOG_S("reason", error->message));
+        error_clear(error);
+        return 0;
+}
+
 static int start(struct server *s, struct error *error)
 {
         struct api_options options = {.loop = &s->process.loop, .version = GANTRY_VERSION, .public_url = ""};
@@ -210,7 +244,9 @@ static int start(struct server *s, struct error *error)
         options.sched = s->sched;
         options.logs = s->logs;
         s->api = api_new(&options);
-        r = start_http(s, error);
+        r = open_console(s, error);
+        if (r >= 0)
+                r = start_http(s, error);
         if (r < 0)
                 return r;
         make_url(s);
@@ -244,6 +280,7 @@ static int start(struct server *s, struct error *error)
 static void finish(struct server *s)
 {
         s->agents = agents_free(s->agents);
+        s->console = console_free(s->console);
         s->api = api_free(s->api);
         s->retention = retention_free(s->retention);
         s->sched = sched_free(s->sched);

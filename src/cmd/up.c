@@ -78,17 +78,26 @@ static char **server_argv(struct up *up);
 
 static void announce(struct up *up)
 {
+        CLEANUP_ARENA struct arena arena = {0};
+        struct error error = {0};
+        const char *link = NULL;
+
         if (up->announced || !up->server.ready || !up->node.ready)
                 return;
         up->announced = true;
+        if (console_link(up->values->data_dir, &arena, &link, &error) < 0)
+                log_warn("no sign-in link for the console", LOG_S("reason", error.message));
         printf("ready: %s\n", up->url);
         fflush(stdout);
         fprintf(stderr,
                 "\n  Cluster \"default\" has this machine as its node. In another shell:\n\n"
                 "      eval \"$(gantry env --data-dir %s --function)\"\n"
                 "      aws ecs list-container-instances\n\n"
-                "  Then register a task definition and run it: see docs/getting-started.md.\n\n",
+                "  Then register a task definition and run it: see docs/getting-started.md.\n",
                 up->values->data_dir);
+        if (link != NULL)
+                fprintf(stderr, "  The console, signed in (the link works once; gantry console prints another):\n\n      %s\n", link);
+        fprintf(stderr, "\n");
 }
 
 /* A server that is started again has to be where its clients and its node look for it. */

@@ -48,13 +48,13 @@ void service_detach(struct model *model, struct object *object)
 }
 
 /* Most come in order; only loading meets them by key, and then there are few. `type` has `in_service` and a state with `member`. */
-#define INSERT_IN_ORDER(head, item, type, member)                                                                        \
-        do {                                                                                                             \
-                struct list *position_ = (head)->prev;                                                                   \
-                                                                                                                         \
+#define INSERT_IN_ORDER(head, item, type, member)                                                                               \
+        do {                                                                                                                    \
+                struct list *position_ = (head)->prev;                                                                          \
+                                                                                                                                \
                 while (position_ != (head) && CONTAINER_OF(position_, type, in_service)->state->member > (item)->state->member) \
-                        position_ = position_->prev;                                                                     \
-                list_insert_before(position_->next, &(item)->in_service);                                                \
+                        position_ = position_->prev;                                                                            \
+                list_insert_before(position_->next, &(item)->in_service);                                                       \
         } while (0)
 
 int service_revision_attach(struct model *model, struct object *object)

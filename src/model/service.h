@@ -90,5 +90,6 @@ void service_forget(struct tx *tx, struct service *service);
 /* In `arena`. */
 char *model_service_arn(const struct model *model, struct arena *arena, const char *cluster, const char *name);
 char *model_service_revision_arn(const struct model *model, struct arena *arena, const char *cluster, const char *service, const char *id);
-char *model_service_deployment_arn(const struct model *model, struct arena *arena, const char *cluster, const char *service, const char *id);
+char *model_service_deployment_arn(const struct model *model, struct arena *arena, const char *cluster, const char *service,
+                                   const char *id);
 char *model_task_set_arn(const struct model *model, struct arena *arena, const char *cluster, const char *service, const char *id);

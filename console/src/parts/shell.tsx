@@ -1,0 +1,58 @@
+// The frame around every page: who is signed in, where one can go.
+import AppLayout from '@cloudscape-design/components/app-layout'
+import SideNavigation from '@cloudscape-design/components/side-navigation'
+import TopNavigation from '@cloudscape-design/components/top-navigation'
+import { Mode } from '@cloudscape-design/global-styles'
+import type { ReactNode } from 'react'
+import { useLocation, useNavigate } from 'react-router-dom'
+
+import { signOut, useSession } from '../session'
+import { useMode } from './theme'
+
+const places = [
+  { type: 'link' as const, text: 'Clusters', href: '/clusters' },
+]
+
+export function Shell({ children }: { children: ReactNode }) {
+  const session = useSession()
+  const navigate = useNavigate()
+  const location = useLocation()
+  const [mode, toggleMode] = useMode()
+  const active = places.find(place => location.pathname.startsWith(place.href))
+  return (
+    <>
+      <div id="top">
+        <TopNavigation
+          identity={{ href: '/console/clusters', title: 'Gantry', onFollow: event => (event.preventDefault(), navigate('/clusters')) }}
+          utilities={[
+            { type: 'button', text: mode === Mode.Dark ? 'Light mode' : 'Dark mode', onClick: toggleMode },
+            {
+              type: 'menu-dropdown',
+              text: session?.region ?? '',
+              description: `Account ${session?.account ?? ''}`,
+              items: [{ id: 'sign-out', text: 'Sign out' }],
+              onItemClick: signOut,
+            },
+          ]}
+        />
+      </div>
+      <AppLayout
+        headerSelector="#top"
+        navigation={
+          <SideNavigation
+            activeHref={active?.href}
+            header={{ text: 'Elastic Container Service', href: '/clusters' }}
+            items={places}
+            onFollow={event => {
+              if (event.detail.external) return
+              event.preventDefault()
+              navigate(event.detail.href)
+            }}
+          />
+        }
+        toolsHide
+        content={children}
+      />
+    </>
+  )
+}
