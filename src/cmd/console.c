@@ -54,8 +54,9 @@ const struct verb verb_console = {
         .name = "console",
         .summary = "print a link that signs a browser in to the web console",
         .usage = "[--data-dir DIR]",
-        .description = "The link works once and for ten minutes; the browser is then signed in for twelve hours. Run it on the server's machine\n"
-                       "(it reads the administrator's keys from the data directory).\n",
+        .description =
+                "The link works once and for ten minutes; the browser is then signed in for twelve hours. Run it on the server's machine\n"
+                "(it reads the administrator's keys from the data directory).\n",
         .options = console_options,
         .size = sizeof(struct console_values),
         .run = run_console,

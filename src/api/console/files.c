@@ -146,7 +146,7 @@ int console_files_load(struct console *console, struct error *error)
 
 void console_files_free(struct console *console)
 {
-        map_for_each(node, &console->files) {
+        map_for_each (node, &console->files) {
                 struct console_file *file = CONTAINER_OF(node, struct console_file, node);
 
                 if (file->data != NULL)

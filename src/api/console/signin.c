@@ -106,9 +106,8 @@ void console_session_answer(struct console *console, struct http_request *req)
 {
         struct model *model = console->api->model;
         struct console_code *code = find(console, req);
-        struct api_key_request request = {.kind = STATE_KEY_KIND_SESSION,
-                                          .comment = "console",
-                                          .expires_at = env_now_ms(console->api->env) + SESSION_MS};
+        struct api_key_request request = {
+                .kind = STATE_KEY_KIND_SESSION, .comment = "console", .expires_at = env_now_ms(console->api->env) + SESSION_MS};
         const struct access_key *key;
         struct waiting *waiting;
         struct error error = {0};
