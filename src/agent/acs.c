@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "agent/version.h"
+#include "base/log.h"
 #include "base/strutil.h"
+#include "net/reach.h"
 
 #define SILENCE_MS 60000 /* the server promises a message a minute */
 
@@ -97,11 +99,76 @@ static void session_heartbeat(struct acs_session *session)
         acs->heartbeat(acs);
 }
 
+/* ---- the lease ---- */
+
+#define CONNECT_MIN_MS 500
+
+/* Silence has to be noticed, and a new connection tried, well before the lease is over. */
+static void take_terms(struct acs *acs, uint32_t lease_ms, bool only_server)
+{
+        fence_terms(&acs->fence, lease_ms, only_server);
+        if (lease_ms > 0)
+                link_set_pace(&acs->link, MAX(lease_ms / 5, 1), MAX(lease_ms / 2, 1), MAX(lease_ms / 3, CONNECT_MIN_MS));
+}
+
+static void session_lease(struct acs_session *session, uint32_t lease_ms, bool only_server)
+{
+        struct acs *acs = session->data;
+        bool changed = acs->fence.lease_ms != lease_ms || acs->fence.only_server != only_server;
+
+        take_terms(acs, lease_ms, only_server);
+        if (changed)
+                acs->lease_changed(acs);
+}
+
+void acs_restore_lease(struct acs *acs, uint32_t lease_ms, bool only_server)
+{
+        take_terms(acs, lease_ms, only_server);
+}
+
+static int64_t fence_heard(struct fence *fence)
+{
+        struct acs *acs = fence->data;
+
+        return acs->link.heard_us;
+}
+
+static void fence_ping(struct fence *fence)
+{
+        struct acs *acs = fence->data;
+
+        link_ping(&acs->link);
+}
+
+static void on_reached(void *data, bool answers)
+{
+        struct acs *acs = data;
+
+        acs->reach = NULL;
+        if (!answers)
+                return;
+        fence_answered(&acs->fence);
+        link_hurry(&acs->link);
+}
+
+static void fence_reach(struct fence *fence, uint32_t timeout_ms)
+{
+        struct acs *acs = fence->data;
+        struct error error = {0};
+        const char *url = acs->registration->acs_endpoint != NULL ? acs->registration->acs_endpoint : acs->options->endpoint;
+
+        if (acs->reach == NULL && (acs->reach = reach_new(acs->loop, url, timeout_ms, on_reached, acs, &error)) == NULL)
+                log_debug("the server's endpoint is not a URL", LOG_S("url", url), LOG_S("error", error.message));
+}
+
+static const struct fence_ops fence_ops = {.heard_us = fence_heard, .ping = fence_ping, .reach = fence_reach};
+
 static const struct acs_session_ops session_ops = {.send = session_send,
                                                    .store = session_store,
                                                    .sync = session_sync,
                                                    .sequence_changed = session_sequence,
-                                                   .heartbeat = session_heartbeat};
+                                                   .heartbeat = session_heartbeat,
+                                                   .lease = session_lease};
 
 void acs_init(struct acs *acs, const struct agent_options *options, struct registration *registration, const struct aws_client *client,
               struct engine *engine, struct keeper *keeper, struct timers *timers)
@@ -114,11 +181,12 @@ void acs_init(struct acs *acs, const struct agent_options *options, struct regis
                                           .dead_ms = options->dead_ms,
                                           .silence_ms = SILENCE_MS,
                                           .backoff_min_ms = 250,
-                                          .backoff_max_ms = 10000};
+                                          .backoff_max_ms = 2000};
 
-        *acs = (struct acs){.options = options, .registration = registration, .keeper = keeper};
+        *acs = (struct acs){.options = options, .registration = registration, .keeper = keeper, .loop = options->loop};
         link_init(&acs->link, &link, &ops, client, timers, acs);
         acs_session_init(&acs->session, engine, &session_ops, acs);
+        fence_init(&acs->fence, engine, &fence_ops, acs);
 }
 
 void acs_connect(struct acs *acs)
@@ -133,5 +201,15 @@ void acs_connect(struct acs *acs)
 
 void acs_stop(struct acs *acs)
 {
+        acs->reach = reach_cancel(acs->reach);
+        fence_done(&acs->fence);
+        acs_session_stopping(&acs->session, "The node is shutting down; its containers run on");
         link_stop(&acs->link);
+}
+
+void acs_done(struct acs *acs)
+{
+        acs->reach = reach_cancel(acs->reach);
+        fence_done(&acs->fence);
+        acs_session_done(&acs->session);
 }

@@ -323,6 +323,23 @@ static bool on_verification(struct acs_session *session, const void *message)
         return true;
 }
 
+static bool on_lease(struct acs_session *session, const void *message)
+{
+        const struct acs_lease_message *m = message;
+
+        if (m->lease_ms < 0 || m->lease_ms > UINT32_MAX / 2)
+                return false;
+        session->ops->lease(session, (uint32_t)m->lease_ms, m->only_server);
+        return true;
+}
+
+void acs_session_stopping(struct acs_session *session, const char *reason)
+{
+        const struct acs_agent_stopping_message message = {.reason = reason};
+
+        say(session, "AgentStoppingMessage", &acs_agent_stopping_message_shape, &message);
+}
+
 /* There are no elastic interfaces or volumes to wait for: the node has not said that it could. */
 static bool on_attach(struct acs_session *session, const void *message)
 {
@@ -366,6 +383,7 @@ static const struct {
         {"IAMRoleCredentialsMessage", &acs_iam_role_credentials_message_shape, on_credentials},
         {"TaskManifestMessage", &acs_task_manifest_message_shape, on_manifest},
         {"TaskStopVerificationAck", &acs_task_stop_verification_ack_shape, on_verification},
+        {"LeaseMessage", &acs_lease_message_shape, on_lease},
         {"AttachTaskNetworkInterfacesMessage", &acs_attach_task_network_interfaces_message_shape, on_attach},
         {"AttachInstanceNetworkInterfacesMessage", &acs_attach_task_network_interfaces_message_shape, on_attach},
         {"ConfirmAttachmentMessage", &acs_attach_task_network_interfaces_message_shape, on_attach},

@@ -22,6 +22,8 @@ struct acs_session_ops {
         void (*sequence_changed)(struct acs_session *session);
         /* A heartbeat came (the health of the node is looked at and goes out on the other channel). */
         void (*heartbeat)(struct acs_session *session);
+        /* The terms of this node's lease: see fence.h. */
+        void (*lease)(struct acs_session *session, uint32_t lease_ms, bool only_server);
 };
 
 struct acs_session {
@@ -40,5 +42,7 @@ struct acs_session {
 void acs_session_init(struct acs_session *session, struct engine *engine, const struct acs_session_ops *ops, void *data);
 /* Forgets acknowledgements that wait. */
 void acs_session_done(struct acs_session *session);
+/* Tells the server that this node ends in an orderly way and will be back. */
+void acs_session_stopping(struct acs_session *session, const char *reason);
 /* A text frame. Returns false when it could not be understood at all (then it does not count as a sign of life). */
 bool acs_session_message(struct acs_session *session, const char *text, size_t len);

@@ -66,6 +66,8 @@ static void save_instance(struct agent *a)
                 return;
         }
         SHAPE_SET(&saved, saved_instance, sequence, a->acs.session.sequence.latest);
+        SHAPE_SET(&saved, saved_instance, lease_ms, a->acs.fence.lease_ms);
+        SHAPE_SET(&saved, saved_instance, only_server, a->acs.fence.only_server);
         SHAPE_WRITE(saved_instance, &saved, &text);
         a->instance_op.done = on_instance_saved;
         state_write(a->state, &a->instance_op, "agent.json", &text, true);
@@ -89,6 +91,7 @@ static void load_instance(struct agent *a)
                 return;
         }
         a->registration.instance_arn = xstrdup(saved->container_instance_arn);
+        acs_restore_lease(&a->acs, (uint32_t)saved->lease_ms, saved->only_server);
         sequence_init(&a->acs.session.sequence, SHAPE_HAS(saved, saved_instance, sequence) ? saved->sequence : -1);
 }
 
@@ -143,6 +146,14 @@ static void on_heartbeat(struct acs *acs)
         struct agent *a = acs->data;
 
         tcs_probe(&a->tcs);
+}
+
+static void on_lease(struct acs *acs)
+{
+        struct agent *a = acs->data;
+
+        log_info("terms of the node's lease", LOG_I("lease_ms", acs->fence.lease_ms));
+        save_instance(a);
 }
 
 static void on_stored(struct engine_task *task, int result, void *data)
@@ -304,6 +315,7 @@ static void connect_parts(struct agent *a)
         a->acs.up = on_acs_up;
         a->acs.sequence_changed = on_sequence;
         a->acs.heartbeat = on_heartbeat;
+        a->acs.lease_changed = on_lease;
         a->acs.data = a;
         a->logs = log_shipper_new(&logs);
         tcs_init(&a->tcs, &a->options, &a->registration, &a->client, &a->engine, a->runtime, &a->timers);
@@ -479,7 +491,7 @@ struct agent *agent_free(struct agent *a)
         forget_tasks(a);
         engine_done(&a->engine);
         if (a->acs.session.pending.next != NULL)
-                acs_session_done(&a->acs.session);
+                acs_done(&a->acs);
         if (a->registration.client != NULL)
                 registration_done(&a->registration);
         if (a->tcs.engine != NULL)

@@ -29,6 +29,7 @@ static const char *const capabilities[] = {
         "ecs.capability.task-cpu-mem-limit",
         /* Ours: the server may send what only this agent understands. */
         "gantry.capability.agent",
+        "gantry.capability.fencing",
 };
 
 /* Versions of the Docker API whose container options this node knows. */

@@ -146,9 +146,17 @@ static bool step_created(struct engine_container *c)
 
 static uint32_t stop_timeout_ms(const struct engine_container *c)
 {
+        uint32_t limit = c->task->stop_within_ms > 0 ? c->task->stop_within_ms : UINT32_MAX;
+
         if (SHAPE_HAS(c->definition, acs_container, stop_timeout) && c->definition->stop_timeout > 0)
-                return (uint32_t)c->definition->stop_timeout * 1000;
-        return c->task->engine->limits.stop_timeout_ms;
+                return MIN((uint32_t)c->definition->stop_timeout * 1000, limit);
+        return MIN(c->task->engine->limits.stop_timeout_ms, limit);
+}
+
+/* Those that depend on it are stopped before it, unless there is no time for that. */
+static bool may_stop(const struct engine_container *c)
+{
+        return c->task->stop_within_ms > 0 || depend_may_stop(c);
 }
 
 static void send_stop(struct engine_container *c)
@@ -160,17 +168,22 @@ static void send_stop(struct engine_container *c)
         e->driver->stop(c, stop_timeout_ms(c));
 }
 
-/* Those that depend on it are stopped before it. */
+void container_stop_sooner(struct engine_container *c)
+{
+        if (c->stop_sent && c->state < CONTAINER_STOPPED)
+                send_stop(c);
+}
+
 static bool step_starting(struct engine_container *c)
 {
-        if (stop_wanted(c) && !c->stop_sent && depend_may_stop(c))
+        if (stop_wanted(c) && !c->stop_sent && may_stop(c))
                 send_stop(c);
         return false;
 }
 
 static bool step_running(struct engine_container *c)
 {
-        if (!stop_wanted(c) || !depend_may_stop(c))
+        if (!stop_wanted(c) || !may_stop(c))
                 return false;
         move(c, CONTAINER_STOPPING);
         timers_cancel(c->task->engine->timers, &c->health_timer);

@@ -305,6 +305,16 @@ void engine_task_stop(struct engine_task *task, const char *fmt, ...)
         engine_step(task);
 }
 
+void engine_task_cut_short(struct engine_task *task, uint32_t within_ms, const char *reason)
+{
+        if (task->state >= TASK_STOPPED)
+                return;
+        task->stop_within_ms = within_ms;
+        for (uint32_t i = 0; i < task->n_containers; i++)
+                container_stop_sooner(&task->containers[i]);
+        engine_task_stop(task, "%s", reason);
+}
+
 void engine_remove_stopped(struct engine *engine)
 {
         list_for_each (t, &engine->order, struct engine_task, link) {

@@ -87,6 +87,8 @@ struct engine_task *engine_find_id(const struct engine *engine, const char *id);
 struct engine_container *engine_find_endpoint(const struct engine *engine, const char *endpoint_id);
 /* The server wants it stopped (fmt NULL), or the node has to (fmt: the task's reason). Again: no harm. */
 void engine_task_stop(struct engine_task *task, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* As engine_task_stop, and whatever still runs is killed after this time; containers are stopped all at once. */
+void engine_task_cut_short(struct engine_task *task, uint32_t within_ms, const char *reason);
 /* Removes stopped tasks now whose time has not come yet (the disk is full). */
 void engine_remove_stopped(struct engine *engine);
 /* Looks at a task again. */

@@ -18,6 +18,7 @@ void link_init(struct link *link, const struct link_options *options, const stru
                struct timers *timers, void *data)
 {
         *link = (struct link){.options = *options, .ops = ops, .client = client, .timers = timers, .env = client->env, .data = data};
+        link->connect_ms = CONNECT_TIMEOUT_MS;
         link->backoff =
                 (struct backoff){.min_ms = options->backoff_min_ms, .max_ms = options->backoff_max_ms, .factor = 1.5, .jitter = 0.3};
 }
@@ -81,6 +82,7 @@ static void on_connected(struct ws *ws, int status, const char *body, size_t len
         link->ws = ws;
         link->state = LINK_UP;
         link->up_since_us = env_mono_us(link->env);
+        link->heard_us = MAX(link->heard_us, link->tried_us);
         link->connections++;
         link->failures = 0;
         log_info("connected", LOG_S("channel", link->options.name));
@@ -95,6 +97,13 @@ static void on_message(struct ws *ws, const char *text, size_t len, void *data)
         (void)ws;
         if (!link->closed)
                 link->ops->message(link, text, len);
+}
+
+static void on_pong(struct ws *ws, void *data)
+{
+        struct link *link = data;
+
+        link->heard_us = MAX(link->heard_us, (int64_t)ws_last_confirmed_us(ws));
 }
 
 static void on_closed(struct ws *ws, int code, const char *reason, void *data)
@@ -153,14 +162,15 @@ static void try_connect(struct link *link)
                 .headers = sent,
                 .n_headers = n_sent,
                 .limits = {.max_message = (size_t)16 << 20, .ping_ms = link->options.ping_ms, .dead_ms = link->options.dead_ms},
-                .timeout_ms = CONNECT_TIMEOUT_MS,
+                .timeout_ms = link->connect_ms,
                 .ca_file = link->options.ca_file,
                 .insecure = link->options.insecure,
-                .callbacks = {.message = on_message, .closed = on_closed},
+                .callbacks = {.message = on_message, .closed = on_closed, .pong = on_pong},
                 .data = link,
                 .connected = on_connected,
         };
         link->state = LINK_CONNECTING;
+        link->tried_us = env_mono_us(link->env);
         link->ws = ws_connect(&options, &error);
         if (link->ws == NULL) {
                 log_error("the server's endpoint is not a URL", LOG_S("url", url), LOG_S("error", error.message));
@@ -178,6 +188,27 @@ void link_retry(struct link *link)
 {
         if (link->state == LINK_WAITING && !timer_is_set(&link->timer))
                 try_connect(link);
+}
+
+void link_set_pace(struct link *link, uint32_t ping_ms, uint32_t dead_ms, uint32_t connect_ms)
+{
+        link->options.ping_ms = MIN(link->options.ping_ms, ping_ms);
+        link->options.dead_ms = MIN(link->options.dead_ms, dead_ms);
+        link->connect_ms = MIN(CONNECT_TIMEOUT_MS, connect_ms);
+        if (link->state == LINK_UP)
+                ws_set_silence(link->ws, link->options.ping_ms, link->options.dead_ms);
+}
+
+void link_hurry(struct link *link)
+{
+        if (link->state == LINK_WAITING && timer_is_set(&link->timer))
+                timers_set(link->timers, &link->timer, 0, timer_fires);
+}
+
+void link_ping(struct link *link)
+{
+        if (link->state == LINK_UP)
+                ws_ping(link->ws);
 }
 
 int link_send(struct link *link, const char *text, size_t len)

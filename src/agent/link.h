@@ -54,11 +54,19 @@ struct link {
         uint32_t failures;    /* tries in a row that failed */
         uint64_t connections; /* that stood, since the start */
         bool closed;
+        uint32_t connect_ms;        /* limit of one try */
+        int64_t tried_us, heard_us; /* monotonic: the latest try; until when the server certainly heard this node */
 };
 
 void link_init(struct link *link, const struct link_options *options, const struct link_ops *ops, const struct aws_client *client,
                struct timers *timers, void *data);
 void link_start(struct link *link);
+/* How soon silence is noticed and a try given up, from now on: what was asked for at the start, or less. */
+void link_set_pace(struct link *link, uint32_t ping_ms, uint32_t dead_ms, uint32_t connect_ms);
+/* Does not wait any longer for the next try. */
+void link_hurry(struct link *link);
+/* Asks the server for a sign of life: heard_us grows when it comes. */
+void link_ping(struct link *link);
 /* Tries now if it waits for its endpoint. */
 void link_retry(struct link *link);
 /* Text to the server; -ENOTCONN when it is not up. */

@@ -24,7 +24,7 @@ void registration_init(struct registration *r, const struct aws_client *client, 
                        struct env *env)
 {
         *r = (struct registration){.client = client, .options = options, .timers = timers, .env = env};
-        r->backoff = (struct backoff){.min_ms = 500, .max_ms = 60000, .factor = 2, .jitter = 0.2};
+        r->backoff = (struct backoff){.min_ms = 500, .max_ms = 5000, .factor = 2, .jitter = 0.2};
         r->discover_backoff = (struct backoff){.min_ms = 500, .max_ms = 15000, .factor = 2, .jitter = 0.2};
 }
 

@@ -127,8 +127,9 @@ struct engine_task {
         bool busy;     /* the driver prepares, releases or removes */
         bool released; /* network and resources are free */
         bool holds_resources;
-        bool rejected; /* never startable: reason says why */
-        bool in_step;  /* engine_step is at work on it */
+        uint32_t stop_within_ms; /* 0: the containers' own stop timeouts; else the limit of all of them */
+        bool rejected;           /* never startable: reason says why */
+        bool in_step;            /* engine_step is at work on it */
         bool step_again;
         bool has_run;        /* was RUNNING once */
         bool health_changed; /* since the telemetry channel last told of it */

@@ -117,6 +117,20 @@ static void on_close_frame(struct ws *ws, const struct wslay_event_on_msg_recv_a
         }
 }
 
+/* A pong without our bytes answers nothing that we asked, but is a sign of life. */
+static void on_pong(struct ws *ws, const struct wslay_event_on_msg_recv_arg *msg)
+{
+        uint64_t sent;
+
+        if (msg->msg_length == sizeof(sent)) {
+                memcpy(&sent, msg->msg, sizeof(sent));
+                if (sent <= ws->pinged_us)
+                        ws->confirmed_us = MAX(ws->confirmed_us, sent);
+        }
+        if (ws->state == WS_OPEN && ws->callbacks.pong != NULL)
+                ws->callbacks.pong(ws, ws->data);
+}
+
 static void on_message(wslay_event_context_ptr context, const struct wslay_event_on_msg_recv_arg *msg, void *data)
 {
         struct ws *ws = data;
@@ -131,8 +145,7 @@ static void on_message(wslay_event_context_ptr context, const struct wslay_event
                 on_close_frame(ws, msg);
                 break;
         case WSLAY_PONG:
-                if (ws->state == WS_OPEN && ws->callbacks.pong != NULL)
-                        ws->callbacks.pong(ws, ws->data);
+                on_pong(ws, msg);
                 break;
         case WSLAY_BINARY_FRAME:
                 ws_close(ws, WSLAY_CODE_UNSUPPORTED_DATA, "only text is spoken here");
@@ -216,10 +229,11 @@ int ws_send(struct ws *ws, const char *text, size_t len)
 
 void ws_ping(struct ws *ws)
 {
-        struct wslay_event_msg msg = {.opcode = WSLAY_PING};
+        uint64_t now = uv_hrtime() / 1000;
+        struct wslay_event_msg msg = {.opcode = WSLAY_PING, .msg = (const uint8_t *)&now, .msg_length = sizeof(now)};
         if (ws->state != WS_OPEN || wslay_event_queue_msg(ws->wslay, &msg) != 0)
                 return;
-        ws->pinged_us = uv_hrtime() / 1000;
+        ws->pinged_us = now;
         pump(ws);
 }
 
@@ -269,6 +283,13 @@ static void on_expired(void *owner)
         }
         if (l->ping_ms > 0 && now - MAX(heard, ws->pinged_us) >= (uint64_t)l->ping_ms * 1000)
                 ws_ping(ws);
+        watch(ws);
+}
+
+void ws_set_silence(struct ws *ws, uint32_t ping_ms, uint32_t dead_ms)
+{
+        ws->limits.ping_ms = ping_ms;
+        ws->limits.dead_ms = dead_ms;
         watch(ws);
 }
 
@@ -344,6 +365,11 @@ const char *ws_peer(const struct ws *ws)
 size_t ws_queued(const struct ws *ws)
 {
         return ws->conn != NULL ? conn_queued(ws->conn) : 0;
+}
+
+uint64_t ws_last_confirmed_us(const struct ws *ws)
+{
+        return ws->confirmed_us;
 }
 
 uint64_t ws_last_received_us(const struct ws *ws)

@@ -48,7 +48,10 @@ struct ws *ws_connect(const struct ws_connect_options *options, struct error *er
 
 /* Copies the text. -EPIPE when the connection is closing. */
 int ws_send(struct ws *ws, const char *text, size_t len);
+/* The pong carries back when it was sent: see ws_last_confirmed_us. */
 void ws_ping(struct ws *ws);
+/* Changes what ws_limits said. */
+void ws_set_silence(struct ws *ws, uint32_t ping_ms, uint32_t dead_ms);
 /* Closing handshake with a time limit of 5 s; `closed` follows. */
 void ws_close(struct ws *ws, int code, const char *reason);
 /* Drops the connection now; `closed` follows on a later turn of the loop. */
@@ -57,3 +60,5 @@ const char *ws_peer(const struct ws *ws);
 size_t ws_queued(const struct ws *ws);
 /* Monotonic microseconds (uv_hrtime / 1000) of the last byte received. */
 uint64_t ws_last_received_us(const struct ws *ws);
+/* The same clock: when the newest ping was sent that the peer has answered, so that it certainly has heard us since; 0: none yet. */
+uint64_t ws_last_confirmed_us(const struct ws *ws);

@@ -33,7 +33,7 @@ struct ws {
         bool receiving; /* inside wslay: nothing may be freed, sending comes after */
         int close_code; /* to report; 0: not known yet */
         char close_reason[128];
-        uint64_t pinged_us;
+        uint64_t pinged_us, confirmed_us;
         struct deferred aborted; /* reports an abort while there is no connection */
 };
 

@@ -35,8 +35,15 @@ static void on_nothing(struct acs_session *session)
         (void)session;
 }
 
+static void on_lease(struct acs_session *session, uint32_t lease_ms, bool only_server)
+{
+        (void)session;
+        (void)lease_ms;
+        (void)only_server;
+}
+
 static const struct acs_session_ops ops = {
-        .send = on_send, .store = on_store, .sync = on_store, .sequence_changed = on_nothing, .heartbeat = on_nothing};
+        .send = on_send, .store = on_store, .sync = on_store, .sequence_changed = on_nothing, .heartbeat = on_nothing, .lease = on_lease};
 
 /* What else is made of a payload. */
 static void look_at(struct engine_task *task)

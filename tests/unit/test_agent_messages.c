@@ -17,6 +17,8 @@ struct fixture {
         struct keeper_wait *waits[16]; /* writes that have not ended */
         int n_waits, sequence_saves, heartbeats;
         bool slow_disk;
+        uint32_t lease_ms;
+        bool only_server;
 };
 
 static void on_send(struct acs_session *session, const char *text, size_t len)
@@ -50,8 +52,20 @@ static void on_heartbeat(struct acs_session *session)
         ((struct fixture *)session->data)->heartbeats++;
 }
 
-static const struct acs_session_ops ops = {
-        .send = on_send, .store = on_store, .sync = on_store, .sequence_changed = on_sequence, .heartbeat = on_heartbeat};
+static void on_lease(struct acs_session *session, uint32_t lease_ms, bool only_server)
+{
+        struct fixture *f = session->data;
+
+        f->lease_ms = lease_ms;
+        f->only_server = only_server;
+}
+
+static const struct acs_session_ops ops = {.send = on_send,
+                                           .store = on_store,
+                                           .sync = on_store,
+                                           .sequence_changed = on_sequence,
+                                           .heartbeat = on_heartbeat,
+                                           .lease = on_lease};
 
 static int setup(void **state)
 {
@@ -275,9 +289,23 @@ static void test_heartbeat_and_updates(void **state)
         assert_non_null(strstr(f->sent.data, "\"reason\":\"Updates are disabled\""));
 }
 
+static void test_lease(void **state)
+{
+        struct fixture *f = *state;
+
+        assert_true(receive(f, "{\"type\":\"LeaseMessage\",\"message\":{\"leaseMs\":1500,\"onlyServer\":true}}"));
+        assert_int_equal(f->lease_ms, 1500);
+        assert_true(f->only_server);
+        assert_true(receive(f, "{\"type\":\"LeaseMessage\",\"message\":{\"leaseMs\":-1}}"));
+        assert_int_equal(f->lease_ms, 1500);
+        acs_session_stopping(&f->session, "why");
+        assert_string_equal(f->sent.data, "{\"type\":\"AgentStoppingMessage\",\"message\":{\"reason\":\"why\"}}\n");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_payload_is_taken_and_acknowledged, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_acknowledgement_waits_for_the_disk, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_stop_comes_first_and_is_kept, setup, teardown),

@@ -421,6 +421,80 @@ static void test_corrupt_state_never_blocks(void **state)
         assert_int_equal(n, 2);
 }
 
+#define UNIQUE(id)                                                                                                                      \
+        "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"m" id "\",\"clusterArn\":\"c\",\"containerInstanceArn\":\"" INSTANCE \
+        "\",\"seqNum\":7,\"tasks\":[{\"arn\":\"" ARN "\",\"desiredStatus\":\"RUNNING\",\"unique\":true,\"containers\":[" WEB "]}]}}"
+
+static bool is_cut_off(struct lab *lab)
+{
+        return lab->agent->acs.fence.cut_off;
+}
+
+static void lose_server(struct lab *lab)
+{
+        http_server_close(lab->server, 0, on_server_closed, lab);
+        if (lab->acs != NULL)
+                ws_abort(lab->acs);
+        if (lab->tcs != NULL)
+                ws_abort(lab->tcs);
+        while (!lab->closed)
+                uv_run(&lab->loop, UV_RUN_ONCE);
+}
+
+static void find_server(struct lab *lab)
+{
+        const struct http_server_options options = {.loop = &lab->loop, .handler = on_request, .data = lab};
+        struct error error = {0};
+
+        lab->closed = false;
+        assert_int_equal(http_server_new(&options, &lab->server, &error), 0);
+        assert_int_equal(http_server_listen(lab->server, lab->url + strlen("http://"), &error), 0);
+}
+
+/* The port refuses connections: with one server nobody has taken over, with several that is no proof. */
+static void test_server_is_gone(void **state)
+{
+        struct lab *lab = *state;
+
+        say(lab, "{\"type\":\"LeaseMessage\",\"message\":{\"leaseMs\":500,\"onlyServer\":true}}");
+        run_task(lab, UNIQUE("1"));
+        lose_server(lab);
+        pass(lab, 1200);
+        assert_false(is_cut_off(lab));
+        /* the terms outlive the process */
+        stop_node(lab);
+        start_node(lab);
+        pass(lab, 1200);
+        assert_int_equal(lab->agent->acs.fence.lease_ms, 500);
+        assert_false(is_cut_off(lab));
+        assert_int_equal(fakes_running(), 1);
+        find_server(lab);
+        assert_true(wait_for(lab, is_connected));
+        say(lab, "{\"type\":\"LeaseMessage\",\"message\":{\"leaseMs\":500,\"onlyServer\":false}}");
+        pass(lab, 1200);
+        assert_false(is_cut_off(lab));
+        lose_server(lab);
+        stop_node(lab);
+        start_node(lab);
+        assert_true(wait_for(lab, is_cut_off));
+        assert_int_equal(fakes_running(), 0);
+        /* and what became of them is told */
+        lab->n_reports = 0;
+        buf_clear(&lab->reports);
+        find_server(lab);
+        assert_true(wait_for(lab, has_stopped_report));
+        assert_non_null(strstr(lab->reports.data, "cut off from the server"));
+}
+
+static void test_says_goodbye(void **state)
+{
+        struct lab *lab = *state;
+
+        buf_clear(&lab->acs_in);
+        stop_node(lab);
+        assert_non_null(strstr(lab->acs_in.data, "{\"type\":\"AgentStoppingMessage\""));
+}
+
 static bool reconnected(struct lab *lab)
 {
         return lab->n_acs == 2 && is_connected(lab);
@@ -588,6 +662,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_adoption, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_reboot, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_corrupt_state_never_blocks, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_server_is_gone, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_says_goodbye, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_reconnects, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_registers_anew_when_forgotten, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_logs_are_shipped, setup, teardown),

@@ -144,6 +144,7 @@ static void messages_both_ways(void **state)
         WAIT(&fx, client.n_messages == 4);
         ws_ping(client.ws);
         WAIT(&fx, client.pongs == 1);
+        assert_in_range(ws_last_confirmed_us(client.ws), uv_hrtime() / 1000 - 2000000, uv_hrtime() / 1000);
         assert_true(ws_last_received_us(client.ws) > 0);
         assert_non_null(strstr(ws_peer(server_side.ws), "127.0.0.1:"));
 
