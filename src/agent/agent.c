@@ -225,18 +225,25 @@ static void check_disk(struct timer *timer)
 
 static int open_images(struct agent *a, struct error *error)
 {
+        struct image_mirror *mirrors = arena_calloc(&a->arena, a->options.n_mirrors + 1, sizeof(*mirrors));
         const struct image_store_options options = {
                 .loop = a->loop,
                 .dir = arena_printf(&a->arena, "%s/images", a->options.data_dir),
                 .auth_type = a->options.auth_type,
                 .auth_data = a->options.auth_data,
+                .auth_file = a->options.auth_file,
                 .insecure_registries = a->options.insecure_registries,
+                .mirrors = mirrors,
+                .n_mirrors = a->options.n_mirrors,
                 .pull_timeout_s = a->options.pull_timeout_s,
+                .pull_inactivity_s = a->options.pull_inactivity_s,
                 .disk_high_percent = a->options.disk_pressure_percent,
                 .disk_low_percent = a->options.disk_pressure_percent > 10 ? a->options.disk_pressure_percent - 10 : 0,
                 .minimum_age_s = a->options.image_min_age_s,
                 .gc_interval_s = a->options.image_cleanup_s};
 
+        for (uint32_t i = 0; i < a->options.n_mirrors; i++)
+                mirrors[i] = (struct image_mirror){a->options.mirrors[i].name, a->options.mirrors[i].value};
         return image_store_new(&options, &a->images, error);
 }
 

@@ -61,6 +61,7 @@ struct agent_options {
         uint32_t stop_timeout_s;        /* from SIGTERM to SIGKILL; 30 */
         uint32_t start_timeout_s;       /* of one container's creation and start; 180 */
         uint32_t pull_timeout_s;        /* of one image; 7200 */
+        uint32_t pull_inactivity_s;     /* how long a registry may be silent; 60 */
         uint32_t cleanup_wait_s;        /* from STOPPED to removal; 10800 */
         uint32_t image_cleanup_s;       /* between two image collections; 1800 */
         uint32_t image_min_age_s;       /* unused images are kept at least so long; 3600 */
@@ -78,7 +79,10 @@ struct agent_options {
         const char *runtime_dir;                /* on tmpfs; chosen by the data directory */
         const char *cgroup_parent;              /* "/gantry" */
         const char *auth_type, *auth_data;      /* logins as ECS_ENGINE_AUTH_TYPE and _DATA; none */
+        const char *auth_file;                  /* logins as `skopeo login` writes them; none */
         struct string_list insecure_registries; /* host[:port] */
+        const struct agent_pair *mirrors;       /* registry, and the mirror to ask before it; in order */
+        uint32_t n_mirrors;
         bool no_network; /* leave the host's network alone: no bridge, no 169.254.170.2 (only host and none mode run) */
 
         /* The first ACS connection stands: the node can be given tasks. May be NULL. */

@@ -57,7 +57,8 @@ static void copy_strings(struct agent_options *o, struct arena *arena)
                                         &o->runtime_dir,
                                         &o->cgroup_parent,
                                         &o->auth_type,
-                                        &o->auth_data};
+                                        &o->auth_data,
+                                        &o->auth_file};
 
         for (size_t i = 0; i < ARRAY_SIZE(members); i++)
                 *members[i] = arena_strdup(arena, *members[i]);
@@ -65,6 +66,7 @@ static void copy_strings(struct agent_options *o, struct arena *arena)
         o->logs_endpoint = o->logs_endpoint != NULL ? without_slash(o->logs_endpoint, arena) : o->endpoint;
         o->attributes = copy_pairs(o->attributes, o->n_attributes, arena);
         o->tags = copy_pairs(o->tags, o->n_tags, arena);
+        o->mirrors = copy_pairs(o->mirrors, o->n_mirrors, arena);
         struct string_list insecure = {0};
         for (uint32_t i = 0; i < o->insecure_registries.n; i++)
                 string_list_push(arena, &insecure, arena_strdup(arena, o->insecure_registries.items[i]));
@@ -84,6 +86,7 @@ static void put_defaults(struct agent_options *o)
         DEFAULT(o->stop_timeout_s, 30);
         DEFAULT(o->start_timeout_s, 180);
         DEFAULT(o->pull_timeout_s, 7200);
+        DEFAULT(o->pull_inactivity_s, 60);
         DEFAULT(o->cleanup_wait_s, 10800);
         DEFAULT(o->image_cleanup_s, 1800);
         DEFAULT(o->image_min_age_s, 3600);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "base/log.h"
@@ -14,13 +15,14 @@
 
 /* The stock agent's exit status for "do not start me again". */
 #define EXIT_REFUSED 5
+#define REGISTRY_AUTH_FILE "/etc/gantry/auth.json"
 
 struct agent_values {
         const char *data_dir, *server, *cluster, *region, *key_id, *secret, *server_dir, *ca_file, *zone, *instance_type;
-        const char *reserved_ports, *reserved_ports_udp, *pull, *log_level, *log_format;
-        struct string_list attributes, tags;
-        int64_t reserved_cpu, reserved_memory, total_cpu, total_memory, stop_timeout, cleanup_wait, disk_pressure, metadata_port,
-                introspection_port;
+        const char *reserved_ports, *reserved_ports_udp, *pull, *registry_auth, *auth_type, *auth_data, *log_level, *log_format;
+        struct string_list attributes, tags, mirrors, insecure_registries;
+        int64_t reserved_cpu, reserved_memory, total_cpu, total_memory, pull_timeout, pull_inactivity, stop_timeout, cleanup_wait,
+                disk_pressure, metadata_port, introspection_port;
         bool insecure, no_metrics, no_network;
 };
 
@@ -49,6 +51,16 @@ static const struct option_row agent_option_rows[] = {
          "TCP ports never given to tasks; default 22,2375,2376,51678,51679"},
         {"reserved-ports-udp", OPTION_STRING, FIELD(reserved_ports_udp), "LIST", NULL, "UDP ports never given to tasks"},
         {"pull", OPTION_STRING, FIELD(pull), "WORD", "default", "image pulls: default, always, once or prefer-cached"},
+        {"pull-timeout", OPTION_INT, FIELD(pull_timeout), "SECONDS", "7200", "how long the pull of one image may take"},
+        {"pull-inactivity-timeout", OPTION_INT, FIELD(pull_inactivity), "SECONDS", "60", "how long a registry may be silent in it"},
+        {"registry-auth", OPTION_STRING, FIELD(registry_auth), "FILE", NULL,
+         "logins of registries: skopeo login --authfile FILE; default " REGISTRY_AUTH_FILE " where that is"},
+        {"engine-auth-type", OPTION_STRING, FIELD(auth_type), "TYPE", NULL, "kind of --engine-auth-data: docker or dockercfg"},
+        {"engine-auth-data", OPTION_STRING, FIELD(auth_data), "JSON", NULL, "logins as the Amazon agent's ECS_ENGINE_AUTH_DATA has them"},
+        {"registry-mirror", OPTION_LIST, FIELD(mirrors), "HOST=MIRROR", NULL,
+         "ask MIRROR (HOST[:PORT][/PREFIX]) before the registry HOST; may be repeated"},
+        {"insecure-registry", OPTION_LIST, FIELD(insecure_registries), "HOST[:PORT]", NULL,
+         "registry without TLS or with any certificate; may be repeated"},
         {"stop-timeout", OPTION_INT, FIELD(stop_timeout), "SECONDS", "30",
          "from SIGTERM to SIGKILL where the task definition says nothing"},
         {"cleanup-wait", OPTION_INT, FIELD(cleanup_wait), "SECONDS", "10800", "how long a stopped task's files stay"},
@@ -129,6 +141,10 @@ static int fill_options(const struct agent_values *v, struct arena *arena, struc
                         "or --server-data-dir DIR for a server on this machine");
         if (pull < 0)
                 return error_set(error, EINVAL, "--pull: '%s' is not default, always, once or prefer-cached", v->pull);
+        for (uint32_t i = 0; i < v->mirrors.n; i++)
+                if (strchr(v->mirrors.items[i], '=') == NULL)
+                        return error_set(error, EINVAL, "--registry-mirror: '%s' is not HOST=MIRROR, such as docker.io=mirror.example:5000",
+                                         v->mirrors.items[i]);
         o->data_dir = v->data_dir;
         o->endpoint = c.endpoint;
         o->cluster = v->cluster;
@@ -150,6 +166,14 @@ static int fill_options(const struct agent_values *v, struct arena *arena, struc
         o->reserved_ports = v->reserved_ports;
         o->reserved_ports_udp = v->reserved_ports_udp;
         o->pull_behavior = (enum agent_pull_behavior)pull;
+        o->pull_timeout_s = (uint32_t)v->pull_timeout;
+        o->pull_inactivity_s = (uint32_t)v->pull_inactivity;
+        o->auth_file = v->registry_auth != NULL || access(REGISTRY_AUTH_FILE, F_OK) < 0 ? v->registry_auth : REGISTRY_AUTH_FILE;
+        o->auth_type = v->auth_type;
+        o->auth_data = v->auth_data;
+        o->mirrors = split_pairs(arena, &v->mirrors);
+        o->n_mirrors = v->mirrors.n;
+        o->insecure_registries = v->insecure_registries;
         o->stop_timeout_s = (uint32_t)v->stop_timeout;
         o->cleanup_wait_s = (uint32_t)v->cleanup_wait;
         o->disk_pressure_percent = (uint32_t)v->disk_pressure;

@@ -234,6 +234,8 @@ int options_parse(const struct verb *verb, char **argv, struct arena *arena, voi
                                 return r;
                 }
         r = read_flags(&p, argv, *ret_args, &config);
+        if (r == 0 && config != NULL)
+                (void)setenv("GANTRY_CONFIG", config, 1); /* the same file for the processes of `gantry up` */
         if (r > 0) {
                 options_help(verb);
                 return 1;

@@ -168,7 +168,7 @@ static bool went_well(struct image_job *job, int status)
         error_clear(&job->error);
         if (status == -ETIMEDOUT && job->timed_out) {
                 error_set(&job->error, ETIMEDOUT,
-                          "pull image \"%s\": it took longer than %u s: look at the network, or raise the pull timeout",
+                          "pull image \"%s\": it took longer than %u s: look at the network, or raise the agent's --pull-timeout",
                           job->reference.canonical, job->store->timeout_s);
         } else if (status == -ETIMEDOUT) {
                 error_set(&job->error, ETIMEDOUT,
