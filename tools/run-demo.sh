@@ -35,7 +35,7 @@ task() {
 arn=$(task)
 if [ "$arn" = None ]; then
   aws ecs register-task-definition --output text --query taskDefinition.taskDefinitionArn --family demo \
-    --container-definitions "[{\"name\":\"web\",\"image\":\"oci:$image:latest\",\"memory\":64,\"portMappings\":[{\"containerPort\":80,\"hostPort\":${GANTRY_DEMO_PORT:-8080}}],
+    --container-definitions "[{\"name\":\"web\",\"image\":\"oci:$image:latest\",\"memory\":64,\"linuxParameters\":{\"initProcessEnabled\":true},\"portMappings\":[{\"containerPort\":80,\"hostPort\":${GANTRY_DEMO_PORT:-8080}}],
       \"logConfiguration\":{\"logDriver\":\"awslogs\",\"options\":{\"awslogs-group\":\"/ecs/demo\",\"awslogs-region\":\"$AWS_REGION\",\"awslogs-stream-prefix\":\"ecs\",\"awslogs-create-group\":\"true\"}}}]"
   arn=$(aws ecs run-task --task-definition demo --query 'tasks[0].taskArn' --output text)
   echo "started $arn"
@@ -45,6 +45,9 @@ if ! aws ecs wait tasks-running --tasks "$arn"; then
   exit 1
 fi
 port=$(aws ecs describe-tasks --tasks "$arn" --query 'tasks[0].containers[0].networkBindings[0].hostPort' --output text)
+# `aws logs tail` came with version 2 of the CLI.
+logs="aws logs tail /ecs/demo --follow"
+case "$(command aws --version 2>&1)" in aws-cli/1*) logs="aws logs filter-log-events --log-group-name /ecs/demo" ;; esac
 cat <<TEXT
 
   The demonstration answers at   http://127.0.0.1:$port/
@@ -52,7 +55,7 @@ cat <<TEXT
   In another shell:
       eval "\$(sudo $gantry env --data-dir $data --function)"
       aws ecs describe-tasks --tasks $arn
-      aws logs tail /ecs/demo --follow
+      $logs
       aws ecs stop-task --task $arn
 
   Ctrl-C here ends Gantry and leaves the container running; \`make run\` finds it again.
