@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from lab import Lab, LabTest, wait_for
+from lab import ROOT, Lab, LabTest, busybox_image, wait_for
 from test_run_task import container_pid
 
 LOGS = {'logDriver': 'awslogs', 'options': {'awslogs-group': '/ecs/survival', 'awslogs-region': 'us-east-1',
@@ -128,8 +128,8 @@ class Survival(LabTest):
             self.lab.wait_status(slow, 'STOPPED', 30)
         self.ecs.stop_task(task=quick)
 
-    def test_whole_machine_goes_down(self):
-        """Supervisor, server, agent and every container killed at once: what ran is reported stopped, with a reason."""
+    def test_machine_is_rebooted(self):
+        """Everything killed at once, volatile files gone, another boot id: what ran is reported stopped, and why."""
         lab = Lab('--metadata-port', '-1', '--introspection-port', '-1')
         self.addCleanup(lab.stop)
         lab.start()
@@ -139,14 +139,52 @@ class Survival(LabTest):
         lab.wait_status(arn, 'RUNNING')
         lab.up.kill(signal.SIGKILL)
         lab.stop_containers()
-        subprocess.run(['sh', '-c', f'rm -rf /run/gantry/*'], check=True)
+        subprocess.run(['sh', '-c', 'rm -rf /run/gantry/*'], check=True)
+        boot_id = os.path.join(lab.dir, 'boot_id')
+        with open(boot_id, 'w') as f:
+            f.write('01234567-89ab-cdef-0123-456789abcdef\n')
+        subprocess.run(['mount', '--bind', boot_id, '/proc/sys/kernel/random/boot_id'], check=True)
+        self.addCleanup(subprocess.run, ['umount', '/proc/sys/kernel/random/boot_id'])
         time.sleep(1)
         lab.start()
         task = lab.wait_status(arn, 'STOPPED', 60)
-        self.assertTrue(task['containers'][0]['reason'] or task['stoppedReason'])
+        self.assertEqual('EssentialContainerExited', task['stopCode'])
+        self.assertEqual('Host was rebooted.', task['stoppedReason'])
+        self.assertIn('the machine was rebooted', task['containers'][0]['reason'])
 
 
 class FullDisk(unittest.TestCase):
+    def test_node_on_a_full_disk(self):
+        """An image that does not fit is refused with a reason; what fits runs; nothing is left over."""
+        lab = Lab('--metadata-port', '-1', '--introspection-port', '-1')
+        self.addCleanup(lab.stop)
+        image, large = busybox_image(lab.dir), os.path.join(lab.dir, 'large')
+        with open(os.path.join(lab.dir, 'noise'), 'wb') as f:
+            f.write(os.urandom(24 << 20))
+        os.makedirs(os.path.join(lab.dir, 'tree'))
+        os.rename(os.path.join(lab.dir, 'noise'), os.path.join(lab.dir, 'tree', 'noise'))
+        subprocess.run([os.path.join(ROOT, 'tools', 'make-busybox-image.py'), large, '--add', os.path.join(lab.dir, 'tree') + ':/big'],
+                       check=True, stdout=subprocess.DEVNULL)
+        images = os.path.join(lab.data, 'agent', 'images')
+        os.makedirs(images)
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', images], check=True)
+        self.addCleanup(subprocess.run, ['umount', '-l', images])
+        lab.start()
+
+        def run(family, name):
+            lab.ecs.register_task_definition(family=family, containerDefinitions=[
+                {'name': 'c', 'image': name, 'memory': 16, 'command': ['sleep', '600']}])
+            return lab.run(family)
+        small = run('small', image)
+        task = lab.wait_status(run('large', f'oci:{large}:latest'), 'STOPPED', 60)
+        self.assertEqual('TaskFailedToStart', task['stopCode'])
+        self.assertRegex(task['containers'][0]['reason'], '^CannotPullContainerError: ')
+        self.assertIn('no space left on the disk', task['containers'][0]['reason'])
+        lab.wait_status(small, 'RUNNING')
+        self.assertLess(os.statvfs(images).f_blocks - os.statvfs(images).f_bfree, (8 << 20) // os.statvfs(images).f_frsize)
+        lab.ecs.stop_task(task=small)
+        lab.wait_status(small, 'STOPPED')
+
     def test_server_on_a_full_disk(self):
         """Nothing is acknowledged that was not stored; with space again everything acknowledged is there."""
         lab = Lab('--metadata-port', '-1', '--introspection-port', '-1')
