@@ -95,6 +95,100 @@ int netlink_call(struct netlink *nl, struct nl_msg *msg, const char *what, struc
         return error_set(error, -r, "%s: netlink: %s", what, strerror(-r));
 }
 
+/* ---- batches ---- */
+
+static int send_batch(struct netlink *nl, struct netlink_batch *batch)
+{
+        uint32_t at = 0;
+
+        for (uint32_t i = 0; i < batch->n; at = batch->ends[i++]) {
+                struct nlmsghdr *hdr = (struct nlmsghdr *)(void *)(batch->bytes.data + at);
+
+                hdr->nlmsg_seq = ++nl->seq;
+                hdr->nlmsg_pid = 0;
+                hdr->nlmsg_flags |= NLM_F_ACK;
+        }
+        return send(nl->fd, batch->bytes.data, batch->bytes.len, 0) < 0 ? -errno : 0;
+}
+
+static int batch_answer(const struct netlink_batch *batch, const struct nlmsghdr *hdr, struct error *error)
+{
+        const struct nlmsgerr *err = nlmsg_data(hdr);
+        const char *text;
+
+        if (err->error == 0 || -err->error == batch->tolerated)
+                return 0;
+        text = ack_text(hdr);
+        return error_set(error, -err->error, "%s: %s%s%s%s", batch->what, strerror(-err->error), *text ? " (" : "", text, *text ? ")" : "");
+}
+
+/* Waits for the acknowledgement of every message; the first failure counts. */
+static int receive_batch(struct netlink *nl, const struct netlink_batch *batch, struct error *error)
+{
+        char answer[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
+        uint32_t first = nl->seq - batch->n + 1, missing = batch->n;
+        int result = 0;
+
+        while (missing > 0) {
+                struct nlmsghdr *hdr = (struct nlmsghdr *)(void *)answer;
+                ssize_t n = recv(nl->fd, answer, sizeof answer, 0);
+                int left = (int)n;
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return error_set(error, errno, "%s: netlink: %s", batch->what, strerror(errno));
+                for (; nlmsg_ok(hdr, left); hdr = nlmsg_next(hdr, &left)) {
+                        if (hdr->nlmsg_type != NLMSG_ERROR || hdr->nlmsg_seq - first >= batch->n)
+                                continue;
+                        missing--;
+                        if (result == 0)
+                                result = batch_answer(batch, hdr, error);
+                }
+        }
+        return result;
+}
+
+static int flush_batch(struct netlink *nl, struct netlink_batch *batch, struct error *error)
+{
+        int r = batch->n > 0 ? send_batch(nl, batch) : 0;
+
+        if (r < 0)
+                r = error_set(error, -r, "%s: netlink: %s", batch->what, strerror(-r));
+        else
+                r = receive_batch(nl, batch, error);
+        buf_clear(&batch->bytes);
+        batch->n = 0;
+        return r;
+}
+
+void netlink_batch_add(struct netlink_batch *batch, struct nl_msg *msg)
+{
+        const struct nlmsghdr *hdr = nlmsg_hdr(msg);
+
+        if (batch->n == NETLINK_BATCH_MAX) {
+                int r = flush_batch(batch->nl, batch, &batch->error);
+
+                batch->result = batch->result == 0 ? r : batch->result;
+        }
+        buf_append(&batch->bytes, hdr, hdr->nlmsg_len);
+        while (batch->bytes.len % NLMSG_ALIGNTO != 0)
+                buf_append_char(&batch->bytes, '\0');
+        batch->ends[batch->n++] = (uint32_t)batch->bytes.len;
+        nlmsg_free(msg);
+}
+
+int netlink_batch_run(struct netlink *nl, struct netlink_batch *batch, struct error *error)
+{
+        int r = flush_batch(nl, batch, &batch->error);
+
+        r = batch->result != 0 ? batch->result : r;
+        if (r < 0 && error != NULL && !error_is_set(error))
+                *error = batch->error;
+        buf_done(&batch->bytes);
+        return r;
+}
+
 int netlink_query(struct netlink *nl, struct nl_msg *msg, int (*each)(const struct nlmsghdr *hdr, void *data), void *data)
 {
         CLEANUP_FREE char *answer = xalloc(ANSWER_MAX);

@@ -153,11 +153,10 @@ static int configure(struct vpc_kernel *kernel, struct netlink *inside, uint32_t
         return netlink_call(inside, msg, "cannot set the default route of a container", error);
 }
 
-static void write_sysctl(const char *path, const char *value)
+void netns_sysctl(const char *path, const char *value)
 {
         CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-        /* Best effort: kernels without these still run containers. */
         if (fd >= 0 && write(fd, value, strlen(value)) < 0)
                 return;
 }
@@ -170,15 +169,14 @@ static int furnish(const char *path, struct netlink *ret_inside, struct error *e
         if (mount("/proc/thread-self/ns/net", path, NULL, MS_BIND, NULL) < 0)
                 return error_set(error, errno, "cannot keep a network namespace at %s: %s", path, strerror(errno));
         /* As under Docker: a container is alone here, so any user of it may have any port, and ping. */
-        write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-        write_sysctl("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
-        write_sysctl("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"); /* for eth0, which comes later */
+        netns_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+        netns_sysctl("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+        netns_sysctl("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"); /* for eth0, which comes later */
         r = netlink_open(ret_inside, NETLINK_ROUTE, error);
         return r < 0 ? r : link_up(ret_inside, INDEX_LO, error);
 }
 
-/* A file with a new namespace; `ret_inside` a netlink socket in it. */
-static int make_namespace(struct vpc_kernel *kernel, const char *path, struct netlink *ret_inside, struct error *error)
+int netns_make(struct vpc_kernel *kernel, const char *path, struct netlink *ret_inside, struct error *error)
 {
         CLEANUP_CLOSE int file = open(path, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
         int r;
@@ -215,13 +213,26 @@ static int plug(struct vpc_kernel *kernel, const char *path, struct netlink *ins
 int netns_create(struct vpc_kernel *kernel, const char *path, uint32_t address, struct error *error)
 {
         struct netlink inside = {.fd = -1};
-        int r = make_namespace(kernel, path, &inside, error);
+        int r = netns_make(kernel, path, &inside, error);
 
         if (r == 0 && address != 0)
                 r = plug(kernel, path, &inside, address, error);
         netlink_close(&inside);
         if (r < 0)
                 netns_remove(path);
+        return r;
+}
+
+int netns_visit(struct vpc_kernel *kernel, const char *path, int (*visit)(void *data, struct error *error), void *data, struct error *error)
+{
+        CLEANUP_CLOSE int ns = open(path, O_RDONLY | O_CLOEXEC);
+        int r;
+
+        if (ns < 0 || setns(ns, CLONE_NEWNET) < 0)
+                return error_set(error, errno, "cannot enter the network namespace %s: %s", path, strerror(errno));
+        r = visit(data, error);
+        if (setns(kernel->host_ns, CLONE_NEWNET) < 0)
+                abort(); /* a thread lost in another network must not go on */
         return r;
 }
 
@@ -258,17 +269,16 @@ bool netns_connected(struct vpc_kernel *kernel, uint32_t address)
         return netlink_query(&kernel->nl, msg, check_master, &kernel->bridge_index) == 0;
 }
 
+static int open_netlink(void *data, struct error *error)
+{
+        return netlink_open(data, NETLINK_ROUTE, error);
+}
+
 int netns_repair(struct vpc_kernel *kernel, const char *path, uint32_t address, struct error *error)
 {
-        CLEANUP_CLOSE int ns = open(path, O_RDONLY | O_CLOEXEC);
         struct netlink inside = {.fd = -1};
-        int r;
+        int r = netns_visit(kernel, path, open_netlink, &inside, error);
 
-        if (ns < 0 || setns(ns, CLONE_NEWNET) < 0)
-                return error_set(error, errno, "cannot enter the network namespace %s: %s", path, strerror(errno));
-        r = netlink_open(&inside, NETLINK_ROUTE, error);
-        if (setns(kernel->host_ns, CLONE_NEWNET) < 0)
-                abort();
         (void)drop_cable(kernel, address);
         if (r == 0)
                 r = plug(kernel, path, &inside, address, error);

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <net/if.h>
 
+#include "base/list.h"
 #include "vpc/netlink.h"
 #include "vpc/nft.h"
 
@@ -21,12 +22,20 @@ struct vpc_kernel {
         uint32_t gateway; /* address of the bridge, host byte order */
         int prefix;       /* of the range, 16 to 28 */
         uint32_t mtu;
-        bool hairpin; /* packets may go back through the port of the bridge that they came from */
+        struct list routers;        /* of struct router */
+        uint64_t router_slots[128]; /* a bit each */
+        char *outer;                /* script of the machine's part of VPCs that is in force; NULL: not known */
+        bool hairpin;               /* packets may go back through the port of the bridge that they came from */
 };
 
 /* Makes the namespace file with lo up and, when `address` (host byte order) is not 0, eth0 with it, cabled to the bridge. Undoes
  * everything when it fails. */
 int netns_create(struct vpc_kernel *kernel, const char *path, uint32_t address, struct error *error) MUST_CHECK;
+/* Makes the namespace file with lo up, and a netlink socket in it, which the caller closes. On failure there may be a file. */
+int netns_make(struct vpc_kernel *kernel, const char *path, struct netlink *ret_inside, struct error *error) MUST_CHECK;
+/* Calls `visit` with this thread in the namespace at `path`, and comes back. Its result, or -errno. */
+int netns_visit(struct vpc_kernel *kernel, const char *path, int (*visit)(void *data, struct error *error), void *data,
+                struct error *error) MUST_CHECK;
 /* Gives the namespace at `path`, which is there, a new cable. */
 int netns_repair(struct vpc_kernel *kernel, const char *path, uint32_t address, struct error *error) MUST_CHECK;
 /* Takes the file away; what is gone already is fine. The kernel removes the namespace, with its cable, when no process is in it any
@@ -43,3 +52,5 @@ bool netns_connected(struct vpc_kernel *kernel, uint32_t address);
 void netns_link_name(uint32_t address, char ret[IFNAMSIZ]);
 /* The same address has the same hardware address for ever: what others remember of it stays true. */
 void netns_mac(uint32_t address, uint8_t ret[6]);
+/* Writes a file under /proc/sys of this thread's namespace. Best effort: kernels without it still run containers. */
+void netns_sysctl(const char *path, const char *value);

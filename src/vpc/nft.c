@@ -7,6 +7,9 @@
 
 #include <nftables/libnftables.h>
 
+#include "vpc/router.h"
+#include "vpc/rules.h"
+
 int nft_open(struct nft_ctx **ret, struct error *error)
 {
         struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
@@ -76,14 +79,22 @@ void nft_script_table(struct buf *script, const struct nft_table *t)
         buf_printf(script, "add table ip %s\n", t->name);
         buf_printf(script, "add map ip %s published { type inet_proto . inet_service : ipv4_addr . inet_service; }\n", t->name);
 
+        buf_printf(script, "add set ip %s routers { type ifname; }\n", t->name);
+        buf_printf(script, "add chain ip %s tunnels\nadd chain ip %s names\n", t->name, t->name);
+
         /* Before connection tracking: route_localnet must not let containers at services on the machine's loopback, nor may they
          * send in the name of others. The redirection to the metadata port happens after this, on another address. */
         chain_begin(script, t->name, "guard", "filter", "prerouting", "raw");
         buf_printf(script, "add rule ip %s guard %s ip daddr 127.0.0.0/8 drop\n", t->name, from_bridge.data);
         buf_printf(script, "add rule ip %s guard %s ip saddr != %s drop\n", t->name, from_bridge.data, t->range);
 
+        buf_printf(script, "add rule ip %s guard iifname @routers ip daddr 127.0.0.0/8 drop\n", t->name);
+        buf_printf(script, "add rule ip %s guard udp dport 4789 jump tunnels\n", t->name);
+
         chain_begin(script, t->name, "prerouting", "nat", "prerouting", "dstnat");
         chain_metadata(script, t, "prerouting", from_bridge.data);
+        chain_metadata(script, t, "prerouting", "iifname @routers");
+        buf_printf(script, "add rule ip %s prerouting iifname @routers ip daddr " VPC_NAME_SERVER " jump names\n", t->name);
         chain_published(script, t->name, "prerouting");
 
         chain_begin(script, t->name, "output", "nat", "output", "-100");
@@ -101,7 +112,23 @@ void nft_script_table(struct buf *script, const struct nft_table *t)
         chain_begin(script, t->name, "postrouting", "nat", "postrouting", "srcnat");
         buf_printf(script, "add rule ip %s postrouting ip saddr %s oifname != \"%s\" masquerade\n", t->name, t->range, t->name);
         buf_printf(script, "add rule ip %s postrouting ip saddr %s oifname \"%s\" ct status dnat masquerade\n", t->name, t->range, t->name);
+        buf_printf(script, "add rule ip %s postrouting ip saddr " ROUTER_LINKS_TEXT " oifname != @routers masquerade\n", t->name);
         buf_printf(script, "add rule ip %s postrouting ip saddr 127.0.0.0/8 oifname \"%s\" masquerade\n", t->name, t->name);
+}
+
+void nft_script_outer(struct buf *script, const struct nft_outer *o)
+{
+        buf_printf(script, "flush set ip %s routers\nflush chain ip %s tunnels\nflush chain ip %s names\n", o->table, o->table, o->table);
+        for (uint32_t i = 0; i < o->n_uplinks; i++)
+                buf_printf(script, "add element ip %s routers { \"%s\" }\n", o->table, o->uplinks[i]);
+        for (const char *line = o->tunnels; line != NULL && *line != '\0';) {
+                size_t len = strcspn(line, "\n");
+
+                buf_printf(script, "add rule ip %s tunnels %.*s\n", o->table, (int)len, line);
+                line += len + (line[len] == '\n');
+        }
+        if (o->name_server != NULL)
+                buf_printf(script, "add rule ip %s names meta l4proto { tcp, udp } th dport 53 dnat to %s\n", o->table, o->name_server);
 }
 
 void nft_script_flush(struct buf *script, const char *table)

@@ -22,6 +22,16 @@ struct nft_table {
         uint16_t metadata_port; /* 0: no redirection */
 };
 void nft_script_table(struct buf *script, const struct nft_table *table);
+/* What routers of VPCs need of the machine: their names and those of other nodes that may speak to their tunnels, and the name server
+ * that answers at VPC_NAME_SERVER (NULL: none). Replaces what was there. */
+struct nft_outer {
+        const char *table;
+        const char **uplinks;
+        uint32_t n_uplinks;
+        const char *tunnels; /* rules, a line each */
+        const char *name_server;
+};
+void nft_script_outer(struct buf *script, const struct nft_outer *outer);
 /* Empties the map. */
 void nft_script_flush(struct buf *script, const char *table);
 /* One command for all ports; nothing when n is 0. */

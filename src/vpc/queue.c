@@ -29,6 +29,10 @@ void vpc_job_free(struct vpc_job *job)
         free(job->record_text);
         free(job->script);
         free(job->ports);
+        (void)vpc_network_free(job->network);
+        for (uint32_t i = 0; i < job->n_replugs; i++)
+                free(job->replugs[i].path);
+        free(job->replugs);
         free(job);
 }
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <arpa/inet.h>
+
 #include "base/alloc.h"
 #include "base/strutil.h"
 #include "vpc/internal.h"
@@ -16,7 +18,7 @@
 
 #define RECORD_MAX 65536
 
-static const char *const mode_names[VPC_MODE_MAX] = {[VPC_BRIDGE] = "bridge", [VPC_NONE] = "none"};
+static const char *const mode_names[VPC_MODE_MAX] = {[VPC_BRIDGE] = "bridge", [VPC_NONE] = "none", [VPC_INTERFACE] = "interface"};
 
 char *record_path(const struct vpc *vpc, uint32_t slot)
 {
@@ -28,6 +30,12 @@ char *record_text(const struct vpc_sandbox *s)
         struct buf text = {0};
 
         buf_printf(&text, "id %s\nmode %s\naddress %s\n", s->id, mode_names[s->mode], s->address != 0 ? s->address_text : "-");
+        if (s->mode == VPC_INTERFACE) {
+                char subnet[20];
+
+                range_text(s->port.subnet.address, s->port.subnet.prefix, subnet);
+                buf_printf(&text, "network %s\ninterface %s\nmac %s\nsubnet %s\n", s->network, s->interface, s->mac_text, subnet);
+        }
         for (uint32_t i = 0; i < s->hold.n; i++) {
                 const struct vpc_port *p = &s->hold.ports[i];
 
@@ -56,9 +64,20 @@ struct record {
         char id[129];
         char mode[16];
         char address[20];
+        char network[65], interface[65], mac[18], subnet[20]; /* mode interface */
         struct vpc_port ports[VPC_PORTS_MAX];
         uint32_t n_ports;
 };
+
+/* VPC_MODE_MAX for an unknown word. */
+static enum vpc_mode mode_of(const struct record *record)
+{
+        int mode = 0;
+
+        while (mode < VPC_MODE_MAX && !str_eq(mode_names[mode], record->mode))
+                mode++;
+        return (enum vpc_mode)mode;
+}
 
 /* Copies a word that fits. */
 static bool set_word(char *ret, size_t size, const char *word)
@@ -92,12 +111,24 @@ static bool parse_line(char *line, struct record *ret)
         if (rest == NULL)
                 return false;
         *rest++ = '\0';
-        if (str_eq(line, "id"))
-                return set_word(ret->id, sizeof ret->id, rest);
-        if (str_eq(line, "mode"))
-                return set_word(ret->mode, sizeof ret->mode, rest);
-        if (str_eq(line, "address"))
-                return set_word(ret->address, sizeof ret->address, rest);
+        const struct {
+                const char *word;
+                char *to;
+                size_t size;
+        } words[] = {
+                {"id", ret->id, sizeof ret->id},
+                {"mode", ret->mode, sizeof ret->mode},
+                {"address", ret->address, sizeof ret->address},
+                {"network", ret->network, sizeof ret->network},
+                {"interface", ret->interface, sizeof ret->interface},
+                {"mac", ret->mac, sizeof ret->mac},
+                {"subnet", ret->subnet, sizeof ret->subnet},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+                if (str_eq(line, words[i].word))
+                        return set_word(words[i].to, words[i].size, rest);
+        }
         return str_eq(line, "port") && parse_port(rest, ret);
 }
 
@@ -113,7 +144,7 @@ static bool read_record(const char *path, struct record *ret)
                 if (!parse_line(line, ret))
                         return false;
         }
-        return str_is_name(ret->id, "_.-", sizeof ret->id - 1) && (str_eq(ret->mode, "bridge") || str_eq(ret->mode, "none"));
+        return str_is_name(ret->id, "_.-", sizeof ret->id - 1) && mode_of(ret) < VPC_MODE_MAX;
 }
 
 /* Ports that another record has too (it was changed by hand) would break the map. */
@@ -133,15 +164,31 @@ static bool works(struct vpc *vpc, const struct vpc_sandbox *s, const struct rec
 {
         if (!netns_exists(s->path) || !ports_are_free(vpc, record) || map_find(&vpc->by_id, record->id) != NULL)
                 return false;
-        if (s->mode == VPC_NONE)
+        /* The cable of an interface is looked after when the picture of its VPC comes. */
+        if (s->mode != VPC_BRIDGE)
                 return true;
         return str_eq(s->address_text, record->address) &&
                (netns_connected(&vpc->kernel, s->address) || netns_repair(&vpc->kernel, s->path, s->address, NULL) == 0);
 }
 
+static bool take_interface(struct vpc_sandbox *s, const struct record *record)
+{
+        struct range subnet = {0};
+        struct in_addr in;
+
+        if (inet_pton(AF_INET, record->address, &in) != 1 || range_parse(record->subnet, &subnet, NULL) < 0 ||
+            !vpc_mac_parse(record->mac, s->port.mac))
+                return false;
+        s->port.address = ntohl(in.s_addr);
+        s->port.subnet = subnet;
+        s->port.slot = s->slot;
+        sandbox_set_interface(s, record->network, record->interface);
+        return true;
+}
+
 static bool slot_is_valid(const struct vpc *vpc, uint32_t slot, enum vpc_mode mode)
 {
-        if (mode == VPC_NONE)
+        if (mode != VPC_BRIDGE)
                 return slot >= NONE_SLOT_FIRST && slot < NONE_SLOT_FIRST + NONE_SLOTS;
         return slot >= 2 && slot < ~range_mask(vpc->kernel.prefix);
 }
@@ -156,13 +203,13 @@ static void load_one(struct vpc *vpc, uint32_t slot, const char *path)
                 (void)unlink(path);
                 return;
         }
-        mode = str_eq(record->mode, "none") ? VPC_NONE : VPC_BRIDGE;
+        mode = mode_of(record);
         if (!slot_is_valid(vpc, slot, mode) || !slot_claim(vpc, slot)) {
                 (void)unlink(path);
                 return;
         }
         s = sandbox_new(vpc, mode, slot);
-        if (!works(vpc, s, record)) {
+        if ((mode == VPC_INTERFACE && !take_interface(s, record)) || !works(vpc, s, record)) {
                 slot_release(vpc, slot);
                 sandbox_free(s);
                 (void)unlink(path);
@@ -174,9 +221,7 @@ static void load_one(struct vpc *vpc, uint32_t slot, const char *path)
         map_insert(&vpc->by_id, &s->node, s->id);
 }
 
-/* Calls `each` for every file of DIR/`folder` that is named by a number, and removes others. */
-static int for_each_slot(struct vpc *vpc, const char *folder, void (*each)(struct vpc *vpc, uint32_t slot, const char *path),
-                         struct error *error)
+int for_each_slot(struct vpc *vpc, const char *folder, void (*each)(struct vpc *vpc, uint32_t slot, const char *path), struct error *error)
 {
         CLEANUP_FREE char *dir = xprintf("%s/%s", vpc->dir, folder);
         DIR *d = opendir(dir);

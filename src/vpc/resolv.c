@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which resolv.conf a container can use. */
+#include <stdio.h>
 #include <string.h>
+
+#include <arpa/inet.h>
 
 #include "base/buf.h"
 #include "base/strutil.h"
@@ -38,4 +41,26 @@ const char *vpc_resolv_conf(void)
                         return files[i];
         }
         return NULL;
+}
+
+bool vpc_name_server(char ret[16])
+{
+        static const char *const all[] = {NULL, "/etc/resolv.conf"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+                const char *path = all[i] != NULL ? all[i] : vpc_resolv_conf();
+                CLEANUP_BUF struct buf text = {0};
+                char *save = NULL;
+
+                if (path == NULL || buf_read_file(&text, path, 65536) < 0 || text.len == 0)
+                        continue;
+                for (char *line = strtok_r(text.data, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+                        struct in_addr in;
+
+                        if (sscanf(line, " nameserver %15[0-9.]", ret) == 1 && inet_pton(AF_INET, ret, &in) == 1 &&
+                            (all[i] != NULL || !is_loopback(ret)))
+                                return true;
+                }
+        }
+        return false;
 }

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/strutil.h"
 #include "vpc/internal.h"
+#include "vpc/network.h"
 #include "vpc/range.h"
 
 #define ID_MAX 128
@@ -38,9 +39,10 @@ void slot_release(struct vpc *vpc, uint32_t slot)
 int slot_take(struct vpc *vpc, enum vpc_mode mode, uint32_t *ret, struct error *error)
 {
         /* Not the network's address, the bridge's and the broadcast address. */
-        uint32_t first = mode == VPC_NONE ? NONE_SLOT_FIRST : 2;
-        uint32_t last = mode == VPC_NONE ? NONE_SLOT_FIRST + NONE_SLOTS - 1 : ~range_mask(vpc->kernel.prefix) - 1;
-        uint32_t *next = mode == VPC_NONE ? &vpc->next_none_slot : &vpc->next_slot;
+        bool bridge = mode == VPC_BRIDGE;
+        uint32_t first = bridge ? 2 : NONE_SLOT_FIRST;
+        uint32_t last = bridge ? ~range_mask(vpc->kernel.prefix) - 1 : NONE_SLOT_FIRST + NONE_SLOTS - 1;
+        uint32_t *next = bridge ? &vpc->next_slot : &vpc->next_none_slot;
 
         for (uint32_t tried = 0; tried <= last - first; tried++) {
                 uint32_t slot = *next >= first && *next <= last ? *next : first;
@@ -51,8 +53,9 @@ int slot_take(struct vpc *vpc, enum vpc_mode mode, uint32_t *ret, struct error *
                         return 0;
                 }
         }
-        if (mode == VPC_NONE)
-                return error_set(error, ENOSPC, "this node has %d containers without network, and no room for more", NONE_SLOTS);
+        if (!bridge)
+                return error_set(error, ENOSPC, "this node has %d network namespaces outside of its bridge, and no room for more",
+                                 NONE_SLOTS);
         return error_set(error, ENOSPC, "no address is left in %s: start the node with a larger range", vpc->range_text);
 }
 
@@ -78,11 +81,24 @@ struct vpc_sandbox *sandbox_new(struct vpc *vpc, enum vpc_mode mode, uint32_t sl
         return s;
 }
 
+void sandbox_set_interface(struct vpc_sandbox *s, const char *network, const char *interface)
+{
+        const uint8_t *mac = s->port.mac;
+
+        s->network = xstrdup(network);
+        s->interface = xstrdup(interface);
+        s->address = s->port.address;
+        range_text(s->address, -1, s->address_text);
+        (void)snprintf(s->mac_text, sizeof s->mac_text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
 void sandbox_free(struct vpc_sandbox *s)
 {
         if (s == NULL)
                 return;
         list_remove(&s->link);
+        free(s->network);
+        free(s->interface);
         free(s->id);
         free(s->path);
         free(s);
@@ -145,10 +161,32 @@ static void job_delete_ports(struct vpc_job *job)
 
 /* ---- create ---- */
 
+static int make_interface(struct vpc_job *job, struct error *error)
+{
+        struct vpc_kernel *kernel = &job->vpc->kernel;
+        struct netlink inside = {.fd = -1};
+        int r;
+
+        if (list_empty(&job->router->link))
+                return error_set(error, ENOENT, "the VPC %s has no router on this node any more", job->router->id);
+        r = netns_make(kernel, job->path, &inside, error);
+        if (r == 0)
+                r = port_plug(job->router, job->path, &inside, &job->port, network_task_mtu(kernel), error);
+        netlink_close(&inside);
+        if (r < 0)
+                netns_remove(job->path);
+        return r;
+}
+
 static int work_create(struct vpc_job *job, struct error *error)
 {
         struct vpc_kernel *kernel = &job->vpc->kernel;
-        int r = job->make ? netns_create(kernel, job->path, job->address, error) : 0;
+        int r = 0;
+
+        if (job->router != NULL)
+                r = make_interface(job, error);
+        else if (job->make)
+                r = netns_create(kernel, job->path, job->address, error);
 
         if (r < 0)
                 return r;
@@ -170,6 +208,8 @@ static void finish_create(struct vpc_job *job)
 {
         struct vpc_sandbox *s = job->sandbox;
 
+        if (job->router != NULL)
+                router_job_done(job->vpc, job->router);
         if (job->status < 0) {
                 sandbox_gone(s);
                 return;
@@ -177,6 +217,35 @@ static void finish_create(struct vpc_job *job)
         s->state = SANDBOX_READY;
         if (job->cancelled)
                 vpc_sandbox_destroy(s, NULL);
+}
+
+static int check_interface(const struct vpc *vpc, const struct vpc_sandbox_spec *spec, struct error *error)
+{
+        const struct vpc_network *network = vpc_network_of(vpc, spec->interface);
+        const struct vpc_interface *it = network != NULL ? vpc_network_interface(network, spec->interface) : NULL;
+
+        if (it == NULL || it->place != VPC_PLACE_TASK)
+                return error_set(error, ENOENT, "the network interface %s is not known on this node",
+                                 spec->interface != NULL ? spec->interface : "");
+        map_for_each (node, &vpc->by_id) {
+                if (str_eq(CONTAINER_OF(node, struct vpc_sandbox, node)->interface, spec->interface))
+                        return error_set(error, EEXIST, "the network interface %s is in use already", spec->interface);
+        }
+        return 0;
+}
+
+/* From the picture in force, which has it. */
+static void give_interface(struct vpc_sandbox *s, struct vpc_job *job, const char *id)
+{
+        struct router *router = router_of_interface(s->vpc, id);
+        const struct vpc_interface *it = vpc_network_interface(router->network, id);
+
+        s->port = (struct port){.address = it->address, .subnet = vpc_network_subnet(router->network, it->subnet)->range, .slot = s->slot};
+        memcpy(s->port.mac, it->mac, sizeof s->port.mac);
+        sandbox_set_interface(s, router->id, id);
+        job->port = s->port;
+        job->router = router;
+        router->jobs++;
 }
 
 static int check_spec(const struct vpc *vpc, const struct vpc_sandbox_spec *spec, struct error *error)
@@ -187,7 +256,7 @@ static int check_spec(const struct vpc *vpc, const struct vpc_sandbox_spec *spec
                 return error_set(error, EINVAL, "only containers in bridge mode can publish ports");
         if (map_find(&vpc->by_id, spec->id) != NULL)
                 return error_set(error, EEXIST, "container %s has a network already", spec->id);
-        return 0;
+        return spec->mode == VPC_INTERFACE ? check_interface(vpc, spec, error) : 0;
 }
 
 /* A prepared one, or the book entry of a new one. */
@@ -237,6 +306,8 @@ void vpc_sandbox_create(struct vpc *vpc, const struct vpc_sandbox_spec *spec, st
         s->hold = hold;
         map_insert(&vpc->by_id, &s->node, s->id);
         job = sandbox_job(s, op);
+        if (s->mode == VPC_INTERFACE)
+                give_interface(s, job, spec->interface);
         job->make = make;
         job->record_text = record_text(s);
         job_add_ports(job, 0);
@@ -439,6 +510,11 @@ const char *vpc_sandbox_address(const struct vpc_sandbox *s)
 const char *vpc_sandbox_mac(const struct vpc_sandbox *s)
 {
         return s->address != 0 ? s->mac_text : NULL;
+}
+
+const char *vpc_sandbox_interface(const struct vpc_sandbox *s)
+{
+        return s->interface;
 }
 
 const struct vpc_port *vpc_sandbox_ports(const struct vpc_sandbox *s, uint32_t *ret_n)

@@ -28,7 +28,7 @@ static int check_bridge_name(const char *name, struct error *error)
 
 static int make_dirs(const char *dir, struct error *error)
 {
-        static const char *const folders[] = {"", "/netns", "/records"};
+        static const char *const folders[] = {"", "/netns", "/records", "/routers", "/router-records"};
 
         for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
                 CLEANUP_FREE char *path = xprintf("%s%s", dir, folders[i]);
@@ -98,8 +98,12 @@ static int setup(struct vpc *vpc, const struct vpc_options *options, struct erro
         range_text(vpc->kernel.gateway - 1, vpc->kernel.prefix, range);
         vpc->range_text = xstrdup(range);
         range_text(vpc->kernel.gateway, -1, vpc->gateway_text);
-        r = records_load(vpc, error);
-        return r < 0 ? r : set_table(vpc, options->metadata_port, error);
+        r = routers_load(vpc, error);
+        if (r == 0)
+                r = records_load(vpc, error);
+        if (r == 0)
+                r = set_table(vpc, options->metadata_port, error);
+        return r < 0 ? r : routers_outer(&vpc->kernel, error);
 }
 
 int vpc_new(const struct vpc_options *options, struct vpc **ret, struct error *error)
@@ -114,6 +118,8 @@ int vpc_new(const struct vpc_options *options, struct vpc **ret, struct error *e
         vpc->prepared = options->prepared == UINT32_MAX ? 0 : options->prepared != 0 ? options->prepared : DEFAULT_PREPARED;
         vpc->ports = ports_new(options);
         map_init(&vpc->by_id);
+        map_init(&vpc->routers);
+        list_init(&vpc->kernel.routers);
         list_init(&vpc->vacant);
         list_init(&vpc->waiting);
         uv_mutex_init(&vpc->busy);
@@ -146,6 +152,7 @@ struct vpc *vpc_free(struct vpc *vpc)
                 sandbox_free(s);
         }
         map_done(&vpc->by_id);
+        routers_free(vpc, false);
         (void)ports_free(vpc->ports);
         (void)nft_close(vpc->kernel.nft);
         netlink_close(&vpc->kernel.nl);
@@ -175,6 +182,7 @@ struct vpc *vpc_destroy(struct vpc *vpc)
                 netns_remove(path);
                 (void)unlink(record);
         }
+        routers_free(vpc, true);
         node_remove(&vpc->kernel);
         uv_mutex_unlock(&vpc->busy);
         return vpc_free(vpc);

@@ -71,6 +71,8 @@ const char *vpc_range(const struct vpc *vpc);
  * work: then name servers must be given. Reads files (microseconds). Static string.
  */
 const char *vpc_resolv_conf(void);
+/* The first IPv4 name server of that file; when there is none, one on loopback. False when this machine has no name server at all. */
+bool vpc_name_server(char ret[16]);
 
 /* ---- ports ---- */
 
@@ -93,6 +95,7 @@ struct vpc_port {
 enum vpc_mode {
         VPC_BRIDGE = 0, /* lo, eth0 on the bridge, default route */
         VPC_NONE,       /* lo only */
+        VPC_INTERFACE,  /* lo, and a network interface of a VPC (network.h) as eth0 */
         VPC_MODE_MAX
 };
 
@@ -112,6 +115,7 @@ struct vpc_sandbox_spec {
         enum vpc_mode mode;
         const struct vpc_port *ports; /* published at once; NULL: none. Only with VPC_BRIDGE. */
         uint32_t n_ports;
+        const char *interface; /* with VPC_INTERFACE: its id; a picture in force must have it (else -ENOENT), on this node */
 };
 
 /*
@@ -146,6 +150,8 @@ enum vpc_mode vpc_sandbox_mode(const struct vpc_sandbox *sandbox);
 const char *vpc_sandbox_path(const struct vpc_sandbox *sandbox);
 /* "172.31.240.5"; NULL with VPC_NONE. */
 const char *vpc_sandbox_address(const struct vpc_sandbox *sandbox);
+/* "eni-…"; NULL with other modes than VPC_INTERFACE. */
+const char *vpc_sandbox_interface(const struct vpc_sandbox *sandbox);
 /* "02:67:ac:1f:f0:05"; NULL with VPC_NONE. */
 const char *vpc_sandbox_mac(const struct vpc_sandbox *sandbox);
 /* Published ports in the order in which they were asked for; borrowed until the next publish or unpublish. */

@@ -23,165 +23,11 @@
 #include "vpc/ports.h"
 #include "vpc/range.h"
 #include "vpc/vpc.h"
+#include "vpc_world.h"
 
-#define SKIP 77
-#define NODE_ADDRESS "198.51.100.1"
-#define OUTSIDE_ADDRESS "198.51.100.2"
 #define METADATA_PORT 51679
 
 static char dir[] = "/tmp/gantry-vpc-XXXXXX";
-static char outside[64]; /* path of the outer namespace */
-
-/* ---- helpers ---- */
-
-static void sh(const char *command)
-{
-        if (system(command) != 0) {
-                print_error("failed: %s\n", command);
-                abort();
-        }
-}
-
-static void enter(const char *ns)
-{
-        int fd = open(ns, O_RDONLY);
-
-        if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
-                _exit(99);
-        close(fd);
-}
-
-static int socket_at(bool udp, const char *address, int port, bool do_bind)
-{
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = inet_addr(address)};
-        int fd = socket(AF_INET, udp ? SOCK_DGRAM : SOCK_STREAM, 0), on = 1;
-        struct timeval timeout = {.tv_usec = 400000};
-
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-        if ((do_bind ? bind : connect)(fd, (struct sockaddr *)&to, sizeof to) < 0 || (do_bind && !udp && listen(fd, 16) < 0)) {
-                close(fd);
-                return -1;
-        }
-        return fd;
-}
-
-/* Answers everybody with one letter, as a process in the namespace. */
-static pid_t serve(const char *ns, const char *address, int port, bool udp, char letter)
-{
-        int ready[2], fd;
-        pid_t pid;
-        char c;
-
-        assert_int_equal(pipe(ready), 0);
-        pid = fork();
-        if (pid == 0) {
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
-                if (ns != NULL)
-                        enter(ns);
-                fd = socket_at(udp, address, port, true);
-                if (fd < 0)
-                        _exit(98);
-                (void)!write(ready[1], "x", 1);
-                for (;;) {
-                        struct sockaddr_in from;
-                        socklen_t len = sizeof from;
-                        int client = udp ? fd : accept(fd, NULL, NULL);
-
-                        if (udp && recvfrom(fd, &c, 1, 0, (struct sockaddr *)&from, &len) == 1)
-                                (void)!sendto(fd, &letter, 1, 0, (struct sockaddr *)&from, len);
-                        if (!udp && client >= 0) {
-                                (void)!write(client, &letter, 1);
-                                close(client);
-                        }
-                }
-        }
-        close(ready[1]);
-        assert_int_equal(read(ready[0], &c, 1), 1);
-        close(ready[0]);
-        return pid;
-}
-
-static void stop(pid_t pid)
-{
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-}
-
-static char ask_here(const char *address, int port, bool udp, int from_port)
-{
-        int fd = -1;
-        char c = 0;
-        struct pollfd p;
-
-        if (from_port != 0) {
-                struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = inet_addr(address)};
-
-                fd = socket_at(udp, "0.0.0.0", from_port, true);
-                if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
-                        return 0;
-        } else {
-                fd = socket_at(udp, address, port, false);
-        }
-        if (fd < 0)
-                return 0;
-        if (udp)
-                (void)!write(fd, "?", 1);
-        p = (struct pollfd){.fd = fd, .events = POLLIN};
-        if (poll(&p, 1, 500) != 1 || read(fd, &c, 1) != 1)
-                c = 0;
-        close(fd);
-        return c;
-}
-
-/* Calls from a namespace (NULL: the node's); the letter, or 0 when nobody answered. */
-static char ask_from(const char *ns, const char *address, int port, bool udp, int from_port)
-{
-        int status;
-        pid_t pid = fork();
-
-        if (pid == 0) {
-                if (ns != NULL)
-                        enter(ns);
-                _exit(ask_here(address, port, udp, from_port));
-        }
-        waitpid(pid, &status, 0);
-        return WIFEXITED(status) ? (char)WEXITSTATUS(status) : 'X';
-}
-
-static char ask(const char *ns, const char *address, int port)
-{
-        return ask_from(ns, address, port, false, 0);
-}
-
-struct wait {
-        struct vpc_op op;
-        bool done;
-        int status;
-        struct error error;
-};
-
-static void done(struct vpc_op *op, int status, const struct error *error)
-{
-        struct wait *wait = CONTAINER_OF(op, struct wait, op);
-
-        wait->done = true;
-        wait->status = status;
-        wait->error = *error;
-}
-
-static struct wait *waiting(struct wait *wait)
-{
-        *wait = (struct wait){.op = {.done = done}};
-        return wait;
-}
-
-static int finish(struct wait *wait)
-{
-        while (!wait->done)
-                uv_run(uv_default_loop(), UV_RUN_ONCE);
-        return wait->status;
-}
 
 static struct vpc *new_vpc_with(struct vpc_options *options)
 {
@@ -337,8 +183,8 @@ static void test_publish(void **state)
         assert_int_equal(ask(NULL, "127.0.0.1", host_port(a, 0)), 'w');
         assert_int_equal(ask(NULL, NODE_ADDRESS, 8080), 'w');
         assert_int_equal(ask(NULL, vpc_gateway(vpc), 8080), 'w');
-        assert_int_equal(ask(outside, NODE_ADDRESS, 8080), 'w');
-        assert_int_equal(ask(outside, NODE_ADDRESS, 9102), 'l');
+        assert_int_equal(ask(world_outside, NODE_ADDRESS, 8080), 'w');
+        assert_int_equal(ask(world_outside, NODE_ADDRESS, 9102), 'l');
         /* From another container through the node's addresses, and from the container to itself that way. */
         assert_int_equal(ask(vpc_sandbox_path(b), vpc_sandbox_address(a), 80), 'w');
         assert_int_equal(ask(vpc_sandbox_path(b), NODE_ADDRESS, 8080), 'w');
@@ -346,7 +192,7 @@ static void test_publish(void **state)
         assert_int_equal(ask(vpc_sandbox_path(a), NODE_ADDRESS, 8080), 'w');
         assert_int_equal(ask(vpc_sandbox_path(a), "127.0.0.1", 80), 'w');
         assert_int_equal(ask_from(NULL, "127.0.0.1", 5353, true, 0), 'd');
-        assert_int_equal(ask_from(outside, NODE_ADDRESS, 5353, true, 0), 'd');
+        assert_int_equal(ask_from(world_outside, NODE_ADDRESS, 5353, true, 0), 'd');
         stop(web);
         stop(dns);
         stop(last);
@@ -366,7 +212,7 @@ static void test_isolation(void **state)
         pid_t web = serve(vpc_sandbox_path(a), "0.0.0.0", 80, false, 'w');
         pid_t secret = serve(NULL, "127.0.0.1", 7000, false, 's');
         pid_t metadata = serve(NULL, "127.0.0.1", METADATA_PORT, false, 'm');
-        pid_t world = serve(outside, OUTSIDE_ADDRESS, 80, false, 'o');
+        pid_t world = serve(world_outside, OUTSIDE_ADDRESS, 80, false, 'o');
         char command[200];
 
         /* Services on the node's loopback are not for containers, whatever route they give themselves. */
@@ -377,10 +223,10 @@ static void test_isolation(void **state)
         sh(command);
         assert_int_equal(ask(vpc_sandbox_path(a), "127.0.0.1", 7000), 0);
         /* A neighbour that routes into the range reaches nothing that was not published. */
-        snprintf(command, sizeof command, "nsenter --net=%s ip route add %s via " NODE_ADDRESS, outside, vpc_range(vpc));
+        snprintf(command, sizeof command, "nsenter --net=%s ip route add %s via " NODE_ADDRESS, world_outside, vpc_range(vpc));
         sh(command);
-        assert_int_equal(ask(outside, vpc_sandbox_address(a), 80), 0);
-        snprintf(command, sizeof command, "nsenter --net=%s ip route del %s via " NODE_ADDRESS, outside, vpc_range(vpc));
+        assert_int_equal(ask(world_outside, vpc_sandbox_address(a), 80), 0);
+        snprintf(command, sizeof command, "nsenter --net=%s ip route del %s via " NODE_ADDRESS, world_outside, vpc_range(vpc));
         sh(command);
         assert_int_equal(ask(NULL, vpc_sandbox_address(a), 80), 'w');
         /* Containers reach the world in the node's name (there is no route back to the range), and the metadata endpoint; so does the
@@ -388,7 +234,7 @@ static void test_isolation(void **state)
         assert_int_equal(ask(vpc_sandbox_path(a), OUTSIDE_ADDRESS, 80), 'o');
         assert_int_equal(ask(vpc_sandbox_path(a), VPC_METADATA_ADDRESS, 80), 'm');
         assert_int_equal(ask(NULL, VPC_METADATA_ADDRESS, 80), 'm');
-        assert_int_equal(ask(outside, VPC_METADATA_ADDRESS, 80), 0);
+        assert_int_equal(ask(world_outside, VPC_METADATA_ADDRESS, 80), 0);
         stop(web);
         stop(secret);
         stop(metadata);
@@ -470,13 +316,13 @@ static void test_udp_owner_changes(void **state)
         struct vpc_sandbox *a = create(vpc, "a", &port, 1), *b;
         pid_t first = serve(vpc_sandbox_path(a), "0.0.0.0", 53, true, 'a'), second;
 
-        assert_int_equal(ask_from(outside, NODE_ADDRESS, 5355, true, 3333), 'a');
+        assert_int_equal(ask_from(world_outside, NODE_ADDRESS, 5355, true, 3333), 'a');
         stop(first);
         destroy(a);
-        assert_int_equal(ask_from(outside, NODE_ADDRESS, 5355, true, 3333), 0);
+        assert_int_equal(ask_from(world_outside, NODE_ADDRESS, 5355, true, 3333), 0);
         b = create(vpc, "b", &port, 1);
         second = serve(vpc_sandbox_path(b), "0.0.0.0", 53, true, 'b');
-        assert_int_equal(ask_from(outside, NODE_ADDRESS, 5355, true, 3333), 'b');
+        assert_int_equal(ask_from(world_outside, NODE_ADDRESS, 5355, true, 3333), 'b');
         stop(second);
         destroy_vpc(vpc);
 }
@@ -544,7 +390,7 @@ static void test_restart(void **state)
         assert_int_equal(host_port(a, 0), 8084);
         assert_int_equal(host_port(a, 1), 40000);
         assert_int_equal(ask(NULL, "127.0.0.1", 8084), 'w');
-        assert_int_equal(ask(outside, NODE_ADDRESS, 8084), 'w');
+        assert_int_equal(ask(world_outside, NODE_ADDRESS, 8084), 'w');
         assert_null(vpc_sandbox_find(vpc, "b"));
         assert_non_null(vpc_sandbox_find(vpc, "n"));
         assert_null(vpc_sandbox_find(vpc, "d"));
@@ -640,49 +486,6 @@ static void test_nothing_left(void **state)
         sh("i=0; while ip -o link | grep -qE 'veth|gantry'; do i=$((i+1)); test $i -lt 50 || exit 1; sleep 0.1; done");
 }
 
-/* ---- set-up ---- */
-
-static void make_world(void)
-{
-        pid_t pid;
-
-        if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-                fprintf(stderr, "needs root and network namespaces: skipped\n");
-                exit(SKIP);
-        }
-        if (system("ip link add probe type bridge 2>/dev/null && ip link del probe && nft list tables") != 0) {
-                fprintf(stderr, "needs ip, nft, and a kernel with bridges and nftables: skipped\n");
-                exit(SKIP);
-        }
-        pid = fork();
-        if (pid == 0) {
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
-                if (unshare(CLONE_NEWNET) < 0)
-                        _exit(1);
-                pause();
-                _exit(0);
-        }
-        snprintf(outside, sizeof outside, "/proc/%d/ns/net", pid);
-        for (int i = 0; i < 100; i++) {
-                struct stat own, other;
-
-                if (stat("/proc/self/ns/net", &own) == 0 && stat(outside, &other) == 0 && own.st_ino != other.st_ino)
-                        break;
-                usleep(10000);
-        }
-        {
-                char command[400];
-
-                snprintf(command, sizeof command,
-                         "ip link set lo up && ip link add up0 type veth peer name eth0 netns %d && "
-                         "ip addr add " NODE_ADDRESS "/24 dev up0 && ip link set up0 up && "
-                         "nsenter --net=%s sh -c 'ip link set lo up; ip addr add " OUTSIDE_ADDRESS "/24 dev eth0; ip link set eth0 up'",
-                         pid, outside);
-                sh(command);
-        }
-        assert(mkdtemp(dir) != NULL);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -697,7 +500,7 @@ int main(void)
         char command[100];
         int r;
 
-        make_world();
+        world_make(dir);
         r = cmocka_run_group_tests(tests, NULL, NULL);
         snprintf(command, sizeof command, "rm -rf %s", dir);
         if (system(command) != 0)
