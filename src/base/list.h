@@ -57,3 +57,7 @@ static inline void list_remove(struct list *item)
 #define list_for_each(it, head, type, member)                                                                               \
         for (type *it = CONTAINER_OF((head)->next, type, member), *it##_next = CONTAINER_OF(it->member.next, type, member); \
              &it->member != (head); it = it##_next, it##_next = CONTAINER_OF(it->member.next, type, member))
+/* The same from the end. */
+#define list_for_each_reverse(it, head, type, member)                                                                       \
+        for (type *it = CONTAINER_OF((head)->prev, type, member), *it##_next = CONTAINER_OF(it->member.prev, type, member); \
+             &it->member != (head); it = it##_next, it##_next = CONTAINER_OF(it->member.prev, type, member))

@@ -20,7 +20,9 @@ static void unknown_and_unbuilt(void **state)
         harness_begin(&h);
         harness_fails(&h, "FlyToTheMoon", "{}", "UnknownOperationException", "FlyToTheMoon");
         assert_int_equal(h.status, 400);
-        harness_fails(&h, "CreateService", "{'serviceName':'web'}", "ServerException", "ecs:CreateService is not built yet");
+        harness_fails(&h, "CreateExpressGatewayService",
+                      "{'executionRoleArn':'a','infrastructureRoleArn':'b','primaryContainer':{'image':'i'}}", "ServerException",
+                      "ecs:CreateExpressGatewayService is not built yet");
         assert_int_equal(h.status, 400); /* clients would repeat a 500 */
         harness_fails(&h, "ListClusters", "{'maxResults':", "SerializationException", NULL);
         harness_fails(&h, "DeleteCluster", "{}", "InvalidParameterException", "cluster");

@@ -140,7 +140,9 @@ int cluster_check_providers(struct api_call *call, const struct string_list *pro
                             const struct ecs_capacity_provider_strategy_item_list *strategy)
 {
         for (uint32_t i = 0; i < providers->n; i++) {
-                if (!capacity_provider_predefined(capacity_provider_name(providers->items[i])))
+                const char *name = capacity_provider_name(providers->items[i]);
+
+                if (!capacity_provider_predefined(name) && model_capacity_provider(call->model, name) == NULL)
                         return api_fail(call, "InvalidParameterException",
                                         "The specified capacity provider '%s' was not found. Specify a valid name or ARN and try again.",
                                         providers->items[i]);

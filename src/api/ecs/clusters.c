@@ -9,6 +9,7 @@
 #include "api/pagination.h"
 #include "base/strutil.h"
 #include "model/names.h"
+#include "model/service.h"
 
 #define MAX_DESCRIBED 100
 
@@ -22,6 +23,24 @@ enum {
 
 /* ---- What a cluster looks like ---- */
 
+static enum ecs_launch_type launch_type_of(struct api_call *call, const struct service *service)
+{
+        const struct service_revision *primary = service_primary(call->model, service);
+
+        return primary != NULL && primary->state->launch_type ? primary->state->launch_type : ECS_LAUNCH_TYPE_EC2;
+}
+
+/* Services by launch type and status, for who asks: there is no index of them. */
+static void count_services(struct api_call *call, const struct cluster *cluster, size_t active[], size_t draining[])
+{
+        list_for_each (service, &cluster->services, struct service, in_cluster) {
+                enum ecs_launch_type type = launch_type_of(call, service);
+
+                active[type] += service->state->status == STATE_SERVICE_STATUS_ACTIVE;
+                draining[type] += service->state->status == STATE_SERVICE_STATUS_DRAINING;
+        }
+}
+
 static void add_statistics(struct api_call *call, const struct cluster *cluster, struct ecs_key_value_pair_list *list)
 {
         static const struct {
@@ -34,6 +53,9 @@ static void add_statistics(struct api_call *call, const struct cluster *cluster,
                 {"ManagedInstances", ECS_LAUNCH_TYPE_MANAGED_INSTANCES},
         };
 
+        size_t active[ECS_LAUNCH_TYPE_MAX] = {0}, draining[ECS_LAUNCH_TYPE_MAX] = {0};
+
+        count_services(call, cluster, active, draining);
         for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
                 const struct {
                         const char *prefix, *what;
@@ -41,8 +63,8 @@ static void add_statistics(struct api_call *call, const struct cluster *cluster,
                 } counts[] = {
                         {"running", "TasksCount", cluster->n_running_by_type[types[i].type]},
                         {"pending", "TasksCount", cluster->n_pending_by_type[types[i].type]},
-                        {"active", "ServiceCount", 0},
-                        {"draining", "ServiceCount", 0},
+                        {"active", "ServiceCount", active[types[i].type]},
+                        {"draining", "ServiceCount", draining[types[i].type]},
                 };
 
                 for (size_t j = 0; j < ARRAY_SIZE(counts); j++) {
@@ -64,7 +86,7 @@ static void show_cluster(struct api_call *call, const struct cluster *cluster, u
         SHAPE_SET(out, ecs_cluster, registered_container_instances_count, (int32_t)cluster->n_instances);
         SHAPE_SET(out, ecs_cluster, running_tasks_count, (int32_t)cluster->n_running);
         SHAPE_SET(out, ecs_cluster, pending_tasks_count, (int32_t)cluster->n_pending);
-        SHAPE_SET(out, ecs_cluster, active_services_count, 0);
+        SHAPE_SET(out, ecs_cluster, active_services_count, (int32_t)cluster->n_services);
         out->capacity_providers = state->capacity_providers;
         out->default_capacity_provider_strategy = state->default_capacity_provider_strategy;
         out->service_connect_defaults = state->service_connect_defaults;
@@ -304,6 +326,18 @@ static int update_cluster_settings(struct api_call *call, const void *input, voi
 /* A provider that tasks run on cannot be taken away from under them. */
 static int check_not_in_use(struct api_call *call, struct cluster *cluster, const struct string_list *kept)
 {
+        list_for_each (service, &cluster->services, struct service, in_cluster) {
+                const struct service_revision *primary = service_primary(call->model, service);
+
+                for (uint32_t i = 0; primary != NULL && i < primary->state->capacity_provider_strategy.n; i++) {
+                        const char *provider = primary->state->capacity_provider_strategy.items[i].capacity_provider;
+
+                        if (service->state->status == STATE_SERVICE_STATUS_ACTIVE && !cluster_lists_provider(kept, provider))
+                                return api_fail(call, "ResourceInUseException",
+                                                "The specified capacity provider %s is in use and cannot be removed: service %s uses it.",
+                                                provider, service->state->name);
+                }
+        }
         list_for_each (task, &cluster->tasks, struct task, in_cluster) {
                 const char *provider = task->state->capacity_provider;
 
@@ -348,6 +382,8 @@ static int check_empty(struct api_call *call, const struct cluster *cluster)
         if (cluster->n_instances > 0)
                 return api_fail(call, "ClusterContainsContainerInstancesException",
                                 "The Cluster cannot be deleted while Container Instances are active or draining.");
+        if (cluster->n_services > 0)
+                return api_fail(call, "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.");
         if (cluster->n_running + cluster->n_pending > 0)
                 return api_fail(call, "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.");
         return 0;

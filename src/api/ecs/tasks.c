@@ -3,6 +3,7 @@
 #include "api/ecs/tasks.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "api/ecs/common.h"
 #include "api/ecs/instances.h"
 #include "api/ecs/routes.h"
+#include "api/ecs/services.h"
 #include "api/pagination.h"
 #include "api/server.h"
 #include "base/strutil.h"
@@ -54,6 +56,7 @@ static int describe_tasks(struct api_call *call, const void *input, void *output
 struct task_filter {
         const struct ecs_list_tasks_request *in;
         const struct instance *instance; /* NULL: any */
+        const struct service *service;   /* NULL: any */
         enum state_task_status desired;
 };
 
@@ -64,7 +67,7 @@ static bool matches(const struct task_filter *filter, const struct task *task)
 
         return state->desired_status == filter->desired && (!filter->instance || task->instance == filter->instance) &&
                (!in->family || str_eq(in->family, state->family)) && (!in->started_by || str_eq(in->started_by, state->started_by)) &&
-               (!in->service_name || str_eq(in->service_name, state->service_name)) &&
+               (!filter->service || str_eq(filter->service->state->name, state->service_name)) &&
                (!in->launch_type || in->launch_type == state->launch_type);
 }
 
@@ -75,11 +78,11 @@ static int by_key(const void *a, const void *b)
         return strcmp((*x)->object.key, (*y)->object.key);
 }
 
-static void collect(struct api_call *call, const struct list *tasks, bool of_instance, const struct task ***items, size_t *n, size_t *cap)
+/* `offset`: of the member of struct task that the list is made of. */
+static void collect(struct api_call *call, const struct list *tasks, size_t offset, const struct task ***items, size_t *n, size_t *cap)
 {
         for (struct list *link = tasks->next; link != tasks; link = link->next) {
-                const struct task *task =
-                        of_instance ? CONTAINER_OF(link, struct task, in_instance) : CONTAINER_OF(link, struct task, in_definition);
+                const struct task *task = (const struct task *)(const void *)((const char *)link - offset);
 
                 if (*n == *cap) {
                         const struct task **more = arena_calloc(call->arena, *cap ? *cap * 2 : 64, sizeof(struct task *));
@@ -103,7 +106,13 @@ static bool list_one(struct api_call *call, const struct task *task, struct api_
         return true;
 }
 
-/* Of an instance or a family there are indexes, though not in order. */
+/* A service's index holds the tasks that have not stopped. */
+static bool service_index_suffices(const struct task_filter *filter)
+{
+        return filter->service && filter->desired == STATE_TASK_STATUS_RUNNING;
+}
+
+/* Of an instance, a service or a family there are indexes, though not in order. */
 static void list_collected(struct api_call *call, const struct task_filter *filter, const struct family *family, struct api_page *page,
                            struct ecs_list_tasks_response *out)
 {
@@ -111,11 +120,13 @@ static void list_collected(struct api_call *call, const struct task_filter *filt
         size_t n = 0, cap = 0;
 
         if (filter->instance) {
-                collect(call, &filter->instance->tasks, true, &items, &n, &cap);
-                collect(call, &filter->instance->stopped, true, &items, &n, &cap);
+                collect(call, &filter->instance->tasks, offsetof(struct task, in_instance), &items, &n, &cap);
+                collect(call, &filter->instance->stopped, offsetof(struct task, in_instance), &items, &n, &cap);
+        } else if (service_index_suffices(filter)) {
+                collect(call, &filter->service->tasks, offsetof(struct task, in_service), &items, &n, &cap);
         } else {
                 list_for_each (definition, &family->revisions, struct task_definition, in_family)
-                        collect(call, &definition->tasks, false, &items, &n, &cap);
+                        collect(call, &definition->tasks, offsetof(struct task, in_definition), &items, &n, &cap);
         }
         if (n > 0)
                 qsort(items, n, sizeof(struct task *), by_key);
@@ -149,16 +160,19 @@ static void list_all(struct api_call *call, const struct task_filter *filter, co
 static int read_filter(struct api_call *call, const struct ecs_list_tasks_request *in, struct cluster *cluster, struct task_filter *ret)
 {
         struct instance *instance = NULL;
+        struct service *service = NULL;
         int r = 0;
 
         if (!str_empty(in->container_instance))
                 r = ecs_need_instance(call, cluster, in->container_instance, &instance);
+        if (r == 0 && !str_empty(in->service_name))
+                r = ecs_find_service(call, cluster, in->service_name, &service);
         if (r != 0)
                 return r;
-        /* There are no services and no daemons yet, so none of any name can be found. */
-        if (!str_empty(in->service_name) || !str_empty(in->daemon_name))
+        /* There are no managed daemons yet, so none of any name can be found. */
+        if (!str_empty(in->daemon_name))
                 return api_fail(call, "ServiceNotFoundException", "Service not found.");
-        *ret = (struct task_filter){.in = in, .instance = instance, .desired = STATE_TASK_STATUS_RUNNING};
+        *ret = (struct task_filter){.in = in, .instance = instance, .service = service, .desired = STATE_TASK_STATUS_RUNNING};
         if (in->desired_status == ECS_DESIRED_STATUS_STOPPED)
                 ret->desired = STATE_TASK_STATUS_STOPPED;
         else if (in->desired_status == ECS_DESIRED_STATUS_PENDING)
@@ -169,9 +183,10 @@ static int read_filter(struct api_call *call, const struct ecs_list_tasks_reques
 static int list_tasks(struct api_call *call, const void *input, void *output)
 {
         const struct ecs_list_tasks_request *in = input;
-        const char *binding = arena_printf(call->arena, "%s|%s|%s|%s|%d|%d", in->cluster ? in->cluster : "",
+        const char *binding = arena_printf(call->arena, "%s|%s|%s|%s|%s|%d|%d", in->cluster ? in->cluster : "",
                                            in->container_instance ? in->container_instance : "", in->family ? in->family : "",
-                                           in->started_by ? in->started_by : "", in->desired_status, in->launch_type);
+                                           in->started_by ? in->started_by : "", in->service_name ? in->service_name : "",
+                                           in->desired_status, in->launch_type);
         struct task_filter filter = {.in = in};
         struct family *family;
         struct cluster *cluster;
@@ -187,7 +202,7 @@ static int list_tasks(struct api_call *call, const void *input, void *output)
                 return r;
         family = in->family ? model_family(call->model, in->family) : NULL;
         /* A task whose definition was deleted is no longer in the family's index, so a family without revisions is looked for. */
-        if (filter.instance || (family && !list_empty(&family->revisions)))
+        if (filter.instance || service_index_suffices(&filter) || (family && !list_empty(&family->revisions)))
                 list_collected(call, &filter, family, &page, output);
         else
                 list_all(call, &filter, cluster, &page, output);

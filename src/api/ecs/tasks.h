@@ -25,6 +25,8 @@ struct task_input {
  * type yet. The definition of `ret` is ACTIVE.
  */
 int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struct task_input *in, struct task_request *ret) MUST_CHECK;
+/* The container of that name, or NULL. */
+const struct ecs_container_definition *ecs_find_container(const struct ecs_task_definition *definition, const char *name);
 /* What RunTask and services check of a definition alike: the network that its mode asks for, its volumes (`n_configured`: how many
  * the request configures), and features that this server does not have. */
 int ecs_check_network(struct api_call *call, const struct ecs_task_definition *definition,

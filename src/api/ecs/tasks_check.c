@@ -34,7 +34,7 @@ static int normalize_size(struct api_call *call, const char *name, const char *u
         return 0;
 }
 
-static const struct ecs_container_definition *find_container(const struct ecs_task_definition *definition, const char *name)
+const struct ecs_container_definition *ecs_find_container(const struct ecs_task_definition *definition, const char *name)
 {
         for (uint32_t i = 0; i < definition->container_definitions.n; i++)
                 if (str_eq(definition->container_definitions.items[i].name, name))
@@ -70,7 +70,7 @@ static int check_container_override(struct api_call *call, const struct ecs_task
         if (str_empty(over->name))
                 return api_fail(call, INVALID,
                                 "overrides.containerOverrides[%u].name: say which container of the task definition is meant.", i);
-        container = find_container(definition, over->name);
+        container = ecs_find_container(definition, over->name);
         if (!container)
                 return api_fail(call, INVALID, "Override for container named %.255s is not a container in the TaskDefinition.", over->name);
         for (uint32_t j = 0; j < i; j++)
