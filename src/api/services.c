@@ -2,10 +2,14 @@
 /* Every service that this server speaks. */
 #include "api/services.h"
 
+#include "api/acm.idl.h"
+#include "api/acm/certificates.h"
 #include "api/ecs/common.h"
 #include "api/ecs/task_definitions.h"
+#include "api/elbv2/common.h"
 #include "api/iam.idl.h"
 #include "api/iam/access_keys.h"
+#include "api/iam/server_certificates.h"
 #include "api/logs/common.h"
 #include "api/server.h"
 #include "api/sts/sts.h"
@@ -16,6 +20,9 @@ void services_register(struct api *api)
         logs_register(api);
         sts_register(api);
         api_add_routes(api, &iam_service, iam_access_key_routes);
+        api_add_routes(api, &iam_service, iam_server_certificate_routes);
+        api_add_routes(api, &acm_service, acm_certificate_routes);
+        elbv2_register(api);
 }
 
 void services_housekeeping(struct api *api)

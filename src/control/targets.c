@@ -20,20 +20,17 @@ int64_t target_drain_deadline(const struct target *target)
         return target->state->draining_since + seconds * 1000;
 }
 
-void target_register(struct tx *tx, struct target_group *group, const char *id, int port, const char *zone, const char *task,
-                     int64_t now_ms)
+void target_register(struct model *model, struct tx *tx, struct target_group *group, const char *id, int port, const char *zone,
+                     const char *task, int64_t now_ms)
 {
+        struct target *target = model_target(model, group->state->id, id, port);
         struct state_target state = {.group = group->state->id, .id = id, .zone = zone, .task = task, .registered_at = now_ms};
 
         SHAPE_SET(&state, state_target, port, port);
-        list_for_each (target, &group->targets, struct target, in_group) {
-                if (target->state->port != port || !str_eq(target->state->id, id))
-                        continue;
-                if (target->state->draining_since != 0 || (task != NULL && !str_eq(target->state->task, task)))
-                        tx_put(tx, &target->object, &state);
-                return;
-        }
-        tx_insert(tx, OBJECT_TARGET, &state);
+        if (target == NULL)
+                tx_insert(tx, OBJECT_TARGET, &state);
+        else if (target->state->draining_since != 0 || (task != NULL && !str_eq(target->state->task, task)))
+                tx_put(tx, &target->object, &state);
 }
 
 void target_deregister(struct model *model, struct tx *tx, struct target *target, int64_t now_ms)
@@ -138,7 +135,7 @@ int targets_register(struct model *model, struct tx *tx, const struct task *task
                 }
                 r = place_of(task, group, balancer, &id, &port);
                 if (r == 0)
-                        target_register(tx, group, id, port, task->instance != NULL ? instance_zone(task->instance) : NULL,
+                        target_register(model, tx, group, id, port, task->instance != NULL ? instance_zone(task->instance) : NULL,
                                         task->object.key, now_ms);
                 else if (result == 0)
                         result = r;

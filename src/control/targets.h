@@ -43,8 +43,8 @@ bool targets_deregister(struct model *model, struct tx *tx, struct task *task, i
 enum targets_state targets_state(const struct model *model, const struct task *task, const char **ret_reason);
 
 /* One target, by hand or for a task: in, out. */
-void target_register(struct tx *tx, struct target_group *group, const char *id, int port, const char *zone, const char *task,
-                     int64_t now_ms);
+void target_register(struct model *model, struct tx *tx, struct target_group *group, const char *id, int port, const char *zone,
+                     const char *task, int64_t now_ms);
 void target_deregister(struct model *model, struct tx *tx, struct target *target, int64_t now_ms);
 /* When a draining target goes whatever is still under way (ms). */
 int64_t target_drain_deadline(const struct target *target);
