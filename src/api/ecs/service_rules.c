@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/ecs/cluster_rules.h"
 #include "api/ecs/common.h"
 #include "api/ecs/launch_rules.h"
 #include "api/ecs/tasks.h"
@@ -214,6 +215,12 @@ static int check_connect(struct api_call *call, const struct cluster *cluster, c
                                 "serviceConnectConfiguration.namespace is required: cluster %s has no default namespace "
                                 "(serviceConnectDefaults).",
                                 cluster->state->name);
+        if (!str_empty(connect->namespace)) {
+                int r = cluster_check_namespace(call, connect->namespace);
+
+                if (r < 0)
+                        return r;
+        }
         for (uint32_t i = 0; i < connect->services.n; i++) {
                 int r = check_connect_service(call, definition, &connect->services, i);
 
