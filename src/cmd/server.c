@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include "api/agent/agents.h"
+#include "api/control_ops.h"
 #include "api/console/console.h"
 #include "api/keys.h"
 #include "api/server.h"
 #include "base/log.h"
 #include "base/strutil.h"
+#include "cmd/control_loop.h"
 #include "cmd/credentials.h"
 #include "cmd/process.h"
 #include "cmd/verbs.h"
@@ -32,7 +34,7 @@
 struct server_values {
         const char *data_dir, *account, *region, *vpc_range, *public_url, *tls_cert, *tls_key, *console_dir, *log_level, *log_format;
         struct string_list listen;
-        int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, stopped_task_hours, max_stopped_tasks;
+        int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, healthy_after_ms, stopped_task_hours, max_stopped_tasks;
         bool create_default_cluster;
 };
 
@@ -55,6 +57,8 @@ static const struct option_row server_options[] = {
         {"restart-lease", OPTION_INT, FIELD(restart_lease_ms), "MS", "60000",
          "how long a node is waited for whose agent was stopped in an orderly way"},
         {"start-lease", OPTION_INT, FIELD(start_lease_ms), "MS", "30000", "how long every node is waited for when the server starts"},
+        {"healthy-after", OPTION_INT, FIELD(healthy_after_ms), "MS", "500",
+         "when a service's task without any check counts as healthy: so long after it runs"},
         {"keep-stopped-hours", OPTION_INT, FIELD(stopped_task_hours), "HOURS", "24", "how long stopped tasks stay visible"},
         {"keep-stopped-tasks", OPTION_INT, FIELD(max_stopped_tasks), "N", "100000", "and how many at most"},
         {"create-default-cluster", OPTION_BOOL, FIELD(create_default_cluster), NULL, NULL,
@@ -75,6 +79,8 @@ struct server {
         struct log_store *logs;
         struct agents *agents;
         struct retention *retention;
+        struct controller *controller;
+        struct control_loop control_loop;
         struct api *api;
         struct console *console;
         struct http_server *http;
@@ -104,6 +110,7 @@ static void on_http_closed(void *data)
 
         log_store_close(s->logs, on_logs_closed, s);
         uv_close((uv_handle_t *)&s->retention_timer, NULL);
+        control_loop_stop(&s->control_loop);
         process_end(&s->process);
 }
 
@@ -261,6 +268,12 @@ static int start(struct server *s, struct error *error)
                                                         .restart_ms = (uint32_t)s->values->restart_lease_ms,
                                                         .start_ms = (uint32_t)s->values->start_lease_ms});
         agents_serve(s->agents, s->api);
+        s->controller = controller_new(&(struct controller_options){.model = s->model,
+                                                                    .sched = s->sched,
+                                                                    .ops = &api_controller_ops,
+                                                                    .data = s->api,
+                                                                    .healthy_after_ms = s->values->healthy_after_ms});
+        control_loop_start(&s->control_loop, &s->process.loop, s->controller);
         uv_timer_init(&s->process.loop, &s->retention_timer);
         s->retention_timer.data = s;
         uv_timer_start(&s->retention_timer, on_retention, RETENTION_MS, RETENTION_MS);
@@ -279,6 +292,7 @@ static int start(struct server *s, struct error *error)
 
 static void finish(struct server *s)
 {
+        s->controller = controller_free(s->controller);
         s->agents = agents_free(s->agents);
         s->console = console_free(s->console);
         s->api = api_free(s->api);

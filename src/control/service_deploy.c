@@ -76,6 +76,16 @@ struct service_revision *service_rollback_target(struct model *model, const stru
         return best;
 }
 
+uint32_t task_set_desired(const struct task_set *set)
+{
+        double percent = set->state->scale ? set->state->scale->value : 0, exact = set->service->state->desired_count * percent / 100;
+        uint32_t whole = exact > 0 ? (uint32_t)exact : 0;
+
+        if (set->state->status == STATE_TASK_SET_STATUS_DRAINING)
+                return 0;
+        return whole < exact ? whole + 1 : whole;
+}
+
 /* ---- Ids ---- */
 
 static const char *random_text(struct env *env, struct arena *arena, const char *letters, size_t n_letters, size_t len)

@@ -67,3 +67,5 @@ struct service_deployment *service_current_deployment(struct model *model, const
 struct service_revision *service_rollback_target(struct model *model, const struct service *service);
 /* The service has no deployments of ours: its task sets are made by somebody else. */
 bool service_is_external(const struct state_service *state);
+/* How many tasks a task set should have: ceil(desiredCount × scale / 100), none once it is to be deleted. */
+uint32_t task_set_desired(const struct task_set *set);

@@ -139,6 +139,7 @@ struct task {
                 struct list link;
                 struct pool *pool;
                 int class;
+                bool proven; /* it was healthy once */
         } place;
 };
 

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "api/control_ops.h"
 #include "base/alloc.h"
 #include "base/strutil.h"
 
@@ -18,10 +19,13 @@ static void attach(struct cluster_harness *c)
         c->h.api->sched = c->sched;
         c->agents = agents_new(&options);
         agents_serve(c->agents, c->h.api);
+        c->controller = controller_new(
+                &(struct controller_options){.model = c->h.model, .sched = c->sched, .ops = &api_controller_ops, .data = c->h.api});
 }
 
 static void detach(struct cluster_harness *c)
 {
+        c->controller = controller_free(c->controller);
         c->agents = agents_free(c->agents);
         c->sched = sched_free(c->sched);
         c->h.api->agents = NULL;
@@ -54,10 +58,17 @@ void cluster_restart(struct cluster_harness *c)
         attach(c);
 }
 
+void cluster_run(struct cluster_harness *c)
+{
+        while (controller_next(c->controller) <= c->h.env.now_ms)
+                controller_run(c->controller, c->h.env.now_ms);
+}
+
 void cluster_wait(struct cluster_harness *c, int64_t ms)
 {
         c->h.env.now_ms += ms;
         agents_sweep(c->agents);
+        cluster_run(c);
 }
 
 void cluster_register(struct cluster_harness *c, int cpu, int memory, const char *attributes, char ret[33])

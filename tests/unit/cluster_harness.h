@@ -6,6 +6,7 @@
 #pragma once
 
 #include "api/agent/session.h"
+#include "control/controller.h"
 #include "sched/sched.h"
 
 #include "api_harness.h"
@@ -14,6 +15,7 @@ struct cluster_harness {
         struct api_harness h;
         struct sched *sched;
         struct agents *agents;
+        struct controller *controller; /* run by cluster_run and cluster_wait */
         struct agents_options options;
 };
 
@@ -36,7 +38,9 @@ void cluster_begin(struct cluster_harness *c, const struct agents_options *optio
 void cluster_end(struct cluster_harness *c);
 /* The server ends and starts again from its store; fake agents must connect again. */
 void cluster_restart(struct cluster_harness *c);
-/* Moves the clock and lets the agents' timer run. */
+/* Reconciles until nothing is left to do at this moment. */
+void cluster_run(struct cluster_harness *c);
+/* Moves the clock, reconciles, and lets the agents' timer run. */
 void cluster_wait(struct cluster_harness *c, int64_t ms);
 
 /* Registers an instance; its id goes into `ret` (33 bytes). `attributes` is JSON such as "{'name':'a','value':'b'}", or "". */

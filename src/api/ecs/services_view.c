@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the API shows a service: what was asked for, with the defaults that AWS fills in, its deployments and its events. */
-#include <math.h>
 
 #include "api/ecs/common.h"
 #include "api/ecs/services.h"
@@ -24,11 +23,7 @@ struct revision_counts ecs_revision_counts(const struct service *service, const 
 
 int32_t ecs_task_set_desired(const struct task_set *set)
 {
-        const struct ecs_scale *scale = set->state->scale;
-
-        if (set->state->status == STATE_TASK_SET_STATUS_DRAINING)
-                return 0;
-        return (int32_t)ceil(set->service->state->desired_count * (scale != NULL ? scale->value : 0) / 100.0);
+        return (int32_t)task_set_desired(set);
 }
 
 const struct task_set *ecs_primary_task_set(const struct service *service)

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the controller sees of the model's changes, and whom it wakes: see controller.h. */
+#include "control/controller.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strutil.h"
+#include "control/service.h"
+#include "control/service_deploy.h"
+#include "model/balancer.h"
+
+#define DEFAULT_HEALTHY_MS 500
+#define DEFAULT_LOST_MS (INT64_C(5) * 60 * 1000)
+#define DEFAULT_SLICE 1000
+
+bool task_was_offered(const struct controller *controller, const struct task *task)
+{
+        const struct controller_options *options = &controller->options;
+
+        return !options->ops || !options->ops->offered || options->ops->offered(options->data, task);
+}
+
+static void mark(struct controller *controller, struct service *service)
+{
+        struct service_control *control = service ? service_control_of(service) : NULL;
+
+        if (!control)
+                return;
+        work_mark(&controller->queue, &control->work);
+}
+
+/* The daemons of a cluster: there may be an instance more or less for them. */
+static void mark_daemons(struct controller *controller, struct cluster *cluster)
+{
+        list_for_each (service, &cluster->services, struct service, in_cluster)
+                if (service->state->scheduling_strategy == ECS_SCHEDULING_STRATEGY_DAEMON && service_control_of(service)) {
+                        service_control_of(service)->sweep = true;
+                        mark(controller, service);
+                }
+}
+
+/* ---- Services ---- */
+
+void service_control_new(struct controller *controller, struct service *service)
+{
+        struct service_control *control = xalloc(sizeof(*control));
+
+        control->controller = controller;
+        control->service = service;
+        control->sweep = true;
+        work_init(&control->work, service_work);
+        control->work.urgent = service->state->scheduling_strategy == ECS_SCHEDULING_STRATEGY_DAEMON;
+        list_init(&control->pools);
+        list_init(&control->waiting);
+        service->reconciler = control;
+        work_mark(&controller->queue, &control->work);
+}
+
+void service_control_free(struct service_control *control)
+{
+        if (!control)
+                return;
+        list_for_each (pool, &control->pools, struct pool, link)
+                pool_free(pool);
+        work_drop(&control->controller->queue, &control->work);
+        list_remove(&control->waiting);
+        control->service->reconciler = NULL;
+        free(control);
+}
+
+static bool same_constraints(const struct ecs_placement_constraint_list *a, const struct ecs_placement_constraint_list *b)
+{
+        bool same = a->n == b->n;
+
+        for (uint32_t i = 0; same && i < a->n; i++)
+                same = shape_equal(&ecs_placement_constraint_shape, &a->items[i], &b->items[i]);
+        return same;
+}
+
+static bool same_strategy(const struct ecs_placement_strategy_list *a, const struct ecs_placement_strategy_list *b)
+{
+        bool same = a->n == b->n;
+
+        for (uint32_t i = 0; same && i < a->n; i++)
+                same = shape_equal(&ecs_placement_strategy_shape, &a->items[i], &b->items[i]);
+        return same;
+}
+
+static void service_changed(struct controller *controller, struct service *service, const struct state_service *old)
+{
+        struct service_control *control = service_control_of(service);
+        const struct state_service *new = service->state;
+
+        if (!control)
+                return;
+        if (!same_constraints(&old->placement_constraints, &new->placement_constraints) ||
+            !same_strategy(&old->placement_strategy, &new->placement_strategy)) {
+                list_for_each (pool, &control->pools, struct pool, link)
+                        pool->readable = false;
+        }
+        if (old->health_check_grace_period_seconds != new->health_check_grace_period_seconds)
+                control->recheck = true;
+        if (!str_eq(old->primary, new->primary) || old->desired_count != new->desired_count)
+                control->extra = 0;
+        control->sweep = true;
+        mark(controller, service);
+}
+
+static void service_applied(struct controller *controller, struct object *object, const void *old_state, const void *new_state)
+{
+        struct service *service = CONTAINER_OF(object, struct service, object);
+
+        if (!old_state)
+                service_control_new(controller, service);
+        else if (!new_state)
+                service_control_free(service_control_of(service));
+        else
+                service_changed(controller, service, old_state);
+}
+
+static void revision_applied(struct controller *controller, struct object *object, const void *old_state, const void *new_state)
+{
+        struct service_revision *revision = CONTAINER_OF(object, struct service_revision, object);
+
+        if (!new_state) {
+                if (revision->pool)
+                        pool_free(revision->pool);
+                return;
+        }
+        if (!old_state && service_control_of(revision->service))
+                pool_new(service_control_of(revision->service), revision, NULL);
+        else if (revision->pool && ((const struct state_service_revision *)old_state)->launch_type != revision->state->launch_type)
+                revision->pool->readable = false;
+        mark(controller, revision->service);
+}
+
+static void task_set_applied(struct controller *controller, struct object *object, const void *old_state, const void *new_state)
+{
+        struct task_set *set = CONTAINER_OF(object, struct task_set, object);
+
+        if (!new_state) {
+                if (set->pool)
+                        pool_free(set->pool);
+                return;
+        }
+        if (!old_state && service_control_of(set->service))
+                pool_new(service_control_of(set->service), NULL, set);
+        mark(controller, set->service);
+}
+
+static void deployment_applied(struct controller *controller, struct object *object, const void *old_state, const void *new_state)
+{
+        (void)old_state;
+        if (new_state)
+                mark(controller, CONTAINER_OF(object, struct service_deployment, object)->service);
+}
+
+/* ---- Tasks ---- */
+
+static void update_task(struct controller *controller, struct task *task)
+{
+        int before = task->place.class;
+        struct pool *pool = pool_update(controller, task);
+
+        if (!pool)
+                return;
+        /* A daemon's task that goes leaves an instance without one. */
+        if (task->place.class != before && task->place.class != POOL_FRESH)
+                pool->control->sweep = true;
+        work_mark(&controller->queue, &pool->control->work);
+}
+
+static void task_gone(struct controller *controller, struct task *task)
+{
+        struct pool *pool = task->place.pool;
+
+        controller->capacity = true;
+        if (!pool)
+                return;
+        if (task->place.class != POOL_NONE)
+                pool->n[task->place.class]--;
+        list_remove(&task->place.link);
+        task->place.class = POOL_NONE;
+        task->place.pool = NULL;
+        work_mark(&controller->queue, &pool->control->work);
+}
+
+static void task_applied(struct controller *controller, struct object *object, const void *old_state, const void *new_state)
+{
+        struct task *task = CONTAINER_OF(object, struct task, object);
+
+        if (!old_state && task->place.class == POOL_NONE)
+                list_init(&task->place.link);
+        if (!new_state)
+                return task_gone(controller, task);
+        update_task(controller, task);
+        if (!task_is_over(new_state) || !old_state || task_is_over(old_state))
+                return;
+        controller->capacity = true;
+        /* Daemons leave an instance that is emptied when the others have left. */
+        if (task->instance && task->instance->state->status == STATE_INSTANCE_STATUS_DRAINING)
+                mark_daemons(controller, task->cluster);
+}
+
+/* ---- Instances and targets ---- */
+
+static void update_instance(struct controller *controller, struct instance *instance)
+{
+        list_for_each (task, &instance->tasks, struct task, in_instance)
+                update_task(controller, task);
+        controller->capacity = true;
+        mark_daemons(controller, instance->cluster);
+}
+
+static void instance_applied(struct controller *controller, struct object *object, const void *old_state, const void *new_state)
+{
+        struct instance *instance = CONTAINER_OF(object, struct instance, object);
+
+        (void)old_state;
+        /* Removed: its tasks have lost it already, and have been told of. */
+        if (new_state)
+                update_instance(controller, instance);
+}
+
+static void target_applied(struct controller *controller, struct object *object, const void *old_state, const void *new_state)
+{
+        const struct state_target *state = new_state ? new_state : old_state;
+        const char *slash = state->task ? strchr(state->task, '/') : NULL;
+        CLEANUP_FREE char *cluster = NULL;
+        struct task *task;
+
+        (void)object;
+        if (!slash)
+                return;
+        cluster = xstrndup(state->task, (size_t)(slash - state->task));
+        task = model_task(controller->model, cluster, slash + 1);
+        if (task)
+                update_task(controller, task);
+}
+
+/* ---- The observer ---- */
+
+static void on_applied(struct model_observer *observer, struct object *object, const void *old_state, const void *new_state)
+{
+        struct controller *controller = CONTAINER_OF(observer, struct controller, observer);
+
+        switch (object->kind) {
+        case OBJECT_SERVICE:
+                return service_applied(controller, object, old_state, new_state);
+        case OBJECT_SERVICE_REVISION:
+                return revision_applied(controller, object, old_state, new_state);
+        case OBJECT_SERVICE_DEPLOYMENT:
+                return deployment_applied(controller, object, old_state, new_state);
+        case OBJECT_TASK_SET:
+                return task_set_applied(controller, object, old_state, new_state);
+        case OBJECT_TASK:
+                return task_applied(controller, object, old_state, new_state);
+        case OBJECT_INSTANCE:
+                return instance_applied(controller, object, old_state, new_state);
+        case OBJECT_TARGET:
+                return target_applied(controller, object, old_state, new_state);
+        default:
+                return;
+        }
+}
+
+/* The task ended by itself, and nobody had seen it healthy. */
+static bool has_failed(const struct state_task *old, const struct state_task *new)
+{
+        if (old->desired_status == STATE_TASK_STATUS_STOPPED && old->stop_code != ECS_TASK_STOP_CODE_ESSENTIALCONTAINEREXITED)
+                return false;
+        return new->stop_code == ECS_TASK_STOP_CODE_TASKFAILEDTOSTART || new->stop_code == ECS_TASK_STOP_CODE_ESSENTIALCONTAINEREXITED;
+}
+
+static struct pool *pool_of(struct controller *controller, const struct state_task *state)
+{
+        struct service *service = state->service_name ? model_service(controller->model, state->cluster, state->service_name) : NULL;
+
+        if (!service || !service_control_of(service))
+                return NULL;
+        list_for_each (pool, &service_control_of(service)->pools, struct pool, link)
+                if (str_eq(pool_id(pool), state->service_revision))
+                        return pool;
+        return NULL;
+}
+
+/* After a start of the server a task without checks may not have been seen healthy although it was. */
+static bool has_proved_itself(const struct pool *pool, const struct task *task)
+{
+        const struct state_task *state = task->state;
+        bool old_enough =
+                state->started_at != 0 && state->stopped_at - state->started_at >= pool->control->controller->options.healthy_after_ms;
+
+        return task->place.proven || (old_enough && !pool->checks && !pool->balanced);
+}
+
+/* Counts only what was committed. */
+static void on_changed(struct model_observer *observer, struct object *object, const void *old_state, const void *new_state)
+{
+        struct controller *controller = CONTAINER_OF(observer, struct controller, observer);
+        const struct state_task *old = old_state, *new = new_state;
+        struct pool *pool;
+        struct task *task;
+
+        if (object->kind != OBJECT_TASK || !old || !new || task_is_over(old) || !task_is_over(new))
+                return;
+        task = CONTAINER_OF(object, struct task, object);
+        pool = pool_of(controller, new);
+        if (!pool || has_proved_itself(pool, task) || !has_failed(old, new))
+                return;
+        pool->n_failed++;
+        pool->n_throttled += new->created_at >= pool->control->service->state->next_launch_at;
+        work_mark(&controller->queue, &pool->control->work);
+}
+
+static void on_connected(struct model_observer *observer, struct instance *instance)
+{
+        update_instance(CONTAINER_OF(observer, struct controller, observer), instance);
+}
+
+static void on_target_health(struct model_observer *observer, struct target *target)
+{
+        struct controller *controller = CONTAINER_OF(observer, struct controller, observer);
+        struct task *task = target->task;
+
+        if (task)
+                update_task(controller, task);
+}
+
+/* ---- Life ---- */
+
+static void load(struct controller *controller)
+{
+        tree_for_each (node, model_objects(controller->model, OBJECT_SERVICE)) {
+                struct service *service = MODEL_OBJECT(node, service);
+
+                service_control_new(controller, service);
+                list_for_each (revision, &service->revisions, struct service_revision, in_service)
+                        pool_new(service_control_of(service), revision, NULL);
+                list_for_each (set, &service->task_sets, struct task_set, in_service)
+                        pool_new(service_control_of(service), NULL, set);
+        }
+        tree_for_each (node, model_objects(controller->model, OBJECT_TASK)) {
+                struct task *task = MODEL_OBJECT(node, task);
+
+                list_init(&task->place.link);
+                pool_update(controller, task);
+        }
+}
+
+struct controller *controller_new(const struct controller_options *options)
+{
+        struct controller *controller = xalloc(sizeof(*controller));
+
+        controller->options = *options;
+        controller->model = options->model;
+        controller->sched = options->sched;
+        if (controller->options.healthy_after_ms == 0)
+                controller->options.healthy_after_ms = DEFAULT_HEALTHY_MS;
+        if (controller->options.lost_task_ms == 0)
+                controller->options.lost_task_ms = DEFAULT_LOST_MS;
+        if (controller->options.slice == 0)
+                controller->options.slice = DEFAULT_SLICE;
+        work_queue_init(&controller->queue);
+        list_init(&controller->waiting);
+        load(controller);
+        controller->observer.applied = on_applied;
+        controller->observer.changed = on_changed;
+        controller->observer.connected = on_connected;
+        controller->observer.target_health = on_target_health;
+        model_observe(controller->model, &controller->observer);
+        return controller;
+}
+
+struct controller *controller_free(struct controller *controller)
+{
+        if (!controller)
+                return NULL;
+        model_unobserve(controller->model, &controller->observer);
+        tree_for_each (node, model_objects(controller->model, OBJECT_SERVICE))
+                service_control_free(service_control_of(MODEL_OBJECT(node, service)));
+        work_queue_done(&controller->queue);
+        free(controller);
+        return NULL;
+}
+
+/* Whoever waits for room looks again. */
+static void wake_waiting(struct controller *controller)
+{
+        controller->capacity = false;
+        list_for_each (control, &controller->waiting, struct service_control, waiting) {
+                list_remove(&control->waiting);
+                control->sweep = true;
+                work_mark(&controller->queue, &control->work);
+        }
+}
+
+bool controller_run(struct controller *controller, int64_t now_ms)
+{
+        struct work_turn turn = {.now_ms = now_ms, .room = controller->options.slice};
+        bool more;
+
+        controller->now_ms = now_ms;
+        if (controller->capacity)
+                wake_waiting(controller);
+        more = work_queue_run(&controller->queue, &turn);
+        return more || (controller->capacity && !list_empty(&controller->waiting));
+}
+
+int64_t controller_next(const struct controller *controller)
+{
+        if (controller->capacity && !list_empty(&controller->waiting))
+                return INT64_MIN;
+        return work_queue_next(&controller->queue);
+}
+
+void controller_mark_service(struct controller *controller, struct service *service)
+{
+        struct service_control *control = service_control_of(service);
+
+        if (!control)
+                return;
+        control->recheck = true;
+        mark(controller, service);
+}

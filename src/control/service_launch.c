@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting tasks of services: what they need, where they go, what they are made of, and how soon after those that failed. */
+#include "control/service.h"
+
+#include <string.h>
+
+#include "base/strutil.h"
+#include "control/service_deploy.h"
+#include "control/task.h"
+
+#define MANAGED_CLUSTER "aws:ecs:clusterName"
+#define MANAGED_SERVICE "aws:ecs:serviceName"
+#define ZONE_EXPRESSION "attribute:ecs.availability-zone == '%s'"
+
+/* ---- What a task needs ---- */
+
+/* The copies live in the pool: states are replaced, and a definition may be deleted. */
+static bool read_placement(struct service_run *run, struct pool *pool)
+{
+        const struct task_definition *found = pool_definition(pool, run->controller->model);
+        const struct ecs_task_definition *definition;
+        const struct state_service *service;
+        struct error error = {0};
+        struct task_size size;
+
+        arena_reset(&pool->arena);
+        if (!found)
+                return false;
+        definition = SHAPE_COPY(ecs_task_definition, found->state->definition, &pool->arena);
+        service = SHAPE_COPY(state_service, (struct state_service *)(uintptr_t)run->service->state, &pool->arena);
+        task_size_of(definition, NULL, &pool->arena, &size);
+        pool->ports = size.ports;
+        pool->ports_udp = size.ports_udp;
+        /* The API let in what reads; rules that no longer do (a newer definition's) place nothing. */
+        if (placement_rules_read(&service->placement_constraints, &definition->placement_constraints, &service->placement_strategy,
+                                 &pool->rules, &error) < 0 ||
+            sched_check_rules(run->controller->sched, &pool->rules, &error) < 0)
+                return false;
+        if (pool->rules.n_strategies == 0 && service->scheduling_strategy != ECS_SCHEDULING_STRATEGY_DAEMON)
+                placement_rules_default_service(&pool->rules);
+        pool->placement = (struct placement_request){.cluster = run->service->cluster,
+                                                     .cpu = size.cpu,
+                                                     .memory = size.memory,
+                                                     .ports = &pool->ports,
+                                                     .ports_udp = &pool->ports_udp,
+                                                     .required = &definition->requires_attributes,
+                                                     .launch_type = pool->revision ? pool->revision->state->launch_type
+                                                                                   : pool->task_set->state->launch_type,
+                                                     .group = arena_printf(&pool->arena, "service:%s", service->name),
+                                                     .rules = &pool->rules};
+        return true;
+}
+
+struct placement_request *pool_placement(struct service_run *run, struct pool *pool)
+{
+        if (!pool->readable)
+                pool->readable = read_placement(run, pool);
+        return pool->readable ? &pool->placement : NULL;
+}
+
+/* ---- Which capacity provider: base first, then in proportion to the weights ---- */
+
+struct provider_count {
+        const struct ecs_capacity_provider_strategy_item *item;
+        uint32_t n;
+};
+
+struct providers {
+        struct provider_count *items;
+        uint32_t n;
+};
+
+/* Without a launch type and a strategy of its own it is the cluster's. */
+static const struct ecs_capacity_provider_strategy_item_list *strategy_of(const struct pool *pool)
+{
+        const struct state_service_revision *revision = pool->revision ? pool->revision->state : NULL;
+        const struct state_task_set *set = pool->task_set ? pool->task_set->state : NULL;
+        const struct ecs_capacity_provider_strategy_item_list *own =
+                revision ? &revision->capacity_provider_strategy : &set->capacity_provider_strategy;
+
+        if (own->n == 0 && !(revision ? revision->launch_type : set->launch_type))
+                return &pool->control->service->cluster->state->default_capacity_provider_strategy;
+        return own;
+}
+
+static void count_provider(struct providers *providers, const char *name)
+{
+        for (uint32_t i = 0; i < providers->n; i++)
+                if (str_eq(providers->items[i].item->capacity_provider, name))
+                        providers->items[i].n++;
+}
+
+static void count_providers(struct service_run *run, const struct pool *pool, struct providers *ret)
+{
+        static const enum pool_class live[] = {POOL_PENDING, POOL_FRESH, POOL_HEALTHY};
+        const struct ecs_capacity_provider_strategy_item_list *strategy = strategy_of(pool);
+
+        *ret = (struct providers){.items = arena_calloc(tx_arena(run->tx), strategy->n, sizeof(*ret->items)), .n = strategy->n};
+        for (uint32_t i = 0; i < strategy->n; i++)
+                ret->items[i].item = &strategy->items[i];
+        for (size_t i = 0; strategy->n > 0 && i < ARRAY_SIZE(live); i++)
+                pool_for_each(task, pool, live[i]) count_provider(ret, task->state->capacity_provider);
+}
+
+/* The one with the smallest share of what is beyond its base, in the order of the list. */
+static struct provider_count *next_provider(const struct providers *providers)
+{
+        struct provider_count *best = NULL;
+        double best_share = 0;
+
+        for (uint32_t i = 0; i < providers->n; i++)
+                if ((int64_t)providers->items[i].n < providers->items[i].item->base)
+                        return &providers->items[i];
+        for (uint32_t i = 0; i < providers->n; i++) {
+                const struct ecs_capacity_provider_strategy_item *item = providers->items[i].item;
+                /* A single item needs no weight. */
+                int32_t weight = providers->n == 1 ? 1 : item->weight;
+                double share = weight > 0 ? (providers->items[i].n - item->base) / (double)weight : 0;
+
+                if (weight > 0 && (!best || share < best_share)) {
+                        best = &providers->items[i];
+                        best_share = share;
+                }
+        }
+        return best;
+}
+
+/* ---- What a task is made of ---- */
+
+static void add_tag(struct arena *arena, struct ecs_tag_list *tags, const char *key, const char *value)
+{
+        struct ecs_tag *tag;
+
+        for (uint32_t i = 0; i < tags->n; i++)
+                if (str_eq(tags->items[i].key, key))
+                        return;
+        tag = SHAPE_PUSH(arena, tags);
+        tag->key = key;
+        tag->value = value;
+}
+
+static void make_tags(struct service_run *run, const struct pool *pool, const struct task_definition *definition, struct ecs_tag_list *out)
+{
+        const struct state_service *service = run->service->state;
+        struct arena *arena = tx_arena(run->tx);
+        const struct ecs_tag_list *from = NULL;
+
+        if (service->propagate_tags == ECS_PROPAGATE_TAGS_SERVICE)
+                from = pool->task_set ? &pool->task_set->state->tags : &service->tags;
+        else if (service->propagate_tags == ECS_PROPAGATE_TAGS_TASK_DEFINITION)
+                from = &definition->state->tags;
+        *out = (struct ecs_tag_list){0};
+        for (uint32_t i = 0; from && i < from->n; i++)
+                add_tag(arena, out, from->items[i].key, from->items[i].value);
+        if (!service->enable_ecs_managed_tags)
+                return;
+        add_tag(arena, out, MANAGED_CLUSTER, service->cluster);
+        add_tag(arena, out, MANAGED_SERVICE, service->name);
+}
+
+/* What all tasks of one go have in common. */
+struct launch {
+        struct service_run *run;
+        struct pool *pool;
+        struct task_request request;
+        struct providers providers;
+        const char *platform_version;
+};
+
+static void launch_begin(struct launch *launch, struct service_run *run, struct pool *pool)
+{
+        const struct state_service_revision *revision = pool->revision ? pool->revision->state : NULL;
+        const struct state_task_set *set = pool->task_set ? pool->task_set->state : NULL;
+        struct arena *arena = tx_arena(run->tx);
+
+        *launch = (struct launch){.run = run, .pool = pool};
+        launch->platform_version = revision ? revision->platform_version : set->platform_version;
+        launch->request = (struct task_request){
+                .cluster = run->service->cluster,
+                .definition = pool_definition(pool, run->controller->model),
+                .network = revision ? revision->network_configuration : set->network_configuration,
+                .group = arena_printf(arena, "service:%s", run->service->state->name),
+                .started_by = arena_printf(arena, "ecs-svc/%s", pool_id(pool)),
+                .service_name = run->service->state->name,
+                .launch_type = revision ? revision->launch_type : set->launch_type,
+        };
+        make_tags(run, pool, launch->request.definition, &launch->request.tags);
+        count_providers(run, pool, &launch->providers);
+}
+
+static bool is_fargate(const char *provider)
+{
+        return str_eq(provider, "FARGATE") || str_eq(provider, "FARGATE_SPOT");
+}
+
+static void launch_task(struct launch *launch, const struct instance *instance)
+{
+        struct provider_count *provider = next_provider(&launch->providers);
+        struct service_run *run = launch->run;
+        const struct controller_options *options = &run->controller->options;
+        struct task_request request = launch->request;
+        struct state_task *state;
+        struct task *task;
+
+        if (provider) {
+                request.capacity_provider = provider->item->capacity_provider;
+                request.launch_type = is_fargate(request.capacity_provider) ? ECS_LAUNCH_TYPE_FARGATE : ECS_LAUNCH_TYPE_EC2;
+                provider->n++;
+        }
+        if (!request.launch_type)
+                request.launch_type = ECS_LAUNCH_TYPE_EC2;
+        state = task_make(model_env(run->controller->model), &request, tx_arena(run->tx));
+        state->service_revision = pool_id(launch->pool);
+        state->platform_version = launch->platform_version;
+        SHAPE_SET(state, state_task, enable_execute_command, run->service->state->enable_execute_command);
+        state->instance = instance->state->id;
+        task = CONTAINER_OF(tx_insert(run->tx, OBJECT_TASK, state), struct task, object);
+        if (options->ops && options->ops->add_credentials)
+                options->ops->add_credentials(options->data, run->tx, task);
+        task_names_add(&run->started, task);
+        run->turn->room -= run->turn->room > 0;
+}
+
+/* ---- How many now ---- */
+
+/*
+ * Tasks in a row that never got healthy: the first ten come back at once, then each try is a single task, and has to wait. While a
+ * circuit breaker watches a deployment it is the breaker that ends it.
+ */
+uint32_t service_launches_allowed(struct service_run *run, const struct pool *pool)
+{
+        const struct state_service *service = run->service->state;
+        const struct service_deployment *deployment = service_current_deployment(run->controller->model, run->service);
+
+        if (service->failed_launches < LAUNCHES_UNTHROTTLED || (deployment && breaker_armed(deployment)))
+                return UINT32_MAX;
+        run->throttled = true;
+        if (run->now_ms < service->next_launch_at) {
+                service_wake(run, service->next_launch_at);
+                return 0;
+        }
+        return pool->n[POOL_PENDING] + pool->n[POOL_FRESH] == 0;
+}
+
+static const struct placement_request *in_zone(struct service_run *run, struct placement_request *request, const char *zone,
+                                               struct placement_request *ret, struct placement_rules *rules)
+{
+        *ret = *request;
+        *rules = *request->rules;
+        if (rules->n_expressions < RULES_MAX_CONSTRAINTS)
+                rules->expressions[rules->n_expressions++] = arena_printf(tx_arena(run->tx), ZONE_EXPRESSION, zone);
+        ret->rules = rules;
+        ret->class_id = 0;
+        return ret;
+}
+
+uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, const char *zone)
+{
+        struct placement_request *request, zoned;
+        struct placement_rules zoned_rules;
+        struct launch launch;
+        uint32_t wanted = n > 0 ? MIN(n, service_launches_allowed(run, pool)) : 0, started = 0;
+
+        if (wanted == 0)
+                return 0;
+        request = pool_placement(run, pool);
+        if (!request || !run->controller->sched) {
+                run->blocked = true;
+                return 0;
+        }
+        if (zone)
+                request = (struct placement_request *)(uintptr_t)in_zone(run, request, zone, &zoned, &zoned_rules);
+        launch_begin(&launch, run, pool);
+        for (; started < wanted && run->turn->room > 0; started++) {
+                struct instance *instance = sched_pick(run->controller->sched, request);
+
+                if (!instance) {
+                        run->blocked = true;
+                        if (!zone)
+                                service_report_unplaced(run, pool);
+                        return started;
+                }
+                launch_task(&launch, instance);
+        }
+        if (started < wanted)
+                service_again(run);
+        return started;
+}
+
+bool service_launch_on(struct service_run *run, struct pool *pool, struct instance *instance, const char **ret_reason)
+{
+        struct placement_request *request = pool_placement(run, pool);
+        struct launch launch;
+
+        *ret_reason = "ATTRIBUTE";
+        if (!request || !run->controller->sched)
+                return false;
+        *ret_reason = sched_reason(run->controller->sched, request, instance);
+        if (*ret_reason)
+                return false;
+        launch_begin(&launch, run, pool);
+        launch_task(&launch, instance);
+        return true;
+}
