@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a container definition says is what the container gets: each member checked from inside the container."""
 import os
+import shutil
+import socket
 import unittest
 
 from lab import LabTest, get, wait_for
+from test_run_task import container_pid
 
 LOGS = {'logDriver': 'awslogs', 'options': {'awslogs-group': '/ecs/definition', 'awslogs-region': 'us-east-1',
                                             'awslogs-stream-prefix': 'ecs', 'awslogs-create-group': 'true'}}
@@ -138,6 +141,153 @@ class Definition(LabTest):
         self.ecs.stop_task(task=arn)
         task = self.lab.wait_status(arn, 'STOPPED', 20)
         self.assertEqual(137, task['containers'][0]['exitCode'])
+
+    def test_limits(self):
+        """Each limit as the kernel has it."""
+        arn = self.lab.run(self.register('limits', {
+            'name': 'c', 'command': ['sleep', '600'], 'cpu': 256, 'memory': 64, 'memoryReservation': 32,
+            'linuxParameters': {'maxSwap': 16, 'swappiness': 10}, 'ulimits': [{'name': 'nproc', 'softLimit': 50, 'hardLimit': 60}]},
+            memory='128', cpu='512', networkMode='bridge'))
+        task = self.lab.wait_status(arn, 'RUNNING')
+        pid = container_pid(task['containers'][0]['runtimeId'])
+        with open(f'/proc/{pid}/cgroup') as lines:
+            groups = dict((line.split(':')[1], line.strip().split(':', 2)[2]) for line in lines)
+
+        def value(controller, name, above=''):
+            with open(os.path.join('/sys/fs/cgroup', controller, groups.get(controller, groups.get('')).lstrip('/'), above, name)) as f:
+                return f.read().split()
+        mib = 1 << 20
+        if 'memory' in groups:
+            self.assertEqual([str(64 * mib)], value('memory', 'memory.limit_in_bytes'))
+            self.assertEqual([str(32 * mib)], value('memory', 'memory.soft_limit_in_bytes'))
+            self.assertEqual([str(128 * mib)], value('memory', 'memory.limit_in_bytes', '..'))
+            self.assertEqual(['10'], value('memory', 'memory.swappiness'))
+            self.assertEqual(['256'], value('cpu', 'cpu.shares'))
+            self.assertEqual(0.5, int(value('cpu', 'cpu.cfs_quota_us', '..')[0]) / int(value('cpu', 'cpu.cfs_period_us', '..')[0]))
+        else:
+            self.assertEqual([str(64 * mib)], value('', 'memory.max'))
+            self.assertEqual([str(32 * mib)], value('', 'memory.low'))
+            self.assertEqual([str(128 * mib)], value('', 'memory.max', '..'))
+            quota, period = value('', 'cpu.max', '..')
+            self.assertEqual(0.5, int(quota) / int(period))
+        with open(f'/proc/{pid}/limits') as lines:
+            self.assertTrue(any(line.split()[:4] == ['Max', 'processes', '50', '60'] for line in lines))
+        self.ecs.stop_task(task=arn)
+
+    def test_labels_and_security_options(self):
+        lines = self.output('labels', 'wget -q -O - $ECS_CONTAINER_METADATA_URI_V4; echo; grep NoNewPrivs /proc/self/status | cut -f2',
+                            dockerLabels={'com.example.color': 'blue'}, dockerSecurityOptions=['no-new-privileges:true'])
+        self.assertIn('"com.example.color":"blue"', lines[0])
+        self.assertEqual('1', lines[1])
+
+    def test_interactive(self):
+        """Standard input that stays open, against one that is at its end from the start."""
+        script = 'timeout 1 cat && echo end || echo open'
+        self.assertEqual('open', self.output('interactive', script, interactive=True)[-1])
+        self.assertEqual(['end'], self.output('notinteractive', script))
+
+    def test_essential(self):
+        """A container that is not essential ends alone; an essential one takes the others along."""
+        arn = self.lab.run(self.register(
+            'essential', {'name': 'main', 'command': ['sh', '-c', 'sleep 3; exit 4']}, {'name': 'extra', 'essential': False, 'command': ['sh', '-c', 'exit 3']},
+            {'name': 'other', 'essential': False, 'command': ['sleep', '600']}))
+        exited = wait_for(lambda: [c for c in self.lab.task(arn)['containers'] if c['lastStatus'] == 'STOPPED'], 20, 'the first exit')
+        self.assertEqual([('extra', 3)], [(c['name'], c['exitCode']) for c in exited])
+        self.assertEqual('RUNNING', self.lab.task(arn)['lastStatus'])
+        task = self.lab.wait_status(arn, 'STOPPED')
+        self.assertEqual(('EssentialContainerExited', 'Essential container in task exited'), (task['stopCode'], task['stoppedReason']))
+        self.assertEqual({'main': 4, 'extra': 3, 'other': 137}, {c['name']: c['exitCode'] for c in task['containers']})
+
+    def test_start_timeout(self):
+        arn = self.lab.run(self.register(
+            'waits', {'name': 'slow', 'essential': False, 'command': ['sleep', '600'], 'startTimeout': 2},
+            {'name': 'main', 'command': ['true'], 'dependsOn': [{'containerName': 'slow', 'condition': 'COMPLETE'}]}))
+        task = self.lab.wait_status(arn, 'STOPPED', 30)
+        main = next(c for c in task['containers'] if c['name'] == 'main')
+        self.assertNotIn('exitCode', main)
+        self.assertRegex(str(main.get('reason')) + task['stoppedReason'], 'slow')
+
+    def test_what_no_node_has(self):
+        """Registered all the same, as AWS does; the failure of RunTask names the attribute that is missing."""
+        for family, missing, container, more in (
+                ('syslog', 'logging-driver.syslog', {'logConfiguration': {'logDriver': 'syslog'}}, {}),
+                ('plugin', 'docker-plugin.rexray', {'mountPoints': [{'sourceVolume': 'v', 'containerPath': '/v'}]},
+                 {'volumes': [{'name': 'v', 'dockerVolumeConfiguration': {'scope': 'shared', 'driver': 'rexray'}}]})):
+            failure = self.ecs.run_task(taskDefinition=self.register(family, {'name': 'c', **container}, **more))['failures'][0]
+            self.assertEqual('ATTRIBUTE', failure['reason'])
+            self.assertIn(missing, failure['detail'])
+
+    def test_what_cannot_start(self):
+        """The kind of error is AWS's; the text names what is wrong and, where there is one, the way out."""
+        for family, reason, container in (
+                ('nodevice', '^CannotCreateContainerError: device /dev/none', {'linuxParameters': {'devices': [{'hostPath': '/dev/none'}]}}),
+                ('nouser', '^CannotCreateContainerError: user .nosuch.', {'user': 'nosuch'}),
+                ('nogroup', '^ResourceInitializationError: failed to initialize logging driver: .*awslogs-create-group', {'logConfiguration': {
+                    'logDriver': 'awslogs', 'options': {'awslogs-group': '/never', 'awslogs-region': 'us-east-1', 'awslogs-stream-prefix': 'x'}}})):
+            task = self.lab.wait_status(self.lab.run(self.register(family, {'name': 'c', **container})), 'STOPPED')
+            self.assertEqual('TaskFailedToStart', task['stopCode'])
+            self.assertRegex(task['containers'][0]['reason'], reason)
+            self.assertNotIn('exitCode', task['containers'][0])
+
+    def test_log_drivers(self):
+        """json-file stays with the container, journald gets each line as a datagram, none keeps nothing."""
+        directory = '/run/systemd/journal'
+        if os.path.exists(directory + '/socket'):
+            self.skipTest('this machine has a journal of its own')
+        os.makedirs(directory, exist_ok=True)
+        self.addCleanup(shutil.rmtree, directory)
+        journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(journal.close)
+        journal.bind(directory + '/socket')
+        journal.settimeout(20)
+        say = ['sh', '-c', 'echo one line; sleep 600']
+        arn = self.lab.run(self.register(
+            'drivers', {'name': 'journal', 'command': say, 'logConfiguration': {'logDriver': 'journald', 'options': {'tag': 'mine'}}},
+            {'name': 'file', 'command': say, 'logConfiguration': {'logDriver': 'json-file', 'options': {'max-size': '1m', 'max-file': '2'}}},
+            {'name': 'none', 'command': say, 'logConfiguration': {'logDriver': 'none'}}))
+        task = self.lab.wait_status(arn, 'RUNNING')
+        entry = journal.recv(65536).decode()
+        self.assertIn('MESSAGE=one line\n', entry)
+        self.assertIn('CONTAINER_TAG=mine\n', entry)
+        ids = {c['name']: c['runtimeId'] for c in task['containers']}
+
+        def kept(name):
+            found = []
+            for folder, _, files in os.walk(os.path.join(self.lab.data, 'agent')):
+                for file in files:
+                    if ids[name] in folder and 'log' in file:
+                        with open(os.path.join(folder, file), errors='replace') as f:
+                            found.append(f.read())
+            return ''.join(found)
+        wait_for(lambda: 'one line' in kept('file'), 10, 'the line in the file')
+        self.assertNotIn('one line', kept('none'))
+        self.ecs.stop_task(task=arn)
+
+    def test_awslogs_joins_lines(self):
+        options = {**LOGS['options'], 'awslogs-group': '/ecs/joined', 'awslogs-multiline-pattern': '^START'}
+        arn = self.lab.run(self.register('joined', {'name': 'main', 'command': ['sh', '-c', 'printf "START a\n  b\nSTART c\n"'],
+                                                    'logConfiguration': {'logDriver': 'awslogs', 'options': options}}))
+        self.lab.wait_status(arn, 'STOPPED')
+
+        def messages():
+            events = self.lab.logs.get_log_events(logGroupName='/ecs/joined', logStreamName=f'ecs/main/{arn.rsplit("/", 1)[1]}', startFromHead=True)['events']
+            return len(events) == 2 and [e['message'].rstrip('\n') for e in events]
+        self.assertEqual(['START a\n  b', 'START c'], wait_for(messages, 15, 'two events'))
+
+    def test_dynamic_ports(self):
+        """Two tasks of one definition side by side, each with host ports of its own."""
+        definition = self.register('dynamic', {'name': 'c', 'command': ['sh', '-c', 'mkdir /w; hostname > /w/index.html; exec httpd -f -p 80 -h /w'],
+                                               'portMappings': [{'containerPort': 80}, {'containerPort': 5353, 'protocol': 'udp'}]})
+        arns = [self.lab.run(definition) for _ in range(2)]
+        tcp, udp, pages = set(), set(), set()
+        for arn in arns:
+            bindings = {b['protocol']: b for b in self.lab.wait_status(arn, 'RUNNING')['containers'][0]['networkBindings']}
+            tcp.add(bindings['tcp']['hostPort'])
+            udp.add(bindings['udp']['hostPort'])
+            pages.add(wait_for(lambda: get_or_none(f'http://127.0.0.1:{bindings["tcp"]["hostPort"]}/'), 10, 'the page'))
+        self.assertEqual((2, 2, 2), (len(tcp), len(udp), len(pages)))
+        for arn in arns:
+            self.ecs.stop_task(task=arn)
 
     def test_fixed_and_ranged_ports(self):
         serve = ['sh', '-c', 'mkdir /w; echo port > /w/index.html; httpd -p 9001 -h /w; exec httpd -f -p 80 -h /w']

@@ -252,7 +252,7 @@ static const struct row log_rows[] = {
         {LOG("'awslogs-group':'g','awslogs-region':'r','mode':'sometimes'"), CLIENT, "mode"},
         {LOG("'awslogs-group':'g','awslogs-region':'r','awslogs-datetime-format':'%%Y','awslogs-multiline-pattern':'x'"), CLIENT,
          "exclude"},
-        {C("'logConfiguration':{'logDriver':'none'}"), PARAM, "logDriver"},
+        {C("'logConfiguration':{'logDriver':'paper'}"), PARAM, "logDriver"},
         {C("'logConfiguration':{'logDriver':'journald'}"), NULL, NULL},
         {C("'logConfiguration':{'options':{}}"), PARAM, "logDriver"},
         {C("'logConfiguration':{'logDriver':'splunk','secretOptions':[{'name':'t','valueFrom':'/t'}]}"), CLIENT, "'executionRoleArn'"},

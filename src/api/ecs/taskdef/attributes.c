@@ -55,6 +55,7 @@ static const struct {
         {ECS_LOG_DRIVER_JOURNALD, OLD "docker-remote-api.1.19"},  {ECS_LOG_DRIVER_GELF, OLD "docker-remote-api.1.20"},
         {ECS_LOG_DRIVER_FLUENTD, OLD "docker-remote-api.1.20"},   {ECS_LOG_DRIVER_AWSLOGS, OLD "docker-remote-api.1.19"},
         {ECS_LOG_DRIVER_SPLUNK, OLD "docker-remote-api.1.22"},    {ECS_LOG_DRIVER_AWSFIRELENS, NULL},
+        {ECS_LOG_DRIVER_NONE, OLD "docker-remote-api.1.19"},
 };
 
 static void need_logs(struct taskdef *t, const struct ecs_container_definition *c)
