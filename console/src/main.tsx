@@ -1,5 +1,7 @@
 import '@cloudscape-design/global-styles/index.css'
 
+import './app.css'
+
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 

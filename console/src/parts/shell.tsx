@@ -1,4 +1,4 @@
-// The frame around every page: who is signed in, where one can go.
+// The frame around every page: who is signed in, where one can go, what has just happened.
 import AppLayout from '@cloudscape-design/components/app-layout'
 import SideNavigation from '@cloudscape-design/components/side-navigation'
 import TopNavigation from '@cloudscape-design/components/top-navigation'
@@ -7,10 +7,12 @@ import type { ReactNode } from 'react'
 import { useLocation, useNavigate } from 'react-router-dom'
 
 import { signOut, useSession } from '../session'
+import { Flashes } from './flash'
 import { useMode } from './theme'
 
 const places = [
   { type: 'link' as const, text: 'Clusters', href: '/clusters' },
+  { type: 'link' as const, text: 'Task definitions', href: '/task-definitions' },
 ]
 
 export function Shell({ children }: { children: ReactNode }) {
@@ -23,7 +25,15 @@ export function Shell({ children }: { children: ReactNode }) {
     <>
       <div id="top">
         <TopNavigation
-          identity={{ href: '/console/clusters', title: 'Gantry', onFollow: event => (event.preventDefault(), navigate('/clusters')) }}
+          identity={{
+            href: '/console/clusters',
+            title: 'Gantry',
+            logo: { src: '/console/icon.svg', alt: '' },
+            onFollow: event => {
+              event.preventDefault()
+              navigate('/clusters')
+            },
+          }}
           utilities={[
             { type: 'button', text: mode === Mode.Dark ? 'Light mode' : 'Dark mode', onClick: toggleMode },
             {
@@ -36,23 +46,29 @@ export function Shell({ children }: { children: ReactNode }) {
           ]}
         />
       </div>
-      <AppLayout
-        headerSelector="#top"
-        navigation={
-          <SideNavigation
-            activeHref={active?.href}
-            header={{ text: 'Elastic Container Service', href: '/clusters' }}
-            items={places}
-            onFollow={event => {
-              if (event.detail.external) return
-              event.preventDefault()
-              navigate(event.detail.href)
-            }}
+      <Flashes>
+        {bar => (
+          <AppLayout
+            headerSelector="#top"
+            ariaLabels={{ navigation: 'Services', navigationClose: 'Close navigation', navigationToggle: 'Open navigation', notifications: 'Messages' }}
+            navigation={
+              <SideNavigation
+                activeHref={active?.href}
+                header={{ text: 'Elastic Container Service', href: '/clusters' }}
+                items={places}
+                onFollow={event => {
+                  if (event.detail.external) return
+                  event.preventDefault()
+                  navigate(event.detail.href)
+                }}
+              />
+            }
+            notifications={bar}
+            toolsHide
+            content={children}
           />
-        }
-        toolsHide
-        content={children}
-      />
+        )}
+      </Flashes>
     </>
   )
 }

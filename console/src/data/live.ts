@@ -1,0 +1,92 @@
+// The server's stream of changes (GET /events, server-sent events), read with fetch because it has to be signed.
+import { Sha256 } from '@aws-crypto/sha256-js'
+import { HttpRequest } from '@smithy/protocol-http'
+import { SignatureV4 } from '@smithy/signature-v4'
+
+import { session } from '../session'
+
+export interface Change {
+  /** "task", "service", "container-instance", "cluster"…; "reset": anything may have changed. */
+  kind: string
+  /** "CLUSTER/ID" of the object. */
+  key: string
+}
+
+type Listener = (change: Change) => void
+
+const listeners = new Set<Listener>()
+let reading = false
+let lastId = ''
+
+/** Calls `listener` with each change until the returned function is called. */
+export function onChange(listener: Listener): () => void {
+  listeners.add(listener)
+  if (!reading) void read()
+  return () => listeners.delete(listener)
+}
+
+function tell(change: Change) {
+  listeners.forEach(listener => listener(change))
+}
+
+async function open(): Promise<Response> {
+  const keys = session()
+  if (!keys) throw new Error('not signed in')
+  const signer = new SignatureV4({ service: 'ecs', region: keys.region, sha256: Sha256, credentials: keys as never })
+  const request = new HttpRequest({
+    method: 'GET',
+    protocol: window.location.protocol,
+    hostname: window.location.hostname,
+    port: window.location.port ? Number(window.location.port) : undefined,
+    path: '/events',
+    headers: { host: window.location.host },
+  })
+  const signed = await signer.sign(request)
+  delete signed.headers['host'] // the browser's own
+  return fetch('/events', { headers: { ...signed.headers, ...(lastId && { 'Last-Event-ID': lastId }) } })
+}
+
+/** One event of the stream: its fields, lines of "name: value". */
+function take(block: string) {
+  let data = ''
+  let event = ''
+  for (const line of block.split('\n')) {
+    if (line.startsWith('id:')) lastId = line.slice(3).trim()
+    else if (line.startsWith('event:')) event = line.slice(6).trim()
+    else if (line.startsWith('data:')) data += line.slice(5).trim()
+  }
+  if (event === 'reset') tell({ kind: 'reset', key: '' })
+  else if (data) tell(JSON.parse(data) as Change)
+}
+
+async function follow() {
+  const answer = await open()
+  if (!answer.ok || !answer.body) throw new Error(`no stream: ${answer.status}`)
+  tell({ kind: 'reset', key: '' })
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    text += value
+    let end: number
+    while ((end = text.indexOf('\n\n')) >= 0) {
+      take(text.slice(0, end))
+      text = text.slice(end + 2)
+    }
+  }
+}
+
+/** Reads as long as somebody listens. Without a stream everything counts as changed every two seconds. */
+async function read() {
+  reading = true
+  while (listeners.size > 0) {
+    try {
+      await follow()
+    } catch {
+      tell({ kind: 'reset', key: '' })
+    }
+    await new Promise(done => setTimeout(done, 2000))
+  }
+  reading = false
+}

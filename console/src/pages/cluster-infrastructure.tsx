@@ -1,0 +1,99 @@
+import { DeregisterContainerInstanceCommand, UpdateContainerInstancesStateCommand, type ContainerInstance } from '@aws-sdk/client-ecs'
+import Button from '@cloudscape-design/components/button'
+import ProgressBar from '@cloudscape-design/components/progress-bar'
+import SpaceBetween from '@cloudscape-design/components/space-between'
+import { useState } from 'react'
+
+import { ecs } from '../aws'
+import { listInstances } from '../data/ecs'
+import { useLoad } from '../data/load'
+import { shortId } from '../data/names'
+import { Confirm } from '../parts/confirm'
+import { useFlash } from '../parts/flash'
+import { List } from '../parts/list'
+import { ErrorAlert } from '../parts/page'
+import { Status } from '../parts/status'
+
+export function attribute(instance: ContainerInstance, name: string): string | undefined {
+  return instance.attributes?.find(a => a.name === name)?.value
+}
+
+function amount(resources: ContainerInstance['registeredResources'], name: string): number {
+  return resources?.find(r => r.name === name)?.integerValue ?? 0
+}
+
+/** How much of a resource is taken, as a bar. */
+function Use({ of, instance }: { of: 'CPU' | 'MEMORY'; instance: ContainerInstance }) {
+  const whole = amount(instance.registeredResources, of)
+  const used = whole - amount(instance.remainingResources, of)
+  return (
+    <ProgressBar
+      variant="standalone"
+      value={whole > 0 ? (100 * used) / whole : 0}
+      ariaLabel={`${of === 'CPU' ? 'CPU' : 'Memory'} of ${shortId(instance.containerInstanceArn)}`}
+      additionalInfo={of === 'CPU' ? `${used / 1024} of ${whole / 1024} vCPU` : `${used} of ${whole} MiB`}
+    />
+  )
+}
+
+export function Infrastructure({ cluster }: { cluster: string }) {
+  const tell = useFlash()
+  const [selected, setSelected] = useState<ContainerInstance[]>([])
+  const [removing, setRemoving] = useState(false)
+  const { data, error, loading } = useLoad(
+    () => listInstances(cluster), [cluster], c => ['container-instance', 'task', 'reset'].includes(c.kind))
+  const arns = selected.map(instance => instance.containerInstanceArn!)
+  const move = (status: 'DRAINING' | 'ACTIVE') =>
+    ecs()
+      .send(new UpdateContainerInstancesStateCommand({ cluster, containerInstances: arns, status }))
+      .then(
+        () => tell('success', status === 'DRAINING' ? 'Draining: services move their tasks elsewhere.' : 'Active again.'),
+        (e: Error) => tell('error', e.message),
+      )
+  return (
+    <>
+      <ErrorAlert error={error} />
+      <List<ContainerInstance>
+        title="Container instances"
+        noun="container instance"
+        items={data}
+        loading={loading}
+        id={instance => instance.containerInstanceArn!}
+        multi
+        selected={selected}
+        onSelect={setSelected}
+        actions={
+          <SpaceBetween direction="horizontal" size="xs">
+            <Button disabled={arns.length === 0} onClick={() => void move('DRAINING')}>Drain</Button>
+            <Button disabled={arns.length === 0} onClick={() => void move('ACTIVE')}>Activate</Button>
+            <Button disabled={arns.length === 0} onClick={() => setRemoving(true)}>Deregister</Button>
+          </SpaceBetween>
+        }
+        empty="On the new machine: gantry agent --server URL, with a key that gantry keys create --agent made."
+        columns={[
+          { id: 'id', header: 'Instance', cell: i => shortId(i.containerInstanceArn), isRowHeader: true },
+          { id: 'status', header: 'Status', cell: i => <Status of={i.status} />, sortingField: 'status' },
+          { id: 'agent', header: 'Agent', cell: i => <Status of={i.agentConnected ? 'CONNECTED' : 'DISCONNECTED'} /> },
+          { id: 'zone', header: 'Zone', cell: i => attribute(i, 'ecs.availability-zone') ?? '–' },
+          { id: 'tasks', header: 'Tasks', cell: i => `${i.runningTasksCount} running, ${i.pendingTasksCount} pending` },
+          { id: 'cpu', header: 'CPU', cell: i => <Use of="CPU" instance={i} />, minWidth: 180 },
+          { id: 'memory', header: 'Memory', cell: i => <Use of="MEMORY" instance={i} />, minWidth: 180 },
+        ]}
+      />
+      {removing && (
+        <Confirm
+          title="Deregister?"
+          action="Deregister"
+          close={() => setRemoving(false)}
+          run={async () => {
+            for (const containerInstance of arns) await ecs().send(new DeregisterContainerInstanceCommand({ cluster, containerInstance }))
+            tell('success', 'Deregistered.')
+            setSelected([])
+          }}
+        >
+          An instance with running tasks has to be drained first.
+        </Confirm>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,130 @@
+import { DeregisterTaskDefinitionCommand, type ContainerDefinition } from '@aws-sdk/client-ecs'
+import Button from '@cloudscape-design/components/button'
+import ButtonDropdown from '@cloudscape-design/components/button-dropdown'
+import Container from '@cloudscape-design/components/container'
+import Header from '@cloudscape-design/components/header'
+import SpaceBetween from '@cloudscape-design/components/space-between'
+import Table from '@cloudscape-design/components/table'
+import Tabs from '@cloudscape-design/components/tabs'
+import { useState } from 'react'
+import { useNavigate, useParams } from 'react-router-dom'
+
+import { ecs } from '../aws'
+import { requestFrom } from '../data/draft'
+import { getTaskDefinition } from '../data/ecs'
+import { useLoad } from '../data/load'
+import { asJson } from '../data/show'
+import { Code } from '../parts/code'
+import { Confirm } from '../parts/confirm'
+import { Facts } from '../parts/facts'
+import { useFlash } from '../parts/flash'
+import { Page } from '../parts/page'
+import { Since } from '../parts/since'
+import { Status } from '../parts/status'
+import { TagTable } from '../parts/tags'
+
+function ports(container: ContainerDefinition): string {
+  return (container.portMappings ?? [])
+    .map(p => `${p.hostPort ? `${p.hostPort} → ` : ''}${p.containerPort ?? p.containerPortRange}/${p.protocol ?? 'tcp'}`)
+    .join(', ')
+}
+
+function Containers({ containers }: { containers: ContainerDefinition[] }) {
+  return (
+    <Table
+      header={<Header variant="h2" counter={`(${containers.length})`}>Containers</Header>}
+      items={containers}
+      ariaLabels={{ tableLabel: 'Containers' }}
+      columnDefinitions={[
+        { id: 'name', header: 'Name', cell: c => c.name, isRowHeader: true },
+        { id: 'image', header: 'Image', cell: c => c.image },
+        { id: 'essential', header: 'Essential', cell: c => (c.essential === false ? 'No' : 'Yes') },
+        { id: 'ports', header: 'Ports', cell: ports },
+        { id: 'cpu', header: 'CPU units', cell: c => c.cpu || '–' },
+        { id: 'memory', header: 'Memory (MiB)', cell: c => c.memory ?? c.memoryReservation ?? '–' },
+        { id: 'log', header: 'Log driver', cell: c => c.logConfiguration?.logDriver ?? '–' },
+      ]}
+    />
+  )
+}
+
+export default function TaskDefinition() {
+  const { family = '', revision = '' } = useParams()
+  const name = `${family}:${revision}`
+  const navigate = useNavigate()
+  const tell = useFlash()
+  const [deregistering, setDeregistering] = useState(false)
+  const { data: definition, error } = useLoad(() => getTaskDefinition(name), [name], c => c.kind === 'task-definition' || c.kind === 'reset')
+  const follow = (id: string) => {
+    if (id === 'service') navigate(`/clusters/default/services/create?taskDefinition=${name}`)
+    else if (id === 'run') navigate(`/clusters/default/tasks/run?taskDefinition=${name}`)
+    else setDeregistering(true)
+  }
+  return (
+    <Page
+      title={name}
+      crumbs={[
+        { text: 'Task definitions', href: '/task-definitions' },
+        { text: family, href: `/task-definitions/${family}` },
+        { text: `Revision ${revision}`, href: '' },
+      ]}
+      error={error}
+      actions={
+        <SpaceBetween direction="horizontal" size="xs">
+          <ButtonDropdown
+            items={[
+              { id: 'service', text: 'Create service' },
+              { id: 'run', text: 'Run task' },
+              { id: 'deregister', text: 'Deregister', disabled: definition?.status !== 'ACTIVE' },
+            ]}
+            onItemClick={event => follow(event.detail.id)}
+          >
+            Deploy
+          </ButtonDropdown>
+          <Button onClick={() => navigate(`/task-definitions/create?from=${name}`)}>Create new revision</Button>
+        </SpaceBetween>
+      }
+    >
+      {definition && (
+        <SpaceBetween size="l">
+          <Container header={<Header variant="h2">Overview</Header>}>
+            <Facts
+              items={[
+                ['Status', <Status of={definition.status} />],
+                ['Launch types', definition.compatibilities?.join(', ')],
+                ['Network mode', definition.networkMode],
+                ['Registered', <Since time={definition.registeredAt} />],
+                ['CPU', definition.cpu ? `${Number(definition.cpu) / 1024} vCPU` : undefined],
+                ['Memory', definition.memory ? `${definition.memory} MiB` : undefined],
+                ['Task role', definition.taskRoleArn],
+                ['Task execution role', definition.executionRoleArn],
+                ['ARN', definition.taskDefinitionArn],
+              ]}
+            />
+          </Container>
+          <Tabs
+            ariaLabel="Parts of the task definition"
+            tabs={[
+              { id: 'containers', label: 'Containers', content: <Containers containers={definition.containerDefinitions ?? []} /> },
+              { id: 'json', label: 'JSON', content: <Code label="Task definition" text={asJson(requestFrom(definition))} /> },
+              { id: 'tags', label: 'Tags', content: <TagTable tags={definition.tags} /> },
+            ]}
+          />
+        </SpaceBetween>
+      )}
+      {deregistering && (
+        <Confirm
+          title={`Deregister ${name}?`}
+          action="Deregister"
+          close={() => setDeregistering(false)}
+          run={async () => {
+            await ecs().send(new DeregisterTaskDefinitionCommand({ taskDefinition: name }))
+            tell('success', `${name} is inactive.`)
+          }}
+        >
+          Services that use it go on; new tasks and services cannot use it.
+        </Confirm>
+      )}
+    </Page>
+  )
+}
