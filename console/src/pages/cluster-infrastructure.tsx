@@ -5,18 +5,16 @@ import SpaceBetween from '@cloudscape-design/components/space-between'
 import { useState } from 'react'
 
 import { ecs } from '../aws'
-import { listInstances } from '../data/ecs'
+import { listInstances, listTasks } from '../data/ecs'
+import { attribute } from '../data/instances'
 import { useLoad } from '../data/load'
 import { shortId } from '../data/names'
 import { Confirm } from '../parts/confirm'
 import { useFlash } from '../parts/flash'
 import { List } from '../parts/list'
 import { ErrorAlert } from '../parts/page'
+import { Picture } from '../parts/picture'
 import { Status } from '../parts/status'
-
-export function attribute(instance: ContainerInstance, name: string): string | undefined {
-  return instance.attributes?.find(a => a.name === name)?.value
-}
 
 function amount(resources: ContainerInstance['registeredResources'], name: string): number {
   return resources?.find(r => r.name === name)?.integerValue ?? 0
@@ -42,6 +40,8 @@ export function Infrastructure({ cluster }: { cluster: string }) {
   const [removing, setRemoving] = useState(false)
   const { data, error, loading } = useLoad(
     () => listInstances(cluster), [cluster], c => ['container-instance', 'task', 'reset'].includes(c.kind))
+  const { data: tasks } = useLoad(
+    () => listTasks({ cluster }, ['RUNNING']), [cluster], c => (c.kind === 'task' && c.key.startsWith(`${cluster}/`)) || c.kind === 'reset')
   const arns = selected.map(instance => instance.containerInstanceArn!)
   const move = (status: 'DRAINING' | 'ACTIVE') =>
     ecs()
@@ -51,8 +51,9 @@ export function Infrastructure({ cluster }: { cluster: string }) {
         (e: Error) => tell('error', e.message),
       )
   return (
-    <>
+    <SpaceBetween size="l">
       <ErrorAlert error={error} />
+      {data && tasks && <Picture cluster={cluster} instances={data} tasks={tasks} />}
       <List<ContainerInstance>
         title="Container instances"
         noun="container instance"
@@ -94,6 +95,6 @@ export function Infrastructure({ cluster }: { cluster: string }) {
           An instance with running tasks has to be drained first.
         </Confirm>
       )}
-    </>
+    </SpaceBetween>
   )
 }

@@ -1,7 +1,9 @@
 import { StopTaskCommand, type Task } from '@aws-sdk/client-ecs'
 import Button from '@cloudscape-design/components/button'
 import SegmentedControl from '@cloudscape-design/components/segmented-control'
+import SpaceBetween from '@cloudscape-design/components/space-between'
 import { useState } from 'react'
+import { useNavigate } from 'react-router-dom'
 
 import { ecs } from '../aws'
 import { listTasks, type TaskFilter } from '../data/ecs'
@@ -18,6 +20,7 @@ import { Status } from '../parts/status'
 /** The tasks of a cluster, or of one service or container instance in it. */
 export function ClusterTasks(filter: TaskFilter) {
   const tell = useFlash()
+  const navigate = useNavigate()
   const [which, setWhich] = useState('RUNNING')
   const [selected, setSelected] = useState<Task[]>([])
   const [stopping, setStopping] = useState(false)
@@ -38,7 +41,12 @@ export function ClusterTasks(filter: TaskFilter) {
         multi
         selected={selected}
         onSelect={setSelected}
-        actions={<Button disabled={selected.length === 0} onClick={() => setStopping(true)}>Stop</Button>}
+        actions={
+          <SpaceBetween direction="horizontal" size="xs">
+            <Button disabled={selected.length === 0} onClick={() => setStopping(true)}>Stop</Button>
+            {!filter.serviceName && <Button onClick={() => navigate(`/clusters/${filter.cluster}/tasks/run`)}>Run new task</Button>}
+          </SpaceBetween>
+        }
         filters={
           <SegmentedControl
             label="Desired status"

@@ -13,6 +13,10 @@ import { useMode } from './theme'
 const places = [
   { type: 'link' as const, text: 'Clusters', href: '/clusters' },
   { type: 'link' as const, text: 'Task definitions', href: '/task-definitions' },
+  { type: 'link' as const, text: 'Load balancers', href: '/load-balancers' },
+  { type: 'link' as const, text: 'Networks', href: '/networks' },
+  { type: 'link' as const, text: 'Logs', href: '/logs' },
+  { type: 'link' as const, text: 'Settings', href: '/settings' },
 ]
 
 export function Shell({ children }: { children: ReactNode }) {

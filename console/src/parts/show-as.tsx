@@ -9,7 +9,8 @@ interface ShowAsProps {
   service: string
   operation: string
   request: object
-  terraform: { type: string; name: string; rules: TerraformRules }
+  /** Absent: Terraform has nothing for it. */
+  terraform?: { type: string; name: string; rules: TerraformRules }
 }
 
 export function ShowAs({ service, operation, request, terraform }: ShowAsProps) {
@@ -19,11 +20,15 @@ export function ShowAs({ service, operation, request, terraform }: ShowAsProps) 
         ariaLabel="Forms of the request"
         tabs={[
           { id: 'cli', label: 'AWS CLI', content: <Code label="AWS CLI command" text={asCli(service, operation, request)} /> },
-          {
-            id: 'terraform',
-            label: 'Terraform',
-            content: <Code label="Terraform resource" text={asTerraform(terraform.type, terraform.name, request, terraform.rules)} />,
-          },
+          ...(terraform
+            ? [
+                {
+                  id: 'terraform',
+                  label: 'Terraform',
+                  content: <Code label="Terraform resource" text={asTerraform(terraform.type, terraform.name, request, terraform.rules)} />,
+                },
+              ]
+            : []),
           { id: 'json', label: 'JSON', content: <Code label="JSON request" text={asJson(request)} /> },
         ]}
       />
