@@ -40,6 +40,14 @@ static void mark_daemons(struct controller *controller, struct cluster *cluster)
                 }
 }
 
+/* Zones may have got out of balance, or can be brought into it. */
+static void mark_balanced(struct controller *controller, struct cluster *cluster)
+{
+        list_for_each (service, &cluster->services, struct service, in_cluster)
+                if (service->state->availability_zone_rebalancing == ECS_AVAILABILITY_ZONE_REBALANCING_ENABLED && service->state->steady)
+                        mark(controller, service);
+}
+
 /* ---- Services ---- */
 
 void service_control_new(struct controller *controller, struct service *service)
@@ -211,6 +219,7 @@ static void update_instance(struct controller *controller, struct instance *inst
                 update_task(controller, task);
         controller->capacity = true;
         mark_daemons(controller, instance->cluster);
+        mark_balanced(controller, instance->cluster);
 }
 
 static void instance_applied(struct controller *controller, struct object *object, const void *old_state, const void *new_state)

@@ -64,12 +64,12 @@ static void settle_stranded(struct service_run *run, struct pool *pool)
         }
 }
 
-static void settle_fresh(struct service_run *run, struct pool *pool)
+static void settle_fresh(struct service_run *run, struct pool *pool, bool recheck)
 {
         int64_t wait_ms = run->controller->options.healthy_after_ms;
 
         if (pool->checks || pool->balanced) {
-                if (run->control->recheck)
+                if (recheck)
                         pool_for_each(task, pool, POOL_FRESH) pool_update(run->controller, task);
                 return;
         }
@@ -87,16 +87,15 @@ static void settle(struct service_run *run)
 {
         bool recheck = run->control->recheck;
 
+        run->control->recheck = false; /* until a task is met whose grace period is not over */
         list_for_each (pool, &run->control->pools, struct pool, link) {
                 settle_lost(run, pool);
                 settle_gone(run, pool);
                 settle_stranded(run, pool);
-                run->control->recheck = recheck;
-                settle_fresh(run, pool);
+                settle_fresh(run, pool, recheck);
                 if (pool->balanced || pool->n[POOL_OVER] > 0)
                         service_settle_targets(run, pool);
         }
-        run->control->recheck = false;
 }
 
 /* ---- Deletion ---- */

@@ -63,12 +63,12 @@ struct service_run {
         struct tx *tx;
         struct work_turn *turn;
         int64_t now_ms;
-        struct task_names started, stopped, draining;
-        uint32_t registered; /* tasks with load balancers */
-        bool blocked;        /* there is no room for a task that should run */
-        bool throttled;      /* a task that should run has to wait */
-        bool stuck;          /* minimumHealthyPercent and maximumPercent leave no way */
-        bool guarded;        /* protected tasks keep it from scaling in */
+        struct task_names started, stopped;
+        uint32_t draining; /* tasks whose targets have begun to drain */
+        bool blocked;      /* there is no room for a task that should run */
+        bool throttled;    /* a task that should run has to wait */
+        bool stuck;        /* minimumHealthyPercent and maximumPercent leave no way */
+        bool guarded;      /* protected tasks keep it from scaling in */
 };
 
 /* ---- controller.c ---- */
@@ -109,6 +109,8 @@ bool service_group_settled(const struct service_group *group);
 /* ---- service_stop.c ---- */
 /* Stops a task for the reason that services give. */
 void service_stop_task(struct service_run *run, struct task *task, enum ecs_task_stop_code code, const char *reason);
+/* The same for its health, with the event that says which check failed. */
+void service_stop_unhealthy(struct service_run *run, struct task *task);
 /* The same because of the deployment that the task's pool is. */
 void service_scale_in_task(struct service_run *run, struct task *task);
 bool task_is_protected(const struct task *task, int64_t now_ms);

@@ -153,9 +153,9 @@ void service_report(struct service_run *run)
 {
         say_names(run, &run->started, "started", "task");
         say_names(run, &run->stopped, "stopped", "running task");
-        if (run->draining.n > 0)
-                service_add_event(run->tx, run->service, run->now_ms, "has begun draining connections on %u task%s.", run->draining.n,
-                                  run->draining.n == 1 ? "" : "s");
+        if (run->draining > 0)
+                service_add_event(run->tx, run->service, run->now_ms, "has begun draining connections on %u task%s.", run->draining,
+                                  run->draining == 1 ? "" : "s");
         if (run->throttled)
                 service_say_once(run, UNSTARTED, "");
         if (run->stuck)

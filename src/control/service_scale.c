@@ -4,7 +4,8 @@
  * tasks and for instances that are to be emptied.
  *
  *     floor    ceil(desired × minimumHealthyPercent / 100)   healthy tasks that are never given up on purpose
- *     ceiling  floor(desired × maximumPercent / 100)         tasks, RUNNING or before, at most
+ *     ceiling  floor(desired × maximumPercent / 100)         tasks, RUNNING or before, at most; where it is no more than
+ *                                                            desired, those that are about to stop count as well
  *
  * Missing tasks start while there is room below the ceiling. What has to go (older revisions, tasks on DRAINING instances) goes while
  * the floor stays covered without it. An unhealthy task goes when its replacement is healthy; when the ceiling leaves no room
@@ -132,14 +133,6 @@ static uint32_t stop_class(struct service_run *run, const struct service_group *
         return n > 0 ? stop_some(run, &sources, n) : 0;
 }
 
-static const char *unhealthy_reason(struct service_run *run, const struct task *task)
-{
-        if (task->state->health == ECS_HEALTH_STATUS_UNHEALTHY)
-                return "Task failed container health checks";
-        return arena_printf(tx_arena(run->tx), "Task failed ELB health checks in (target-group %s)",
-                            pool_balancers(task->place.pool)->n > 0 ? pool_balancers(task->place.pool)->items[0].target_group_arn : "");
-}
-
 /* Health outweighs protection. */
 static uint32_t stop_unhealthy(struct service_run *run, const struct service_group *group, uint32_t n)
 {
@@ -152,7 +145,7 @@ static uint32_t stop_unhealthy(struct service_run *run, const struct service_gro
                 {
                         if (stopped == n || run->turn->room == 0)
                                 return stopped;
-                        service_stop_task(run, task, ECS_TASK_STOP_CODE_SERVICESCHEDULERINITIATED, unhealthy_reason(run, task));
+                        service_stop_unhealthy(run, task);
                         stopped++;
                 }
         }
@@ -193,7 +186,9 @@ void service_scale_group(struct service_run *run, const struct service_group *gr
         uint32_t ceiling = service_ceiling(run->service->state, group->desired);
         uint32_t good = group->primary ? pool_good(group->primary) : 0;
         struct sums sums = sum_up(group);
-        uint32_t missing = above(group->desired, good), room = above(ceiling, sums.live), started = 0, stopped;
+        /* Who allows no more than desired wants no two at a time: what is about to stop may still run. */
+        uint32_t there = sums.live + (ceiling <= group->desired ? sums.leaving : 0);
+        uint32_t missing = above(group->desired, good), room = above(ceiling, there), started = 0, stopped;
 
         if (group->primary && group->launch)
                 started = service_launch(run, group->primary, MIN(missing, room), NULL);

@@ -10,7 +10,7 @@
 #include "control/targets.h"
 
 /* Its containers run: now it can be found by the balancer. */
-static void activate(struct service_run *run, struct pool *pool, struct task *task)
+static bool activate(struct service_run *run, struct pool *pool, struct task *task)
 {
         struct error error = {0};
         int r = targets_register(run->controller->model, run->tx, task, pool_balancers(pool), run->now_ms, &error);
@@ -19,38 +19,59 @@ static void activate(struct service_run *run, struct pool *pool, struct task *ta
         if (r == -ENOENT)
                 service_say_once(run, "was unable to register targets: ", error.message);
         if (r != 0)
-                return;
+                return false;
         state = tx_edit(run->tx, &task->object);
         state->last_status = STATE_TASK_STATUS_RUNNING;
         state->started_at = run->now_ms;
         SHAPE_SET(state, state_task, version, state->version + 1);
         tx_put(run->tx, &task->object, state);
-        run->registered++;
+        return true;
 }
 
-static void deactivate(struct service_run *run, struct task *task)
+/* Returns whether its targets have only now begun to go. */
+static bool deactivate(struct service_run *run, struct task *task)
 {
+        enum targets_state before = targets_state(run->controller->model, task, NULL);
+        bool begins = before != TARGETS_NONE && before != TARGETS_DRAINING;
         struct state_task *state;
 
-        if (targets_state(run->controller->model, task, NULL) != TARGETS_DRAINING && !list_empty(&task->targets))
-                run->draining.n++;
-        if (targets_deregister(run->controller->model, run->tx, task, run->now_ms) && !list_empty(&task->targets))
-                return;
+        targets_deregister(run->controller->model, run->tx, task, run->now_ms);
+        if (!list_empty(&task->targets)) {
+                run->draining += begins;
+                return begins;
+        }
         if (task->state->last_status != STATE_TASK_STATUS_DEACTIVATING)
-                return;
+                return begins;
         state = tx_edit(run->tx, &task->object);
         state->last_status = STATE_TASK_STATUS_STOPPING;
         state->stopping_at = run->now_ms;
         SHAPE_SET(state, state_task, version, state->version + 1);
         tx_put(run->tx, &task->object, state);
+        return begins;
 }
 
+static void tell(struct service_run *run, const struct pool *pool, const char *what, uint32_t n)
+{
+        const struct ecs_load_balancer_list *balancers = pool_balancers(pool);
+
+        for (uint32_t i = 0; n > 0 && i < balancers->n; i++)
+                if (balancers->items[i].target_group_arn)
+                        service_add_event(run->tx, run->service, run->now_ms, "%s %u targets in (target-group %s)", what, n,
+                                          balancers->items[i].target_group_arn);
+}
+
+/* A node that is gone cannot drain, but what is behind the balancer's back is its own business. */
 void service_settle_targets(struct service_run *run, struct pool *pool)
 {
-        pool_for_each(task, pool, POOL_PENDING) if (task->state->last_status == STATE_TASK_STATUS_ACTIVATING) activate(run, pool, task);
-        pool_for_each(task, pool, POOL_LEAVING) if (!list_empty(&task->targets) ||
-                                                    task->state->last_status == STATE_TASK_STATUS_DEACTIVATING) deactivate(run, task);
-        /* The node is not there any more: nothing to drain to. */
-        pool_for_each(task, pool, POOL_GONE) deactivate(run, task);
-        pool_for_each(task, pool, POOL_OVER) deactivate(run, task);
+        static const enum pool_class ending[] = {POOL_LEAVING, POOL_GONE, POOL_OVER};
+        uint32_t registered = 0, deregistered = 0;
+
+        pool_for_each(task, pool, POOL_PENDING) if (task->state->last_status == STATE_TASK_STATUS_ACTIVATING) registered +=
+                activate(run, pool, task);
+        for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
+                pool_for_each(task, pool,
+                              ending[i]) if (!list_empty(&task->targets) || task->state->last_status == STATE_TASK_STATUS_DEACTIVATING)
+                        deregistered += deactivate(run, task);
+        tell(run, pool, "registered", registered);
+        tell(run, pool, "deregistered", deregistered);
 }

@@ -57,6 +57,12 @@ static inline bool task_is_before(enum state_task_status a, enum state_task_stat
         return (int)a < (int)b;
 }
 
+/* Whether its agent should stop it now: not while connections through its targets are under way. */
+static inline bool task_should_stop(const struct state_task *state)
+{
+        return state->desired_status == STATE_TASK_STATUS_STOPPED && state->last_status != STATE_TASK_STATUS_DEACTIVATING;
+}
+
 /* A report about one container; NULL, 0 and clear has-bits leave things as they are. */
 struct task_container_report {
         const char *name;
@@ -80,8 +86,9 @@ struct task_report {
 bool task_apply_report(const struct task *task, struct state_task *state, const struct task_report *report, struct arena *arena,
                        int64_t now_ms);
 
-/* Somebody wants the task stopped: its agent has to act. Returns false when that was so before. */
-bool task_want_stopped(struct state_task *state, enum ecs_task_stop_code code, const char *reason, int64_t now_ms);
+/* Somebody wants the task stopped: its agent has to act, after its targets have drained (DEACTIVATING). Returns false when that was so
+ * before. */
+bool task_want_stopped(const struct task *task, struct state_task *state, enum ecs_task_stop_code code, const char *reason, int64_t now_ms);
 /* The task is over without its agent: never handed out, or its instance is gone. Returns false when it was STOPPED already. */
 bool task_finish(struct state_task *state, enum ecs_task_stop_code code, const char *reason, int64_t now_ms);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/strutil.h"
+#include "model/service.h"
 
 bool task_container_essential(const struct task *task, const char *container)
 {
@@ -157,13 +158,22 @@ static bool want_stopped(struct state_task *state, enum ecs_task_stop_code code,
         return true;
 }
 
+/* Its service's reconciler registers it with its load balancers first: until then it is ACTIVATING. */
+static bool is_balanced(const struct task *task)
+{
+        return (task->revision && task->revision->state->load_balancers.n > 0) ||
+               (task->task_set && task->task_set->state->load_balancers.n > 0);
+}
+
 static bool apply_running(const struct task *task, struct state_task *state, int64_t now_ms)
 {
-        bool changed = set_time(&state->started_at, now_ms);
+        enum state_task_status status = is_balanced(task) ? STATE_TASK_STATUS_ACTIVATING : STATE_TASK_STATUS_RUNNING;
+        bool changed = set_time(&state->connectivity_at, now_ms);
 
-        changed |= set_time(&state->connectivity_at, now_ms);
-        if (task_is_before(state->last_status, STATE_TASK_STATUS_RUNNING)) {
-                state->last_status = STATE_TASK_STATUS_RUNNING;
+        if (status == STATE_TASK_STATUS_RUNNING)
+                changed |= set_time(&state->started_at, now_ms);
+        if (task_is_before(state->last_status, status)) {
+                state->last_status = status;
                 changed = true;
         }
         /* An essential container ended while others still run: the agent is stopping them, and clients may know. */
@@ -211,10 +221,16 @@ bool task_apply_report(const struct task *task, struct state_task *state, const 
         return changed;
 }
 
-bool task_want_stopped(struct state_task *state, enum ecs_task_stop_code code, const char *reason, int64_t now_ms)
+bool task_want_stopped(const struct task *task, struct state_task *state, enum ecs_task_stop_code code, const char *reason, int64_t now_ms)
 {
+        bool drains = task_is_before(state->last_status, STATE_TASK_STATUS_DEACTIVATING) && !list_empty(&task->targets);
+
         if (task_is_over(state) || !want_stopped(state, code, reason, now_ms))
                 return false;
+        if (drains) {
+                state->last_status = STATE_TASK_STATUS_DEACTIVATING;
+                state->stopping_at = 0;
+        }
         SHAPE_SET(state, state_task, version, state->version + 1);
         return true;
 }

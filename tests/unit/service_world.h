@@ -306,3 +306,14 @@ static inline const char *world_event(struct world *w, const char *start)
         }
         return NULL;
 }
+
+/* Its tasks end, then it is INACTIVE; the name can be used again. */
+static inline void world_delete(struct world *w)
+{
+        struct tx *tx = tx_begin(w->model);
+
+        service_begin_deletion(tx, world_service(w), w->env.now_ms);
+        tx_commit(tx);
+        world_settle(w);
+        assert_int_equal(world_service(w)->state->status, STATE_SERVICE_STATUS_INACTIVE);
+}

@@ -37,6 +37,7 @@ static void begin(struct world *w)
         w->state = task_make(&w->env.env, &request, &w->arena);
         w->task.definition = &w->definition;
         w->task.state = w->state;
+        list_init(&w->task.targets);
 }
 
 static void end(struct world *w)
@@ -171,8 +172,8 @@ static void test_stop_by_user(void **state)
 
         begin(&w);
         report(&w, RUNNING, "web", C_RUNNING, -1, NULL, 10);
-        assert_true(task_want_stopped(w.state, ECS_TASK_STOP_CODE_USERINITIATED, TASK_REASON_USER, T0 + 20));
-        assert_false(task_want_stopped(w.state, ECS_TASK_STOP_CODE_USERINITIATED, "again", T0 + 21));
+        assert_true(task_want_stopped(&w.task, w.state, ECS_TASK_STOP_CODE_USERINITIATED, TASK_REASON_USER, T0 + 20));
+        assert_false(task_want_stopped(&w.task, w.state, ECS_TASK_STOP_CODE_USERINITIATED, "again", T0 + 21));
         assert_int_equal(w.state->last_status, STATE_TASK_STATUS_STOPPING);
         assert_int_equal(w.state->stopping_at, T0 + 20);
         /* the agent still says that it runs: it goes on stopping */
@@ -197,7 +198,7 @@ static void test_finish_without_agent(void **state)
 
         /* an earlier reason stays */
         begin(&w);
-        task_want_stopped(w.state, ECS_TASK_STOP_CODE_USERINITIATED, "mine", T0 + 1);
+        task_want_stopped(&w.task, w.state, ECS_TASK_STOP_CODE_USERINITIATED, "mine", T0 + 1);
         assert_true(task_finish(w.state, ECS_TASK_STOP_CODE_TERMINATIONNOTICE, TASK_REASON_DEREGISTERED, T0 + 5));
         assert_string_equal(w.state->stopped_reason, "mine");
         end(&w);

@@ -12,6 +12,7 @@
 #include "api/agent/session.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "control/task.h"
 #include "base/strutil.h"
 
 /* A message holds no more than that: the agent takes its tasks one by one, and one bad task costs a repetition of the rest. */
@@ -85,12 +86,12 @@ static bool wanted(const struct task *task, enum delivery_want *ret)
 
         if (task_is_over(state))
                 return false;
-        if (state->desired_status == STATE_TASK_STATUS_STOPPED) {
+        if (task_should_stop(state)) {
                 *ret = WANT_STOP;
                 return true;
         }
         *ret = WANT_RUN;
-        return (int)state->last_status < STATE_TASK_STATUS_RUNNING && task->definition != NULL;
+        return state->desired_status != STATE_TASK_STATUS_STOPPED && (int)state->last_status < STATE_TASK_STATUS_RUNNING && task->definition != NULL;
 }
 
 void deliver_task(struct agents *agents, struct task *task, uint64_t sequence, bool fresh)

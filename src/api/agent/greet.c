@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
+#include "control/task.h"
 
 /* Numbers that a manifest skips when the one before was not acknowledged: the agent may have seen a higher one from a server
  * whose state was lost, and drops a manifest that is not newer without saying so. */
@@ -24,7 +25,7 @@ static void manifest_tasks(struct agent *agent, struct arena *arena, struct acs_
 
                 id->task_arn = model_task_arn(agents->model, arena, task->state->cluster, task->state->id);
                 id->task_cluster_arn = cluster;
-                id->desired_status = task->state->desired_status == STATE_TASK_STATUS_STOPPED ? "STOPPED" : "RUNNING";
+                id->desired_status = task_should_stop(task->state) ? "STOPPED" : "RUNNING";
         }
 }
 
@@ -79,7 +80,7 @@ static bool unwanted(struct agent *agent, const char *arn)
         const struct task *task = task_of_arn(agent->agents->model, arn);
 
         return !task || task->instance != agent->instance || task_is_over(task->state) ||
-               task->state->desired_status == STATE_TASK_STATUS_STOPPED;
+               task_should_stop(task->state);
 }
 
 /*

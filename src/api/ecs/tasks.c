@@ -236,7 +236,7 @@ static int stop_task(struct api_call *call, const void *input, void *output)
         if (!task->instance || (call->api->agents && !agents_offered(call->api->agents, task)))
                 changed = task_finish(state, ECS_TASK_STOP_CODE_USERINITIATED, reason, call->now_ms);
         else
-                changed = task_want_stopped(state, ECS_TASK_STOP_CODE_USERINITIATED, reason, call->now_ms);
+                changed = task_want_stopped(task, state, ECS_TASK_STOP_CODE_USERINITIATED, reason, call->now_ms);
         if (changed) {
                 task_put(call->model, tx, task, state);
                 (void)tx_commit(tx);
