@@ -61,8 +61,8 @@ static void look(struct timer *timer)
                 f->ops->reach(f, part_ms(f, 2));
         if (silent >= part_us(f, WARN_AT) && f->warned_us == 0) {
                 f->warned_us = now;
-                log_warn("the server does not answer: tasks of services will be stopped if that goes on",
-                         LOG_I("silent_ms", silent / 1000), LOG_I("lease_ms", f->lease_ms));
+                log_warn("the server does not answer: tasks of services will be stopped if that goes on", LOG_I("silent_ms", silent / 1000),
+                         LOG_I("lease_ms", f->lease_ms));
         }
         if (!f->cut_off && silent >= part_us(f, STOP_AT) && now - f->warned_us >= part_us(f, ANSWER_TIME))
                 stop_unique_tasks(f, silent);

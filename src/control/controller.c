@@ -411,6 +411,8 @@ bool controller_run(struct controller *controller, int64_t now_ms)
         bool more;
 
         controller->now_ms = now_ms;
+        if (controller->started_ms == 0)
+                controller->started_ms = now_ms;
         if (controller->capacity)
                 wake_waiting(controller);
         more = work_queue_run(&controller->queue, &turn);

@@ -35,6 +35,7 @@ struct controller {
         struct list waiting; /* of struct service_control: there was no room for a task */
         bool capacity;       /* there may be more room than before */
         int64_t now_ms;      /* of the last run */
+        int64_t started_ms;  /* the first run; 0: there was none */
 };
 
 struct service_control {

@@ -10,6 +10,8 @@
 
 #define MANAGED_CLUSTER "aws:ecs:clusterName"
 #define MANAGED_SERVICE "aws:ecs:serviceName"
+/* Longer than an agent waits between two tries to connect. */
+#define NODES_MS 3000
 #define ZONE_EXPRESSION "attribute:ecs.availability-zone == '%s'"
 
 /* ---- What a task needs ---- */
@@ -254,6 +256,21 @@ static const struct placement_request *in_zone(struct service_run *run, struct p
         return ret;
 }
 
+/*
+ * A server that has just started waits a moment for its nodes: who comes back first would get all that is missing, and what died
+ * elsewhere meanwhile would be rebalanced afterwards.
+ */
+static bool waits_for_nodes(struct service_run *run)
+{
+        int64_t until = run->controller->started_ms + NODES_MS;
+
+        if (run->service->cluster->n_awaited == 0 || run->now_ms >= until)
+                return false;
+        run->blocked = true;
+        service_wake(run, until);
+        return true;
+}
+
 uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, const char *zone)
 {
         struct placement_request *request, zoned;
@@ -261,7 +278,7 @@ uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, 
         struct launch launch;
         uint32_t wanted = n > 0 ? MIN(n, service_launches_allowed(run, pool)) : 0, started = 0;
 
-        if (wanted == 0)
+        if (wanted == 0 || waits_for_nodes(run))
                 return 0;
         request = pool_placement(run, pool);
         if (!request || !run->controller->sched) {

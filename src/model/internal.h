@@ -50,6 +50,8 @@ void definition_detach(struct model *model, struct object *object);
 int instance_attach(struct model *model, struct object *object);
 void instance_change(struct model *model, struct object *object, const void *old_state);
 void instance_detach(struct model *model, struct object *object);
+/* Its agent has come, or is not waited for any more. */
+void instance_arrived(struct instance *instance);
 void instance_release(struct object *object);
 int task_attach(struct model *model, struct object *object);
 void task_change(struct model *model, struct object *object, const void *old_state);

@@ -22,6 +22,13 @@ static void leave(struct instance *instance)
         instance->cluster->n_instances--;
 }
 
+void instance_arrived(struct instance *instance)
+{
+        if (instance->awaited)
+                instance->cluster->n_awaited--;
+        instance->awaited = false;
+}
+
 /* A removal that is being undone: the tasks that it had find it again. */
 static void readopt(struct model *model, struct instance *instance)
 {
@@ -49,6 +56,10 @@ int instance_attach(struct model *model, struct object *object)
         port_set_add_all(instance->ports_used_udp, &instance->state->ports_udp);
         if (is_registered(instance->state))
                 enter(instance);
+        if (is_registered(instance->state) && model->loading) {
+                instance->awaited = true;
+                instance->cluster->n_awaited++;
+        }
         if (model->tx.undoing)
                 readopt(model, instance);
         return 0;
@@ -63,8 +74,10 @@ void instance_change(struct model *model, struct object *object, const void *old
         port_set_add_all(instance->ports_used_udp, &instance->state->ports_udp);
         port_set_remove_all(instance->ports_used, &old->ports);
         port_set_remove_all(instance->ports_used_udp, &old->ports_udp);
-        if (is_registered(old) && !is_registered(instance->state))
+        if (is_registered(old) && !is_registered(instance->state)) {
                 leave(instance);
+                instance_arrived(instance);
+        }
         if (!is_registered(old) && is_registered(instance->state))
                 enter(instance);
 }
@@ -82,6 +95,7 @@ void instance_detach(struct model *model, struct object *object)
         port_set_remove_all(instance->ports_used_udp, &instance->state->ports_udp);
         if (is_registered(instance->state))
                 leave(instance);
+        instance_arrived(instance);
         instance->cluster->n_members--;
 }
 

@@ -369,6 +369,7 @@ void model_set_connected(struct model *model, struct instance *instance, bool co
         instance->connected = connected;
         instance->lease_until_us = 0;
         instance->lost = false;
+        instance_arrived(instance);
         tell_presence(model, instance);
 }
 
@@ -384,6 +385,7 @@ void model_set_lost(struct model *model, struct instance *instance)
         if (instance->connected || instance->lost)
                 return;
         instance->lost = true;
+        instance_arrived(instance);
         instance->lease_until_us = 0;
         tell_presence(model, instance);
 }

@@ -72,11 +72,12 @@ struct object {
 struct cluster {
         struct object object;
         const struct state_cluster *state;
-        struct list instances;       /* of struct instance, every status but INACTIVE */
-        struct list tasks;           /* of struct task, all that are remembered */
-        struct list services;        /* of struct service, every status; see model/service.h */
-        size_t n_services;           /* not INACTIVE */
-        size_t n_instances;          /* registered (not INACTIVE) */
+        struct list instances; /* of struct instance, every status but INACTIVE */
+        struct list tasks;     /* of struct task, all that are remembered */
+        struct list services;  /* of struct service, every status; see model/service.h */
+        size_t n_services;     /* not INACTIVE */
+        size_t n_instances;    /* registered (not INACTIVE) */
+        size_t n_awaited;      /* of them, those that were there when the model was opened and have not been connected since, nor lost */
         size_t n_running, n_pending; /* tasks by lastStatus; PENDING counts everything before RUNNING */
         size_t n_stopped;
         /* The same by launch type; a task that names none counts as EC2. */
@@ -112,6 +113,7 @@ struct instance {
         size_t n_running, n_pending;
         struct port_set *ports_used, *ports_used_udp; /* the instance's own reserved ports and its tasks'; see model/ports.h */
         /* Its agent's lease; not stored. connected → silent → lost → connected again. Set with the functions below. */
+        bool awaited;           /* counted in cluster->n_awaited */
         bool connected;         /* an ACS session is open and the agent was heard of lately: new tasks may go there */
         bool lost;              /* the lease has run out: what has to run is made up for elsewhere. Never together with `connected` */
         int64_t lease_until_us; /* monotonic: when it will be lost unless its agent is heard of; 0 while connected or lost */

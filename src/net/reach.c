@@ -47,11 +47,9 @@ struct reach *reach_new(uv_loop_t *loop, const char *url, uint32_t timeout_ms, v
         reach->net = net_loop_ref(loop);
         reach->done = done;
         reach->data = data;
-        reach->dial = dial_new(reach->net, &(struct dial_options){.host = parts.host,
-                                                                  .port = parts.port,
-                                                                  .timeout_ms = timeout_ms,
-                                                                  .done = on_dialled,
-                                                                  .data = reach});
+        reach->dial = dial_new(
+                reach->net, &(struct dial_options){
+                                    .host = parts.host, .port = parts.port, .timeout_ms = timeout_ms, .done = on_dialled, .data = reach});
         return reach;
 }
 

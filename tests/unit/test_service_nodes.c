@@ -75,6 +75,43 @@ static void has_no_double_tasks_when_the_node_returns(void **state)
         assert_int_equal(world_service(w)->counts.running, 4);
 }
 
+/* A server that has just started does not give everything to the node that comes back first. */
+static void waits_for_nodes_after_a_restart(void **state)
+{
+        struct world *w = *state;
+
+        world_create(w, 4);
+        world_settle(w);
+        world_restart(w);
+        model_set_connected(w->model, world_instance(w, 1), true);
+        world_report(w, world_find(w, STATE_TASK_STATUS_RUNNING, 3), STATE_TASK_STATUS_STOPPED, 137);
+        world_wait(w, 1000);
+        assert_int_equal(world_count(w, STATE_TASK_STATUS_PENDING, 0), 0);
+        model_set_connected(w->model, world_instance(w, 2), true);
+        world_run(w);
+        assert_int_equal(world_count(w, STATE_TASK_STATUS_PENDING, 0), 0);
+        model_set_connected(w->model, world_instance(w, 3), true);
+        world_run(w);
+        assert_int_equal(world_count(w, STATE_TASK_STATUS_PENDING, 3), 1);
+        world_settle(w);
+        assert_true(world_service(w)->state->steady);
+}
+
+static void does_not_wait_for_ever_after_a_restart(void **state)
+{
+        struct world *w = *state;
+
+        world_create(w, 4);
+        world_settle(w);
+        world_restart(w);
+        model_set_connected(w->model, world_instance(w, 1), true);
+        world_report(w, world_find(w, STATE_TASK_STATUS_RUNNING, 1), STATE_TASK_STATUS_STOPPED, 137);
+        world_wait(w, 2900);
+        assert_int_equal(world_count(w, STATE_TASK_STATUS_PENDING, 0), 0);
+        world_wait(w, 200);
+        assert_int_equal(world_count(w, STATE_TASK_STATUS_PENDING, 1), 1);
+}
+
 static void gives_up_a_node_that_never_returns(void **state)
 {
         struct world *w = *state;
@@ -413,6 +450,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(replaces_what_was_on_a_lost_node),
                 TEST(has_no_double_tasks_when_the_node_returns),
+                TEST(waits_for_nodes_after_a_restart),
+                TEST(does_not_wait_for_ever_after_a_restart),
                 TEST(gives_up_a_node_that_never_returns),
                 TEST(survives_a_restart_with_a_lost_node),
                 TEST(replaces_what_was_deregistered),

@@ -91,7 +91,8 @@ static bool wanted(const struct task *task, enum delivery_want *ret)
                 return true;
         }
         *ret = WANT_RUN;
-        return state->desired_status != STATE_TASK_STATUS_STOPPED && (int)state->last_status < STATE_TASK_STATUS_RUNNING && task->definition != NULL;
+        return state->desired_status != STATE_TASK_STATUS_STOPPED && (int)state->last_status < STATE_TASK_STATUS_RUNNING &&
+               task->definition != NULL;
 }
 
 void deliver_task(struct agents *agents, struct task *task, uint64_t sequence, bool fresh)

@@ -79,8 +79,7 @@ static bool unwanted(struct agent *agent, const char *arn)
 {
         const struct task *task = task_of_arn(agent->agents->model, arn);
 
-        return !task || task->instance != agent->instance || task_is_over(task->state) ||
-               task_should_stop(task->state);
+        return !task || task->instance != agent->instance || task_is_over(task->state) || task_should_stop(task->state);
 }
 
 /*

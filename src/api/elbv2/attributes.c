@@ -55,8 +55,8 @@ static int check_value(struct api_call *call, const struct balancer_attribute *r
                 __attribute__((fallthrough));
         case ATTRIBUTE_INT:
                 if (!in_range(row, value))
-                        return api_fail(call, "ValidationError", "The value '%.100s' of attribute '%s' must be between %d and %d", value, key,
-                                        str_starts_with(key, "slow_start") ? 30 : row->min, row->max);
+                        return api_fail(call, "ValidationError", "The value '%.100s' of attribute '%s' must be between %d and %d", value,
+                                        key, str_starts_with(key, "slow_start") ? 30 : row->min, row->max);
                 return 0;
         case ATTRIBUTE_WORD:
                 for (size_t i = 0; row->words[i] != NULL; i++)

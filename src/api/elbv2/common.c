@@ -34,8 +34,9 @@ static const char *id_in_arn(struct api_call *call, const char *text, const char
         const char *rest, *slash;
         struct arn arn;
 
-        if (text == NULL || arn_parse(text, &arn) < 0 || !str_eq(arn.service, SERVICE) || !str_eq(arn.account, model_account(call->model)) ||
-            !str_eq(arn.region, model_region(call->model)) || (rest = arn_resource(&arn, type)) == NULL)
+        if (text == NULL || arn_parse(text, &arn) < 0 || !str_eq(arn.service, SERVICE) ||
+            !str_eq(arn.account, model_account(call->model)) || !str_eq(arn.region, model_region(call->model)) ||
+            (rest = arn_resource(&arn, type)) == NULL)
                 return NULL;
         slash = strrchr(rest, '/');
         return slash != NULL ? slash + 1 : NULL;
