@@ -315,7 +315,7 @@ class Fleet(Lab):
     def __init__(self, zones=('us-east-1a', 'us-east-1b'), server_options=(), node_options=()):
         super().__init__()
         self.zones, self.server_options, self.node_options = zones, server_options, node_options
-        self.switch = None
+        self.switch = self.clients = None
         self.nodes = []
 
     def start(self):
@@ -342,6 +342,7 @@ class Fleet(Lab):
                                       *self.server_options, log=os.path.join(self.dir, 'server.log'))
         if wait:
             self.server.wait_ready()
+        if wait and self.clients is None:  # address and keys outlive the process
             self.variables = read_env(self.data)
             self.clients = Clients(self.variables)
             self.agent_keys = read_agent_keys(self.data)
