@@ -256,7 +256,8 @@ static void write_protocol(struct side *side, int protocol, const struct vpc_rul
         } else if (protocol == IPPROTO_ICMP) {
                 write_icmp(side, rules, n);
         } else {
-                buf_printf(&match, protocol == VPC_ANY ? "" : "meta l4proto %d ", protocol);
+                if (protocol != VPC_ANY)
+                        buf_printf(&match, "meta l4proto %d ", protocol);
                 write_peers(side, rules, n, match.data != NULL ? match.data : "", &side->body);
         }
 }
