@@ -8,3 +8,5 @@ ninja -C "$build"
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 meson test -C "$build" --suite unit --print-errorlogs --timeout-multiplier 4
+# Strangers' requests against a whole server.
+tools/e2e.sh "$build" test_malformed test_errors

@@ -206,6 +206,7 @@ static int run_agent(const struct verb *verb, void *values, char **args)
                 return verb_fail(verb, &error);
         }
         process_run(&node.process);
+        process_done(&node.process);
         return node.status;
 }
 

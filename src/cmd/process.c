@@ -72,6 +72,11 @@ void process_end(struct process *process)
 void process_run(struct process *process)
 {
         uv_run(&process->loop, UV_RUN_DEFAULT);
+}
+
+void process_done(struct process *process)
+{
+        uv_run(&process->loop, UV_RUN_DEFAULT);
         uv_loop_close(&process->loop);
 }
 

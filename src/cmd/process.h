@@ -17,9 +17,11 @@ struct process {
 /* Makes the loop; `stop` is called once at the first SIGTERM or SIGINT and should lead to process_end. A second signal ends the
  * process at once. */
 void process_start(struct process *process, void (*stop)(struct process *process));
-/* Runs until process_end has been called and everything on the loop has closed. */
+/* Runs until process_end has been called and nothing on the loop is active any more. */
 void process_run(struct process *process);
 void process_end(struct process *process);
+/* After process_run, when the verb has freed what it had on the loop: lets that close. */
+void process_done(struct process *process);
 
 /* Words of --log-level and --log-format. */
 int process_log_setup(const char *level, const char *format, struct error *error) MUST_CHECK;

@@ -315,6 +315,7 @@ static int run_server(const struct verb *verb, void *values, char **args)
                 return verb_fail(verb, &error);
         process_run(&server.process);
         finish(&server);
+        process_done(&server.process);
         return server.status;
 }
 

@@ -336,6 +336,7 @@ static int run_up(const struct verb *verb, void *values, char **args)
         up.kill_timer.data = &up;
         child_start(&up.server);
         process_run(&up.process);
+        process_done(&up.process);
         buf_done(&up.server.line);
         buf_done(&up.node.line);
         arena_done(&up.arena);

@@ -209,9 +209,21 @@ class Lab:
         if self.up is not None:
             self.up.stop()
             self.up = None
+        found = self.sanitizer_report()
         if remove:
             self.stop_containers()
             shutil.rmtree(self.dir, ignore_errors=True)
+        assert not found, found
+
+    def sanitizer_report(self):
+        """What a program built with sanitizers (tools/sanitize.sh) said on its way down, or None."""
+        try:
+            with open(os.path.join(self.dir, 'log'), errors='replace') as log:
+                text = log.read()
+        except OSError:
+            return None
+        places = [text.find(mark) for mark in ('ERROR: AddressSanitizer', 'ERROR: LeakSanitizer', ': runtime error: ') if mark in text]
+        return text[min(places):][:6000] if places else None
 
     def stop_containers(self):
         """Ends every conmon and container of this lab that outlived it."""
