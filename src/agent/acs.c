@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include <arpa/inet.h>
+
+#include "agent/network.h"
 #include "agent/version.h"
 #include "base/log.h"
 #include "base/strutil.h"
@@ -99,6 +102,16 @@ static void session_heartbeat(struct acs_session *session)
         acs->heartbeat(acs);
 }
 
+static bool session_network(struct acs_session *session, const struct acs_network_message *message)
+{
+        struct acs *acs = session->data;
+        struct in_addr own;
+
+        acs->network->instance_id = arn_resource_id(acs->registration->instance_arn);
+        acs->network->node_address = inet_pton(AF_INET, acs->registration->node_address, &own) == 1 ? ntohl(own.s_addr) : 0;
+        return node_network_take(acs->network, message);
+}
+
 /* ---- the lease ---- */
 
 #define CONNECT_MIN_MS 500
@@ -168,6 +181,7 @@ static const struct acs_session_ops session_ops = {.send = session_send,
                                                    .sync = session_sync,
                                                    .sequence_changed = session_sequence,
                                                    .heartbeat = session_heartbeat,
+                                                   .network = session_network,
                                                    .lease = session_lease};
 
 void acs_init(struct acs *acs, const struct agent_options *options, struct registration *registration, const struct aws_client *client,

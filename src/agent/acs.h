@@ -17,6 +17,7 @@ struct acs {
         struct keeper *keeper;
         const struct agent_options *options;
         struct registration *registration;
+        struct node_network *network;
         bool credentials_sent; /* this process has had all credentials once */
         void (*up)(struct acs *acs);
         void (*sequence_changed)(struct acs *acs);

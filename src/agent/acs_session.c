@@ -340,7 +340,26 @@ void acs_session_stopping(struct acs_session *session, const char *reason)
         say(session, "AgentStoppingMessage", &acs_agent_stopping_message_shape, &message);
 }
 
-/* There are no elastic interfaces or volumes to wait for: the node has not said that it could. */
+static bool on_network(struct acs_session *session, const void *message)
+{
+        return session->ops->network(session, message);
+}
+
+void acs_session_answer(struct acs_session *session, const struct acs_network_message *head, const char *reason)
+{
+        const struct acs_nack_request nack = {.cluster = head->cluster_arn,
+                                              .container_instance = head->container_instance_arn,
+                                              .message_id = head->message_id,
+                                              .reason = reason};
+
+        if (reason != NULL)
+                say(session, "NackRequest", &acs_nack_request_shape, &nack);
+        else
+                send_ack(session, head->cluster_arn, head->container_instance_arn, head->message_id);
+}
+
+/* Devices that somebody plugs into this machine: the node has not said that it could wait for those. Its interfaces come with the
+ * task's payload, and are made here. */
 static bool on_attach(struct acs_session *session, const void *message)
 {
         const struct acs_attach_task_network_interfaces_message *m = message;
@@ -384,6 +403,7 @@ static const struct {
         {"TaskManifestMessage", &acs_task_manifest_message_shape, on_manifest},
         {"TaskStopVerificationAck", &acs_task_stop_verification_ack_shape, on_verification},
         {"LeaseMessage", &acs_lease_message_shape, on_lease},
+        {"NetworkMessage", &acs_network_message_shape, on_network},
         {"AttachTaskNetworkInterfacesMessage", &acs_attach_task_network_interfaces_message_shape, on_attach},
         {"AttachInstanceNetworkInterfacesMessage", &acs_attach_task_network_interfaces_message_shape, on_attach},
         {"ConfirmAttachmentMessage", &acs_attach_task_network_interfaces_message_shape, on_attach},

@@ -20,6 +20,8 @@ struct acs_session_ops {
         void (*sync)(struct acs_session *session, struct engine_task *task, struct keeper_wait *wait);
         /* A sequence number that must be kept. */
         void (*sequence_changed)(struct acs_session *session);
+        /* What is new of the node's networks; false when it makes no sense. acs_session_answer tells when it is in force. */
+        bool (*network)(struct acs_session *session, const struct acs_network_message *message);
         /* A heartbeat came (the health of the node is looked at and goes out on the other channel). */
         void (*heartbeat)(struct acs_session *session);
         /* The terms of this node's lease: see fence.h. */
@@ -44,5 +46,7 @@ void acs_session_init(struct acs_session *session, struct engine *engine, const 
 void acs_session_done(struct acs_session *session);
 /* Tells the server that this node ends in an orderly way and will be back. */
 void acs_session_stopping(struct acs_session *session, const char *reason);
+/* Acknowledges a NetworkMessage, or refuses it with `reason`. */
+void acs_session_answer(struct acs_session *session, const struct acs_network_message *head, const char *reason);
 /* A text frame. Returns false when it could not be understood at all (then it does not count as a sign of life). */
 bool acs_session_message(struct acs_session *session, const char *text, size_t len);

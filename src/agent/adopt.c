@@ -147,7 +147,8 @@ static bool known(const struct engine *engine, const char *container_id)
                         if (str_eq(t->containers[i].runtime_id, container_id))
                                 return true;
                 }
-                if (t->state < TASK_STOPPED && str_eq(driver_pause_id(t, &arena), container_id))
+                if (t->state < TASK_STOPPED &&
+                    (str_eq(driver_pause_id(t, &arena), container_id) || str_eq(driver_network_id(t, &arena), container_id)))
                         return true;
         }
         return false;

@@ -156,6 +156,13 @@ static void on_lease(struct acs *acs)
         save_instance(a);
 }
 
+static void on_network_answer(struct node_network *network, const struct acs_network_message *head, const char *reason)
+{
+        struct agent *a = network->data;
+
+        acs_session_answer(&a->acs.session, head, reason);
+}
+
 static void on_stored(struct engine_task *task, int result, void *data)
 {
         struct agent *a = data;
@@ -324,6 +331,10 @@ static void connect_parts(struct agent *a)
         a->acs.heartbeat = on_heartbeat;
         a->acs.lease_changed = on_lease;
         a->acs.data = a;
+        node_network_init(&a->network, a->vpc, &a->timers);
+        a->network.answer = on_network_answer;
+        a->network.data = a;
+        a->acs.network = &a->network;
         a->logs = log_shipper_new(&logs);
         tcs_init(&a->tcs, &a->options, &a->registration, &a->client, &a->engine, a->runtime, &a->timers);
         a->driver = (struct driver){.loop = a->loop,
@@ -335,6 +346,7 @@ static void connect_parts(struct agent *a)
                                     .images = a->images,
                                     .runtime = a->runtime,
                                     .vpc = a->vpc,
+                                    .network = &a->network,
                                     .state = a->state,
                                     .keeper = &a->keeper,
                                     .reporter = &a->reporter,
@@ -503,6 +515,8 @@ struct agent *agent_free(struct agent *a)
                 registration_done(&a->registration);
         if (a->tcs.engine != NULL)
                 tcs_done(&a->tcs);
+        if (a->network.timers != NULL)
+                node_network_done(&a->network);
         log_shipper_free(a->logs);
         metadata_free(a->metadata);
         http_client_free(a->http);

@@ -75,6 +75,7 @@ struct agent_options {
         int introspection_port;                 /* on 127.0.0.1; 51678; -1: none */
         const char *bridge;                     /* name of the containers' bridge and of the nftables table; "gantry0" */
         const char *bridge_range;               /* its addresses, "172.31.240.0/20"; chosen */
+        const char *node_address;               /* IPv4, for the tunnels between nodes; chosen, see node_address.h */
         uint16_t port_min, port_max;            /* dynamic host ports; the kernel's range */
         const char *runtime_dir;                /* on tmpfs; chosen by the data directory */
         const char *cgroup_parent;              /* "/gantry" */

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/driver.h"
 #include "agent/metadata.h"
+#include "agent/network.h"
 #include "agent/tcs.h"
 
 struct agent {
@@ -23,6 +24,7 @@ struct agent {
         struct image_store *images;
         struct runtime *runtime;
         struct vpc *vpc;
+        struct node_network network;
         struct engine engine;
         struct driver driver;
         struct keeper keeper;

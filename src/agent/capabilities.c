@@ -68,6 +68,17 @@ static void add(struct arena *arena, struct ecs_attribute_list *list, const char
         a->value = value;
 }
 
+/* What only a node with networks has. */
+static void put_networks(const struct machine *machine, struct arena *arena, struct ecs_attribute_list *list)
+{
+        add(arena, list, "ecs.capability.task-eni", NULL);
+        add(arena, list, "gantry.capability.network", NULL);
+        if (machine->address != NULL)
+                add(arena, list, "gantry.node-address", machine->address);
+        if (machine->beside_server)
+                add(arena, list, "gantry.balancers", NULL);
+}
+
 static void put_attributes(const struct agent_options *options, const struct machine *machine, bool first, struct arena *arena,
                            struct ecs_attribute_list *list)
 {
@@ -77,6 +88,8 @@ static void put_attributes(const struct agent_options *options, const struct mac
                 add(arena, list, arena_printf(arena, "com.amazonaws.ecs.capability.docker-remote-api.%s", docker_versions[i]), NULL);
         for (const char *const *driver = support_log_drivers(); *driver != NULL; driver++)
                 add(arena, list, arena_printf(arena, "com.amazonaws.ecs.capability.logging-driver.%s", *driver), NULL);
+        if (!options->no_network)
+                put_networks(machine, arena, list);
         add(arena, list, "ecs.os-type", "linux");
         add(arena, list, "ecs.os-family", "LINUX");
         add(arena, list, "ecs.cpu-architecture", machine->arch);

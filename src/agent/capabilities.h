@@ -8,9 +8,11 @@
 
 /* Of the machine; see capabilities_machine. */
 struct machine {
-        int64_t cpu;      /* CPU units */
-        int64_t memory;   /* MiB */
-        const char *arch; /* "x86_64", "arm64" */
+        int64_t cpu;         /* CPU units */
+        int64_t memory;      /* MiB */
+        const char *arch;    /* "x86_64", "arm64" */
+        const char *address; /* among the other nodes, "10.0.0.5"; NULL: none */
+        bool beside_server;  /* the server runs on this machine, and its load balancers too */
 };
 void capabilities_machine(struct machine *ret);
 

@@ -146,6 +146,9 @@ static bool wants_sandbox(const struct engine_container *c, enum vpc_mode *ret_m
 {
         const char *mode = engine_task_network_mode(c->task);
 
+        /* The task's own, which all its containers share: driver_network.c. */
+        if (engine_task_is_awsvpc(c->task) && !c->config->network_disabled)
+                return false;
         *ret_mode = str_eq(mode, "none") || c->config->network_disabled ? VPC_NONE : VPC_BRIDGE;
         return !str_eq(mode, "host") || c->config->network_disabled;
 }
@@ -206,7 +209,7 @@ bool driver_has_network(const struct engine_container *c)
 {
         enum vpc_mode mode;
 
-        return wants_sandbox(c, &mode) && mode == VPC_BRIDGE;
+        return (wants_sandbox(c, &mode) && mode == VPC_BRIDGE) || engine_task_is_awsvpc(c->task);
 }
 
 /* ---- start ---- */
@@ -291,7 +294,8 @@ static const struct runtime_mount *mounts_of(const struct engine_container *sour
 static void make_spec(struct drive *dr, struct arena *arena, struct runtime_container_spec *spec)
 {
         const struct drive_task *dt = dr->c->task->driver;
-        struct vpc_sandbox *sandbox = dr->d->vpc != NULL ? vpc_sandbox_find(dr->d->vpc, dr->c->runtime_id) : NULL;
+        struct vpc_sandbox *own = dr->d->vpc != NULL ? vpc_sandbox_find(dr->d->vpc, dr->c->runtime_id) : NULL;
+        struct vpc_sandbox *sandbox = own != NULL ? own : drive_task_sandbox(dr->d, dr->c->task);
         const struct oci_image_config *config = dr->image->config;
         struct spec_context context = {
                 .data_dir = dr->d->options->data_dir,
@@ -477,6 +481,11 @@ void driver_adopt(struct driver *driver, struct engine_container *c, struct runt
         c->driver = dr;
         if (driver->vpc != NULL)
                 take_sandbox(dr);
+        const struct vpc_sandbox *shared = drive_task_sandbox(driver, c->task);
+        if (shared != NULL) {
+                free(c->address);
+                c->address = xstrdup(vpc_sandbox_address(shared));
+        }
         if (running == NULL)
                 return;
         dr->rc = running;

@@ -9,6 +9,7 @@
 #include "agent/engine.h"
 #include "agent/keeper.h"
 #include "agent/log_ship.h"
+#include "agent/network.h"
 #include "agent/report.h"
 #include "image/image.h"
 #include "runtime/runtime.h"
@@ -23,7 +24,8 @@ struct driver {
         const char *resolv_conf; /* for containers with a network of their own; NULL: the runtime's choice */
         struct image_store *images;
         struct runtime *runtime;
-        struct vpc *vpc; /* NULL: bridge mode is not to be had */
+        struct vpc *vpc; /* NULL: bridge and awsvpc mode are not to be had */
+        struct node_network *network;
         struct state_dir *state;
         struct keeper *keeper;
         struct reporter *reporter;
@@ -45,5 +47,7 @@ bool driver_has_network(const struct engine_container *c);
 void driver_adopt(struct driver *driver, struct engine_container *c, struct runtime_container *running);
 /* Drops the driver's parts of a task without touching what runs. For the end of the agent. */
 void driver_forget(struct engine_task *task);
+/* Id of the sandbox that the containers of an awsvpc task share. */
+const char *driver_network_id(const struct engine_task *task, struct arena *arena);
 /* Id of the container that holds a task's shared namespaces. */
 const char *driver_pause_id(const struct engine_task *task, struct arena *arena);

@@ -31,13 +31,28 @@ struct drive_task {
         uv_work_t work;
         int work_result;
         struct error work_error;
+        struct network_wait network; /* for the interface of an awsvpc task */
+        struct vpc_op op;            /* its sandbox: making or destroying it */
+        struct timer retry;
         struct runtime_container *pause;
         char *pid_path, *ipc_path;
+        void (*network_made)(struct drive_task *dt, const struct error *error);
+        void (*network_gone)(struct drive_task *dt);
         uint32_t pending;   /* parts of release or removal that are not done */
         uint32_t callbacks; /* of jobs that cannot be cancelled */
         struct state_op files;
         bool releasing;
 };
+
+/* The sandbox of an awsvpc task, or NULL. */
+struct vpc_sandbox *drive_task_sandbox(const struct driver *d, const struct engine_task *t);
+
+/* network of a whole task: driver_network.c. `done` gets NULL or why it could not be made. */
+void drive_network_make(struct drive_task *dt, void (*done)(struct drive_task *dt, const struct error *error));
+/* True when there is something to take away: `done` follows. */
+bool drive_network_release(struct drive_task *dt, void (*done)(struct drive_task *dt));
+/* No `done` is called any more. */
+void drive_network_cancel(struct drive_task *dt);
 
 struct drive *drive_of(struct engine_container *c);
 void drive_free(struct engine_container *c);

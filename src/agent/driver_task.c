@@ -32,7 +32,7 @@ const char *driver_pause_id(const struct engine_task *task, struct arena *arena)
         return arena_printf(arena, "%.100s-pause", task->id);
 }
 
-/* ---- preparation: volumes, then shared namespaces ---- */
+/* ---- preparation: volumes, then the task's network, then shared namespaces ---- */
 
 static void prepared(struct drive_task *dt, const struct error *error)
 {
@@ -110,6 +110,14 @@ static void start_pause(struct drive_task *dt)
         }
 }
 
+static void on_network(struct drive_task *dt, const struct error *error)
+{
+        if (error != NULL)
+                prepared(dt, error);
+        else
+                start_pause(dt);
+}
+
 static void make_volumes(uv_work_t *work)
 {
         struct drive_task *dt = CONTAINER_OF(work, struct drive_task, work);
@@ -127,7 +135,7 @@ static void on_volumes(uv_work_t *work, int status)
         if (dt->work_result < 0)
                 prepared(dt, &dt->work_error);
         else
-                start_pause(dt);
+                drive_network_make(dt, on_network);
 }
 
 void drive_prepare(struct engine_task *t)
@@ -135,7 +143,7 @@ void drive_prepare(struct engine_task *t)
         struct drive_task *dt = drive_task_of(t);
 
         if (t->payload->volumes.n == 0) {
-                start_pause(dt);
+                drive_network_make(dt, on_network);
                 return;
         }
         error_clear(&dt->work_error);
@@ -179,6 +187,8 @@ void drive_release(struct engine_task *t)
 
         dt->releasing = true;
         dt->pending = 1;
+        if (drive_network_release(dt, release_part_done))
+                dt->pending++;
         for (uint32_t i = 0; i < t->n_containers; i++) {
                 struct vpc_sandbox *sandbox = dt->d->vpc != NULL ? vpc_sandbox_find(dt->d->vpc, t->containers[i].runtime_id) : NULL;
 
@@ -296,6 +306,7 @@ void driver_forget(struct engine_task *t)
         if (dt == NULL)
                 return;
         state_op_cancel(dt->d->state, &dt->files);
+        drive_network_cancel(dt);
         free(dt->pid_path);
         free(dt->ipc_path);
         dt->pid_path = dt->ipc_path = NULL;

@@ -2,6 +2,10 @@
 /* Tasks and containers in the words of the task metadata endpoint and of the Docker Engine API. */
 #include "agent/metadata_view.h"
 
+#include <string.h>
+
+#include <arpa/inet.h>
+
 #include "agent/volumes.h"
 #include "base/strutil.h"
 
@@ -71,13 +75,44 @@ static void put_ports(const struct engine_container *c, bool with_ip, struct are
         }
 }
 
-static void put_networks(const struct engine_container *c, struct arena *arena, struct meta_network_list *list)
+/* What an awsvpc task is told of its interface. */
+static void put_interface(const struct engine_container *c, struct arena *arena, struct meta_network *n)
+{
+        const struct acs_elastic_network_interface_list *list = &c->task->payload->elastic_network_interfaces;
+        const struct acs_elastic_network_interface *eni = list->n > 0 ? &list->items[0] : NULL;
+        const char *slash = eni != NULL && eni->subnet_gateway_ipv4_address != NULL ? strchr(eni->subnet_gateway_ipv4_address, '/') : NULL;
+        struct in_addr gateway;
+        uint32_t mask;
+        char first[INET_ADDRSTRLEN];
+        int64_t prefix = 0;
+
+        if (eni == NULL)
+                return;
+        SHAPE_SET(n, meta_network, attachment_index, 0);
+        n->mac_address = eni->mac_address;
+        n->domain_name_servers = eni->domain_name_servers;
+        n->domain_name_search_list = eni->domain_name;
+        n->private_dns_name = eni->private_dns_name;
+        n->subnet_gateway_ipv4_address = eni->subnet_gateway_ipv4_address;
+        if (slash == NULL || str_to_int64(slash + 1, &prefix) < 0 || prefix < 1 || prefix > 32 ||
+            inet_pton(AF_INET, arena_strndup(arena, eni->subnet_gateway_ipv4_address, (size_t)(slash - eni->subnet_gateway_ipv4_address)),
+                      &gateway) != 1)
+                return;
+        mask = ~(uint32_t)0 << (32 - prefix);
+        gateway.s_addr = htonl(ntohl(gateway.s_addr) & mask);
+        (void)inet_ntop(AF_INET, &gateway, first, sizeof(first));
+        n->ipv4_subnet_cidr_block = arena_printf(arena, "%s/%d", first, (int)prefix);
+}
+
+static void put_networks(const struct engine_container *c, bool with_interface, struct arena *arena, struct meta_network_list *list)
 {
         struct meta_network *n = SHAPE_PUSH(arena, list);
 
         n->network_mode = engine_task_network_mode(c->task);
         if (c->address != NULL)
                 string_list_push(arena, &n->ipv4_addresses, c->address);
+        if (with_interface && engine_task_is_awsvpc(c->task))
+                put_interface(c, arena, n);
 }
 
 static void put_labels(const struct engine_container *c, const char *cluster, struct arena *arena, struct string_map *labels)
@@ -148,7 +183,7 @@ void view_container(const struct engine_container *c, const struct view_context 
                 .health = health(c, arena),
         };
         put_ports(c, context->version >= 4, arena, &ret->ports);
-        put_networks(c, arena, &ret->networks);
+        put_networks(c, context->version >= 4, arena, &ret->networks);
         put_labels(c, context->cluster, arena, &ret->labels);
         put_volumes(c, arena, &ret->volumes);
         if (c->has_exit_code)

@@ -54,6 +54,7 @@ static void copy_strings(struct agent_options *o, struct arena *arena)
                                         &o->reserved_ports_udp,
                                         &o->bridge,
                                         &o->bridge_range,
+                                        &o->node_address,
                                         &o->runtime_dir,
                                         &o->cgroup_parent,
                                         &o->auth_type,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agent/node_address.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
@@ -156,6 +157,8 @@ static void try_register(struct registration *r)
                 env_random_uuid(r->env, r->token); /* the same over all tries of one registration */
         req.client_token = r->token;
         capabilities_machine(&machine);
+        machine.beside_server = node_address(r->options, r->node_address);
+        machine.address = r->node_address[0] != '\0' ? r->node_address : NULL;
         capabilities_request(r->options, &machine, r->instance_arn == NULL, &arena, &req);
         r->call.done = on_registered;
         aws_client_call(r->client, &r->call, r->options->endpoint, &ecs_service, "RegisterContainerInstance", &req, REGISTER_TIMEOUT_MS);

@@ -26,6 +26,7 @@ struct registration {
         struct backoff backoff, discover_backoff;
         struct timer timer, discover_timer;
         char token[37];
+        char node_address[16]; /* as it was announced; "": none */
         bool registered, closed;
 
         void (*on_registered)(struct registration *r);

@@ -46,6 +46,16 @@ static void put_container(const struct engine_container *c, enum report_stage st
                 SHAPE_SET(to, ecs_container_state_change, exit_code, c->exit_code);
 }
 
+/* A task that runs has its interfaces. */
+static void put_attachments(const struct engine_task *task, struct arena *arena, struct ecs_submit_task_state_change_request *req)
+{
+        const struct acs_elastic_network_interface_list *list = &task->payload->elastic_network_interfaces;
+
+        for (uint32_t i = 0; i < list->n; i++)
+                *SHAPE_PUSH(arena, &req->attachments) =
+                        (struct ecs_attachment_state_change){.attachment_arn = list->items[i].attachment_arn, .status = "ATTACHED"};
+}
+
 static enum report_stage next_stage(const struct engine_task *task)
 {
         enum report_stage known = engine_task_stage(task);
@@ -73,6 +83,8 @@ struct ecs_submit_task_state_change_request *report_make(const struct engine_tas
         }
         if (stage <= task->reported && req->containers.n == 0)
                 return NULL;
+        if (stage == REPORT_RUNNING && task->reported < REPORT_RUNNING)
+                put_attachments(task, arena, req);
         req->cluster = cluster;
         req->task = task->arn;
         req->status = stage == REPORT_NOTHING ? "PENDING" : report_stage_name(stage);

@@ -82,6 +82,32 @@ static void put_links(const struct engine_container *c, struct arena *arena, str
         }
 }
 
+static const struct acs_elastic_network_interface *interface_of(const struct engine_container *c)
+{
+        const struct acs_elastic_network_interface_list *list = &c->task->payload->elastic_network_interfaces;
+
+        return engine_task_is_awsvpc(c->task) && list->n > 0 ? &list->items[0] : NULL;
+}
+
+/* An awsvpc task is called as its interface: "ip-10-0-0-5.ec2.internal". */
+static void put_interface_names(const struct engine_container *c, struct runtime_container_spec *spec)
+{
+        const struct acs_elastic_network_interface *eni = interface_of(c);
+
+        if (eni != NULL && spec->hostname == NULL && !str_empty(eni->private_dns_name))
+                spec->hostname = eni->private_dns_name;
+}
+
+static void put_interface_servers(const struct engine_container *c, struct runtime_container_spec *spec)
+{
+        const struct acs_elastic_network_interface *eni = interface_of(c);
+
+        if (eni == NULL || spec->dns.n > 0 || spec->dns_search.n > 0)
+                return;
+        spec->dns = eni->domain_name_servers;
+        spec->dns_search = eni->domain_name;
+}
+
 static void put_names(const struct engine_container *c, const struct spec_context *context, struct arena *arena,
                       struct runtime_container_spec *spec)
 {
@@ -90,9 +116,11 @@ static void put_names(const struct engine_container *c, const struct spec_contex
         for (uint32_t i = 0; i < c->host->extra_hosts.n; i++)
                 string_list_push(arena, &spec->extra_hosts, c->host->extra_hosts.items[i]);
         put_links(c, arena, spec);
+        put_interface_names(c, spec);
         spec->dns = c->host->dns;
         spec->dns_search = c->host->dns_search;
         spec->hosts_address = context->address;
+        put_interface_servers(c, spec);
         if (spec->dns.n == 0 && spec->dns_search.n == 0)
                 spec->resolv_path = context->resolv_conf;
 }

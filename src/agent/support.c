@@ -7,7 +7,7 @@
 #include "base/strutil.h"
 
 static const char *const log_drivers[] = {"awslogs", "json-file", "journald", "none", NULL};
-static const char *const network_modes[] = {"bridge", "host", "none", NULL};
+static const char *const network_modes[] = {"bridge", "host", "none", "awsvpc", NULL};
 static const char *const namespace_modes[] = {"host", "task", "none", NULL};
 
 #define INIT_ERROR "ResourceInitializationError"
@@ -37,7 +37,7 @@ static int check_task(const struct engine_task *task, struct error *error)
         const char *mode = engine_task_network_mode(task);
 
         if (!one_of(mode, network_modes))
-                return error_api(error, INIT_ERROR, "this node has no network mode \"%s\"; use bridge, host or none", mode);
+                return error_api(error, INIT_ERROR, "this node has no network mode \"%s\"; use awsvpc, bridge, host or none", mode);
         if (!str_empty(p->pid_mode) && (!one_of(p->pid_mode, namespace_modes) || str_eq(p->pid_mode, "none")))
                 return error_api(error, INIT_ERROR, "pidMode \"%s\" is not known; use host or task", p->pid_mode);
         if (!str_empty(p->ipc_mode) && !one_of(p->ipc_mode, namespace_modes))

@@ -125,6 +125,11 @@ bool engine_container_has_health(const struct engine_container *container)
         return str_eq(container->definition->health_check_type, "docker") && health_is_defined(container->config->healthcheck);
 }
 
+bool engine_task_is_awsvpc(const struct engine_task *task)
+{
+        return str_eq(engine_task_network_mode(task), "awsvpc");
+}
+
 const char *engine_task_network_mode(const struct engine_task *task)
 {
         if (!str_empty(task->payload->network_mode))

@@ -176,5 +176,6 @@ enum report_stage engine_container_stage(const struct engine_container *containe
 bool engine_container_has_health(const struct engine_container *container);
 /* The network mode: "bridge", "host", "none", "awsvpc". */
 const char *engine_task_network_mode(const struct engine_task *task);
+bool engine_task_is_awsvpc(const struct engine_task *task);
 /* "arn:…/id" gives "id"; a plain id stays. */
 const char *arn_resource_id(const char *arn);

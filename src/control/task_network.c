@@ -187,6 +187,13 @@ const char *task_network_detail(const struct state_task *state, const char *name
         return NULL;
 }
 
+const char *task_network_attachment_id(const struct state_task *state)
+{
+        const struct ecs_attachment *attachment = attachment_of(state);
+
+        return attachment != NULL ? attachment->id : NULL;
+}
+
 struct network_interface *task_network_interface(struct model *model, const struct state_task *state)
 {
         return model_network_interface(model, task_network_detail(state, detail_interface));

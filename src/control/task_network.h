@@ -38,6 +38,8 @@ int task_network_attach(struct model *model, struct tx *tx, struct state_task *s
 struct network_interface *task_network_interface(struct model *model, const struct state_task *state);
 /* A detail of the attachment ("privateIPv4Address", "networkInterfaceId" …), or NULL; also after the interface is gone. */
 const char *task_network_detail(const struct state_task *state, const char *name);
+/* Id of the attachment (the last part of its ARN), or NULL. */
+const char *task_network_attachment_id(const struct state_task *state);
 /* Sets the status of the attachment: PRECREATED, CREATED, ATTACHING, ATTACHED, DETACHING, DETACHED, DELETED. Returns whether it changed. */
 bool task_network_set_status(struct state_task *state, const char *status);
 

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/strutil.h"
+#include "vpc/netlink.h"
 
 #define USED_MAX 4096
 
@@ -33,11 +34,6 @@ struct survey {
         size_t n;
         struct used used[USED_MAX];
 };
-
-uint32_t range_mask(int prefix)
-{
-        return prefix == 0 ? 0 : ~(uint32_t)0 << (32 - prefix);
-}
 
 void range_text(uint32_t address, int prefix, char ret[20])
 {

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/env.h"
 #include "base/strutil.h"
+#include "vpc/network.h"
 
 struct fakes fakes;
 
@@ -372,6 +373,8 @@ int vpc_new(const struct vpc_options *options, struct vpc **ret, struct error *e
 
 struct vpc *vpc_free(struct vpc *vpc)
 {
+        for (const char *id = vpc_network_next(vpc, NULL); id != NULL; id = vpc_network_next(vpc, NULL))
+                vpc_network_remove(vpc, id, NULL);
         free(vpc);
         return NULL;
 }
@@ -410,6 +413,52 @@ void vpc_op_cancel(struct vpc_op *op)
         if (op->job_ != NULL)
                 op->job_->op = NULL;
         op->job_ = NULL;
+}
+
+/* Pictures in force: by the next turn of the loop. */
+static struct vpc_network *networks[8];
+
+void vpc_network_apply(struct vpc *vpc, struct vpc_network *network, struct vpc_op *op)
+{
+        size_t i = 0;
+
+        while (networks[i] != NULL && !str_eq(networks[i]->id, network->id))
+                i++;
+        assert(i < ARRAY_SIZE(networks) - 1);
+        (void)vpc_network_free(networks[i]);
+        networks[i] = network;
+        op_start(vpc, op);
+}
+
+void vpc_network_remove(struct vpc *vpc, const char *id, struct vpc_op *op)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
+                if (networks[i] != NULL && str_eq(networks[i]->id, id))
+                        networks[i] = vpc_network_free(networks[i]);
+        }
+        if (op != NULL)
+                op_start(vpc, op);
+}
+
+const struct vpc_network *vpc_network_of(const struct vpc *vpc, const char *interface_id)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
+                if (networks[i] != NULL && vpc_network_interface(networks[i], interface_id) != NULL)
+                        return networks[i];
+        }
+        return NULL;
+}
+
+const char *vpc_network_next(const struct vpc *vpc, const char *id)
+{
+        bool behind = id == NULL;
+
+        for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
+                if (networks[i] != NULL && behind)
+                        return networks[i]->id;
+                behind |= networks[i] != NULL && str_eq(networks[i]->id, id);
+        }
+        return NULL;
 }
 
 void vpc_sandbox_create(struct vpc *vpc, const struct vpc_sandbox_spec *spec, struct vpc_op *op)
@@ -466,7 +515,7 @@ const char *vpc_sandbox_path(const struct vpc_sandbox *s)
 
 const char *vpc_sandbox_address(const struct vpc_sandbox *s)
 {
-        return s->mode == VPC_BRIDGE ? "127.0.0.1" : NULL;
+        return s->mode != VPC_NONE ? "127.0.0.1" : NULL;
 }
 
 const struct vpc_port *vpc_sandbox_ports(const struct vpc_sandbox *s, uint32_t *ret_n)

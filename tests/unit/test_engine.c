@@ -644,8 +644,8 @@ static void test_rejections(void **state)
                 {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"links\":[\"b\"]},{\"name\":\"b\",\"image\":\"i\","
                  "\"dependsOn\":[{\"containerName\":\"a\",\"condition\":\"START\"}]}]}",
                  "depends on itself"},
-                {"{\"arn\":\"x/t\",\"networkMode\":\"awsvpc\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]}",
-                 "no network mode \"awsvpc\""},
+                {"{\"arn\":\"x/t\",\"networkMode\":\"overlay\",\"containers\":[{\"name\":\"a\",\"image\":\"i\"}]}",
+                 "no network mode \"overlay\""},
                 {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"secrets\":[{\"name\":\"x\"}]}]}", "uses secrets"},
                 {"{\"arn\":\"x/t\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"dockerConfig\":{\"config\":\"{oops\"}}]}",
                  "dockerConfig.config"},

@@ -37,6 +37,7 @@ struct agent *agent_of(struct agents *agents, struct instance *instance)
         list_init(&agent->waiting);
         list_init(&agent->messages);
         list_init(&agent->roles);
+        network_agent_init(agent);
         list_push(&agents->all, &agent->link);
         instance->session = agent;
         lease_read(agent);
@@ -62,6 +63,7 @@ static void agent_free(struct agent *agent)
                 deliver_drop(list_first(&agent->waiting, struct delivery, link));
         list_for_each (role, &agent->roles, struct role, in_agent)
                 list_remove(&role->in_agent);
+        network_agent_done(agent);
         list_remove(&agent->dirty);
         list_remove(&agent->link);
         if (agent->instance)
@@ -101,6 +103,7 @@ void agents_flush(struct agents *agents)
 {
         uint64_t now = model_durable(agents->model), next = 0;
 
+        network_write(agents);
         list_for_each (agent, &agents->dirty, struct agent, dirty) {
                 uint64_t rest = deliver_flush(agent, now);
 
@@ -174,6 +177,8 @@ static void changed(struct model_observer *observer, struct object *object, cons
                 instance_changed(agents, CONTAINER_OF(object, struct instance, object), old_state, new_state);
         else if (object->kind == OBJECT_CLUSTER && old_state && new_state)
                 lease_cluster_changed(agents, CONTAINER_OF(object, struct cluster, object));
+        if (network_changed(agents, object, old_state, new_state))
+                arm(agents, model_sequence(agents->model));
 }
 
 /* A role has a newer key: its agent gets it with the next payload of the task or in a message of its own. */
@@ -308,6 +313,7 @@ struct agents *agents_new(const struct agents_options *options)
         list_init(&agents->dirty);
         map_init(&agents->deliveries);
         map_init(&agents->messages);
+        networks_init(&agents->networks);
         agents->metrics = agent_metrics_new();
         agents->credentials = credentials_new(agents->model, agents->options.credentials_ms, renewed, agents);
         agents->observer.changed = changed;
@@ -345,6 +351,7 @@ struct agents *agents_free(struct agents *agents)
         agents->metrics = agent_metrics_free(agents->metrics);
         map_done(&agents->deliveries);
         map_done(&agents->messages);
+        networks_done(&agents->networks);
         buf_done(&agents->out);
         free(agents->logs_endpoint);
         agents->freed = true;
@@ -430,6 +437,7 @@ static void write_metrics(struct api *api, struct buf *out, void *data)
                 {"gantry_agent_stop_verifications_total", "Tasks that agents were told to stop because nobody wants them.",
                  s->stops_verified},
                 {"gantry_agent_credentials_total", "Messages with credentials of task roles.", s->credentials},
+                {"gantry_agent_network_messages_total", "Messages about networks.", s->networks},
                 {"gantry_agent_bad_frames_total", "Frames of agents that could not be read.", s->bad_frames},
                 {"gantry_agent_metrics_frames_total", "Telemetry frames with metrics.", s->metrics_frames},
                 {"gantry_agent_health_frames_total", "Telemetry frames with container health.", s->health_frames},

@@ -352,6 +352,7 @@ uint64_t deliver_flush(struct agent *agent, uint64_t durable)
                 agent->ready = greet = true;
         }
         lease_tell(agent);
+        rest = smaller(rest, network_flush(agent, durable));
         rest = smaller(rest, flush_payloads(agent, durable));
         greet_credentials(agent);
         if (greet && !exhausted(agent))
@@ -394,6 +395,8 @@ static void timed_out(struct agent *agent, struct message *message)
                 return;
         }
         message_abandon(message);
+        if (kind == MESSAGE_NETWORK)
+                network_begin(agent);
         if (kind == MESSAGE_MANIFEST && tries < MANIFEST_TRIES)
                 greet_manifest_again(agent, tries);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/strutil.h"
+#include "control/task_network.h"
 
 const struct ecs_container_override *payload_override(const struct ecs_task_override *overrides, const char *name)
 {
@@ -129,6 +130,39 @@ static void containers(const struct payload_container_source *common, struct are
         }
 }
 
+/* The interface of an awsvpc task, as its attachment and its subnet say. */
+static void interface(const struct model *model, const struct state_task *state, struct arena *arena, struct acs_task *ret)
+{
+        const char *id = task_network_detail(state, "networkInterfaceId"), *address = task_network_detail(state, "privateIPv4Address");
+        /* Looked up only; the model's functions for that are not const because what they return is not. */
+        const struct subnet *subnet = model_subnet((struct model *)(uintptr_t)model, task_network_detail(state, "subnetId"));
+        const char *dns = task_network_detail(state, "privateDnsName"), *domain = dns != NULL ? strchr(dns, '.') : NULL;
+        struct acs_elastic_network_interface *eni;
+        struct acs_ipv4_address *first;
+        char text[CIDR_TEXT_MAX];
+        struct cidr range;
+
+        if (id == NULL || address == NULL || subnet == NULL)
+                return;
+        eni = SHAPE_PUSH(arena, &ret->elastic_network_interfaces);
+        eni->attachment_arn = arena_printf(arena, "arn:aws:ecs:%s:%s:attachment/%s", model_region(model), model_account(model),
+                                           task_network_attachment_id(state));
+        eni->ec2_id = id;
+        eni->mac_address = task_network_detail(state, "macAddress");
+        first = SHAPE_PUSH(arena, &eni->ipv4_addresses);
+        SHAPE_SET(first, acs_ipv4_address, primary, true);
+        first->private_address = address;
+        cidr_format_address(subnet->range.address + 1, text);
+        eni->subnet_gateway_ipv4_address = arena_printf(arena, "%s/%d", text, subnet->range.prefix);
+        eni->private_dns_name = dns;
+        if (domain != NULL)
+                string_list_push(arena, &eni->domain_name, domain + 1);
+        if (subnet->vpc->state->ranges.n > 0 && cidr_parse(subnet->vpc->state->ranges.items[0].cidr, &range) == 0) {
+                cidr_format_address(range.address + 2, text);
+                string_list_push(arena, &eni->domain_name_servers, arena_strdup(arena, text));
+        }
+}
+
 void payload_run(const struct model *model, const struct task *task, const struct payload_extras *extras, struct arena *arena,
                  struct acs_task *ret)
 {
@@ -139,6 +173,7 @@ void payload_run(const struct model *model, const struct task *task, const struc
         identity(model, task, arena, ret);
         ret->desired_status = "RUNNING";
         size(definition, state->overrides, ret);
+        interface(model, state, arena, ret);
         ret->network_mode =
                 shape_enum_name(&ecs_network_mode_enum, definition->network_mode ? definition->network_mode : ECS_NETWORK_MODE_BRIDGE);
         ret->pid_mode = shape_enum_name(&ecs_pid_mode_enum, definition->pid_mode);

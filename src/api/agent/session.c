@@ -119,6 +119,7 @@ void agent_connected(struct agents *agents, struct instance *instance, struct ag
         lease_held(agent);
         log_info("agent connected", LOG_S("instance", instance->object.key), LOG_S("version", hello->agent_version),
                  LOG_I("tasks", instance->n_running + instance->n_pending));
+        network_begin(agent);
         deliver_all(agent, model_sequence(agents->model));
         agent_mark(agent, agent->ready_sequence);
 }
@@ -133,6 +134,7 @@ void agent_disconnected(struct agent_channel *channel, int code, const char *rea
         agent->ready = false;
         agent->agents->stats.disconnections++;
         deliver_reset(agent);
+        network_end(agent);
         lease_released(agent);
         log_info("agent disconnected", LOG_S("instance", agent->instance->object.key), LOG_I("code", code), LOG_S("reason", reason),
                  LOG_I("seconds", (agents_now_us(agent->agents) - agent->connected_us) / 1000000),
@@ -152,6 +154,7 @@ static void on_nack(struct agent *agent, const void *message)
 {
         const struct acs_nack_request *in = message;
 
+        /* A picture of networks that the node cannot bring into force is sent again when its time is up. */
         log_warn("agent refuses a message", LOG_S("instance", agent->instance->object.key), LOG_S("message", in->message_id),
                  LOG_S("reason", in->reason));
 }

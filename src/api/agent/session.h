@@ -10,6 +10,7 @@
 #include "api/agent/credentials.h"
 #include "api/agent/lease.h"
 #include "api/agent/metrics.h"
+#include "api/agent/network.h"
 #include "base/list.h"
 #include "base/map.h"
 
@@ -45,7 +46,7 @@ struct delivery {
         struct message *message;
 };
 
-enum message_kind { MESSAGE_PAYLOAD = 0, MESSAGE_MANIFEST, MESSAGE_CREDENTIALS, MESSAGE_KIND_MAX };
+enum message_kind { MESSAGE_PAYLOAD = 0, MESSAGE_MANIFEST, MESSAGE_CREDENTIALS, MESSAGE_NETWORK, MESSAGE_KIND_MAX };
 
 /* A message that waits for its acknowledgement. */
 struct message {
@@ -84,6 +85,7 @@ struct agent {
         char manifest_id[37];           /* the last manifest: only its verification counts */
         struct buf verification;        /* TaskStopVerificationAck that waits to be durable */
         uint64_t verification_sequence;
+        struct agent_networks networks;
         int64_t connected_us;
         char *logs_endpoint; /* NULL: that of all agents */
         struct instance_status statuses[ECS_INSTANCE_HEALTH_CHECK_TYPE_MAX];
@@ -99,6 +101,7 @@ struct agents {
         char *logs_endpoint;
         struct list all, dirty;
         struct map deliveries, messages;
+        struct networks networks;
         struct commit_waiter waiter;
         bool waiting; /* the waiter is queued */
         bool closed, freed;
@@ -108,7 +111,7 @@ struct agents {
         struct buf out;
         struct agents_stats {
                 uint64_t connections, refused, disconnections, silences, payloads, payload_tasks, resends, acks, manifests, stops_verified,
-                        credentials, bad_frames;
+                        credentials, networks, bad_frames;
                 uint64_t metrics_frames, health_frames, status_frames;
         } stats;
 };

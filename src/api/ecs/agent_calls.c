@@ -69,12 +69,29 @@ static int read_status(struct api_call *call, const char *text, enum state_task_
         return api_fail(call, "InvalidParameterException", "status: \"%.50s\" is none of PENDING, RUNNING and STOPPED.", text);
 }
 
-static void apply(struct api_call *call, struct task *task, const struct task_report *report)
+/* The agent has the task's interface in hand. ATTACHED is the only word that agents say. */
+static bool apply_attachments(struct state_task *state, const struct ecs_attachment_state_change_list *attachments)
+{
+        const char *id = task_network_attachment_id(state);
+        bool changed = false;
+
+        for (uint32_t i = 0; attachments != NULL && id != NULL && i < attachments->n; i++) {
+                const struct ecs_attachment_state_change *one = &attachments->items[i];
+
+                if (str_ends_with(one->attachment_arn, id) && str_eq(one->status, "ATTACHED") && !task_is_over(state))
+                        changed |= task_network_set_status(state, "ATTACHED");
+        }
+        return changed;
+}
+
+static void apply(struct api_call *call, struct task *task, const struct task_report *report,
+                  const struct ecs_attachment_state_change_list *attachments)
 {
         struct tx *tx = tx_begin(call->model);
         struct state_task *state = tx_edit(tx, &task->object);
+        bool changed = apply_attachments(state, attachments);
 
-        if (task_apply_report(task, state, report, tx_arena(tx), call->now_ms)) {
+        if (task_apply_report(task, state, report, tx_arena(tx), call->now_ms) || changed) {
                 task_put(call->model, tx, task, state);
                 (void)tx_commit(tx);
         } else {
@@ -106,7 +123,7 @@ static int submit_task_state_change(struct api_call *call, const void *input, vo
                 return r;
         for (uint32_t i = 0; i < in->containers.n; i++)
                 read_container(&in->containers.items[i], &containers[i]);
-        apply(call, task, &report);
+        apply(call, task, &report, &in->attachments);
         out->acknowledgment = "ACK";
         return 0;
 }
@@ -129,12 +146,12 @@ static int submit_container_state_change(struct api_call *call, const void *inpu
 
         if (r != 0)
                 return r;
-        apply(call, task, &(struct task_report){.containers = &container, .n_containers = 1});
+        apply(call, task, &(struct task_report){.containers = &container, .n_containers = 1}, NULL);
         out->acknowledgment = "ACK";
         return 0;
 }
 
-/* No attachments are handed out yet, so there is nothing that such a report could change. */
+/* For attachments that belong to no task (trunk interfaces, volumes): there are none. */
 static int submit_attachment_state_changes(struct api_call *call, const void *input, void *output)
 {
         const struct ecs_submit_attachment_state_changes_request *in = input;

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A VPC of the model as agents are told of it. */
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "api/agent/network.h"
+#include "base/strutil.h"
+#include "control/task.h"
+#include "model/network.h"
+
+const char *network_attribute(const struct instance *instance, const char *name)
+{
+        const struct ecs_attribute_list *list = &instance->state->attributes;
+
+        for (uint32_t i = 0; i < list->n; i++)
+                if (str_eq(list->items[i].name, name))
+                        return list->items[i].value != NULL ? list->items[i].value : "";
+        return NULL;
+}
+
+/* The first one that says that load balancers run on its machine. */
+static struct instance *balancers_place(struct model *model)
+{
+        const struct tree *instances = model_objects(model, OBJECT_INSTANCE);
+
+        tree_for_each (node, instances) {
+                struct instance *instance = MODEL_OBJECT(node, instance);
+
+                if (instance->state->status != STATE_INSTANCE_STATUS_INACTIVE &&
+                    network_attribute(instance, NETWORK_BALANCERS_ATTRIBUTE) != NULL)
+                        return instance;
+        }
+        return NULL;
+}
+
+struct instance *network_place(struct model *model, const struct network_interface *interface)
+{
+        const struct state_network_interface *state = interface->state;
+        const struct tree_node *node;
+
+        if (state->use == STATE_INTERFACE_USE_BALANCER)
+                return balancers_place(model);
+        if (state->use != STATE_INTERFACE_USE_TASK || state->owner == NULL)
+                return NULL;
+        node = tree_find(model_objects(model, OBJECT_TASK), state->owner);
+        return node != NULL ? MODEL_OBJECT(node, task)->instance : NULL;
+}
+
+/* ---- Parts ---- */
+
+static int protocol_number(const char *name)
+{
+        static const struct {
+                const char *name;
+                int number;
+        } names[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {"icmp", IPPROTO_ICMP}, {"icmpv6", IPPROTO_ICMPV6}};
+        int64_t number;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (str_eq_nocase(name, names[i].name))
+                        return names[i].number;
+        return str_to_int64(name, &number) == 0 && number >= -1 && number <= 255 ? (int)number : -2;
+}
+
+/* Rules with IPv6 ranges and prefix lists say nothing about IPv4, which is what the nodes carry. */
+static void add_rule(const struct state_security_group_rule *from, struct arena *arena, struct acs_network_group *ret)
+{
+        int protocol = protocol_number(from->protocol);
+        struct acs_network_rule *rule;
+
+        if ((from->cidr == NULL && from->group == NULL) || protocol < -1)
+                return;
+        rule = SHAPE_PUSH(arena, &ret->rules);
+        if (from->egress)
+                SHAPE_SET(rule, acs_network_rule, egress, true);
+        SHAPE_SET(rule, acs_network_rule, protocol, protocol);
+        SHAPE_SET(rule, acs_network_rule, from_port, protocol == -1 ? -1 : from->from_port);
+        SHAPE_SET(rule, acs_network_rule, to_port, protocol == -1 ? -1 : from->to_port);
+        rule->cidr = from->cidr;
+        rule->group_id = from->group;
+}
+
+static void add_group(const struct security_group *group, struct arena *arena, struct acs_network_vpc *ret)
+{
+        struct acs_network_group *out = SHAPE_PUSH(arena, &ret->groups);
+
+        out->group_id = group->state->id;
+        for (uint32_t i = 0; i < group->state->rules.n; i++)
+                add_rule(&group->state->rules.items[i], arena, out);
+}
+
+static enum acs_route_target target_of(struct model *model, const struct vpc *vpc, const struct state_route *route)
+{
+        const struct internet_gateway *internet = model_internet_gateway(model, route->gateway);
+        const struct nat_gateway *nat = model_nat_gateway(model, route->nat_gateway);
+
+        if (internet != NULL && internet->vpc == vpc)
+                return ACS_ROUTE_TARGET_INTERNET;
+        if (nat != NULL && nat->vpc == vpc && !str_eq(nat->state->connectivity, "private"))
+                return ACS_ROUTE_TARGET_NAT;
+        return ACS_ROUTE_TARGET_NOWHERE;
+}
+
+static void add_subnet(struct model *model, const struct subnet *subnet, struct arena *arena, struct acs_network_vpc *ret)
+{
+        const struct route_table *table = subnet_route_table(subnet);
+        struct acs_network_subnet *out = SHAPE_PUSH(arena, &ret->subnets);
+
+        out->subnet_id = subnet->state->id;
+        out->cidr = subnet->state->cidr;
+        for (uint32_t i = 0; table != NULL && i < table->state->routes.n; i++) {
+                const struct state_route *route = &table->state->routes.items[i];
+                struct acs_network_route *to;
+
+                if (route->destination == NULL || str_eq(route->gateway, "local"))
+                        continue;
+                to = SHAPE_PUSH(arena, &out->routes);
+                to->destination = route->destination;
+                to->target = target_of(model, subnet->vpc, route);
+        }
+}
+
+static void add_member(struct model *model, const struct network_interface *interface, struct arena *arena, struct acs_network_vpc *ret)
+{
+        const struct state_network_interface *state = interface->state;
+        const struct instance *place = network_place(model, interface);
+        struct acs_network_member *out = SHAPE_PUSH(arena, &ret->members);
+
+        out->interface_id = state->id;
+        out->subnet_id = state->subnet;
+        out->address = state->address;
+        out->mac_address = state->mac;
+        out->groups = state->groups;
+        if (interface->elastic != NULL || interface->subnet->state->map_public_ip)
+                SHAPE_SET(out, acs_network_member, public_address, true);
+        if (place == NULL)
+                return;
+        out->instance_id = place->state->id;
+        out->node_address = network_attribute(place, NETWORK_ADDRESS_ATTRIBUTE);
+        if (state->use == STATE_INTERFACE_USE_BALANCER)
+                SHAPE_SET(out, acs_network_member, on_machine, true);
+}
+
+/* ---- Pictures ---- */
+
+void network_message_head(const struct vpc *vpc, struct arena *arena, struct acs_network_vpc *ret)
+{
+        *ret = (struct acs_network_vpc){.vpc_id = vpc->state->id};
+        SHAPE_SET(ret, acs_network_vpc, number, vpc->state->number);
+        for (uint32_t i = 0; i < vpc->state->ranges.n; i++)
+                string_list_push(arena, &ret->ranges, vpc->state->ranges.items[i].cidr);
+}
+
+void network_message_all(struct model *model, struct vpc *vpc, struct arena *arena, struct acs_network_vpc *ret)
+{
+        network_message_head(vpc, arena, ret);
+        SHAPE_SET(ret, acs_network_vpc, full, true);
+        list_for_each (group, &vpc->groups, struct security_group, in_vpc)
+                add_group(group, arena, ret);
+        list_for_each (subnet, &vpc->subnets, struct subnet, in_vpc) {
+                add_subnet(model, subnet, arena, ret);
+                list_for_each (interface, &subnet->interfaces, struct network_interface, in_subnet)
+                        add_member(model, interface, arena, ret);
+        }
+}
+
+void network_message_add(struct model *model, struct vpc *vpc, const char *id, struct arena *arena, struct acs_network_vpc *ret)
+{
+        const struct security_group *group = model_security_group(model, id);
+        const struct subnet *subnet = model_subnet(model, id);
+        const struct network_interface *interface = model_network_interface(model, id);
+
+        if (group != NULL && group->vpc == vpc)
+                add_group(group, arena, ret);
+        else if (subnet != NULL && subnet->vpc == vpc)
+                add_subnet(model, subnet, arena, ret);
+        else if (interface != NULL && interface->subnet->vpc == vpc)
+                add_member(model, interface, arena, ret);
+        else
+                string_list_push(arena, &ret->gone, arena_strdup(arena, id));
+}
