@@ -24,6 +24,7 @@ packages=(
   catatonit                # init of containers that ask for one, and the pause process
   nftables iproute2        # not called by the program; for the people who look after it, and its tests
   ca-certificates          # registries
+  haproxy                  # carries the traffic of load balancers; Gantry starts it itself
 
   # `make run`: an image from nothing but busybox, the ordinary client, the first request.
   busybox-static awscli curl
@@ -69,7 +70,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "setup: installing ${missing[*]}"
 
-# docker-registry would start a service on this machine, now and whenever it boots; the tests start their own.
+# docker-registry and haproxy would start a service on this machine, now and whenever it boots; the tests start their own.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 remove_policy() { [ -z "$made_policy" ] || "${as_root[@]}" rm -f $policy; }
@@ -84,5 +85,8 @@ apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Loc
 "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
 case " ${missing[*]} " in
 *" docker-registry "*) "${as_root[@]}" update-rc.d docker-registry disable ;;
+esac
+case " ${missing[*]} " in
+*" haproxy "*) "${as_root[@]}" update-rc.d haproxy disable ;;
 esac
 echo "setup: done"

@@ -19,6 +19,7 @@
 #include "cmd/verbs.h"
 #include "control/network.h"
 #include "control/retention.h"
+#include "lb/driver.h"
 #include "control/task_network.h"
 #include "logs/log_store.h"
 #include "net/http_server.h"
@@ -33,9 +34,9 @@
 
 struct server_values {
         const char *data_dir, *account, *region, *vpc_range, *public_url, *tls_cert, *tls_key, *console_dir, *log_level, *log_format;
-        struct string_list listen;
+        struct string_list listen, balancer_addresses;
         int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, healthy_after_ms, stopped_task_hours, max_stopped_tasks;
-        bool create_default_cluster;
+        bool create_default_cluster, balancer;
 };
 
 #define FIELD(name) offsetof(struct server_values, name)
@@ -63,6 +64,9 @@ static const struct option_row server_options[] = {
         {"keep-stopped-tasks", OPTION_INT, FIELD(max_stopped_tasks), "N", "100000", "and how many at most"},
         {"create-default-cluster", OPTION_BOOL, FIELD(create_default_cluster), NULL, NULL,
          "make the cluster \"default\" at the first start"},
+        {"balancer", OPTION_BOOL, FIELD(balancer), NULL, NULL, "carry the traffic of load balancers on this machine (runs HAProxy)"},
+        {"balancer-address", OPTION_LIST, FIELD(balancer_addresses), "IP", "127.0.0.1",
+         "where all load balancers listen; may be repeated; 0.0.0.0 for every address of this machine"},
         {"console-dir", OPTION_STRING, FIELD(console_dir), "DIR", NULL,
          "files of the web console; default: console beside the program, else ../share/gantry/console"},
         {"log-level", OPTION_STRING, FIELD(log_level), "LEVEL", "info", "debug, info, warn or error"},
@@ -77,6 +81,7 @@ struct server {
         struct model *model;
         struct sched *sched;
         struct log_store *logs;
+        struct lb_driver *balancer;
         struct agents *agents;
         struct retention *retention;
         struct controller *controller;
@@ -108,6 +113,7 @@ static void on_http_closed(void *data)
 {
         struct server *s = data;
 
+        s->balancer = lb_driver_free(s->balancer);
         log_store_close(s->logs, on_logs_closed, s);
         uv_close((uv_handle_t *)&s->retention_timer, NULL);
         control_loop_stop(&s->control_loop);
@@ -240,6 +246,17 @@ static int open_console(struct server *s, struct error *error)
         return 0;
 }
 
+static int start_balancer(struct server *s, struct error *error)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        struct lb_driver_options options = {.loop = &s->process.loop,
+                                            .model = s->model,
+                                            .dir = arena_printf(&arena, "%s/balancer", s->values->data_dir),
+                                            .shared = s->values->balancer_addresses};
+
+        return s->values->balancer ? lb_driver_new(&options, &s->balancer, error) : 0;
+}
+
 static int start(struct server *s, struct error *error)
 {
         struct api_options options = {.loop = &s->process.loop, .version = GANTRY_VERSION, .public_url = ""};
@@ -274,6 +291,9 @@ static int start(struct server *s, struct error *error)
                                                                     .data = s->api,
                                                                     .healthy_after_ms = s->values->healthy_after_ms});
         control_loop_start(&s->control_loop, &s->process.loop, s->controller);
+        r = start_balancer(s, error);
+        if (r < 0)
+                return r;
         uv_timer_init(&s->process.loop, &s->retention_timer);
         s->retention_timer.data = s;
         uv_timer_start(&s->retention_timer, on_retention, RETENTION_MS, RETENTION_MS);

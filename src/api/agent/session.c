@@ -60,6 +60,7 @@ static uint64_t store_hello(struct agent *agent, const struct agent_hello *hello
         changed |= set_text(&state->docker_version, hello->docker_version);
         if (changed)
                 SHAPE_SET(state, state_container_instance, version, state->version + 1);
+        changed |= set_text(&state->address, hello->address);
         if (agent->sequence_end - agent->sequence < SEQUENCE_BLOCK / 2) {
                 if (agent->sequence_end == 0)
                         agent->sequence = state->sequence;

@@ -130,6 +130,7 @@ void agents_hurry(struct agents *agents, uint32_t period_ms);
 
 struct agent_hello {
         const char *agent_version, *agent_hash, *docker_version; /* NULL: not said */
+        const char *address;                                     /* that the connection comes from; NULL: not known */
         const char *logs_endpoint;                               /* where this agent finds our logs service; NULL: where all do */
         bool send_credentials;
 };

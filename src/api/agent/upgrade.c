@@ -176,6 +176,16 @@ static struct socket_channel *accept_socket(struct http_request *req, bool contr
         return NULL;
 }
 
+/* "10.0.0.7:40312" without its port, "[::1]:40312" without brackets too; NULL for a unix socket. Allocated. */
+static char *peer_address(const char *peer)
+{
+        const char *colon = peer != NULL ? strrchr(peer, ':') : NULL;
+
+        if (colon == NULL || str_starts_with(peer, "unix"))
+                return NULL;
+        return peer[0] == '[' ? xstrndup(peer + 1, (size_t)(colon - peer) - 2) : xstrndup(peer, (size_t)(colon - peer));
+}
+
 static void on_control(struct api *api, struct http_request *req, const struct api_principal *who, void *data)
 {
         struct agents *agents = data;
@@ -197,6 +207,7 @@ static void on_control(struct api *api, struct http_request *req, const struct a
         hello.agent_hash = xstrdup(hello.agent_hash);
         hello.docker_version = xstrdup(hello.docker_version);
         hello.logs_endpoint = xstrdup(hello.logs_endpoint);
+        hello.address = peer_address(req->peer);
         socket = accept_socket(req, true);
         if (socket)
                 agent_connected(agents, instance, &socket->channel, &hello);
@@ -204,6 +215,7 @@ static void on_control(struct api *api, struct http_request *req, const struct a
         free((char *)hello.agent_hash);
         free((char *)hello.docker_version);
         free((char *)hello.logs_endpoint);
+        free((char *)hello.address);
 }
 
 static void on_telemetry(struct api *api, struct http_request *req, const struct api_principal *who, void *data)

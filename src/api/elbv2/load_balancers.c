@@ -2,6 +2,7 @@
 /* Load balancers: create, describe, delete, and what can be set of them. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/elbv2/common.h"
@@ -65,7 +66,7 @@ static void view(struct api_call *call, const struct load_balancer *balancer, st
  */
 static const char *own_loopback(struct api_call *call, const char *id)
 {
-        uint32_t n = (uint32_t)hash_bytes(id, strlen(id)) & 0x3fffff;
+        uint32_t n = (uint32_t)(strtoull(id, NULL, 16) & 0x3fffff);
         char *text = arena_bytes(call->arena, 16);
         bool taken = true;
 

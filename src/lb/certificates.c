@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Certificates as HAProxy wants them: a PEM file each, and a list for each listener whose first line is the default. A certificate that
+ * is imported again reaches the running worker through its runtime socket, without a reload.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "lb/internal.h"
+
+/* The ARN as a file name. */
+static void file_of(struct lb_driver *driver, const char *arn, struct buf *out)
+{
+        buf_printf(out, "%s/certs/", driver->dir);
+        for (const char *p = arn; *p != '\0'; p++)
+                buf_append_char(out, *p == '/' || *p == ':' ? '_' : *p);
+        buf_append_str(out, ".pem");
+}
+
+/* Without the empty lines, which would end a payload on the runtime socket. */
+static void append_pem(struct buf *out, const char *text)
+{
+        while (text != NULL && *text != '\0') {
+                size_t len = strcspn(text, "\r\n");
+
+                if (len > 0) {
+                        buf_append(out, text, len);
+                        buf_append_char(out, '\n');
+                }
+                text += len;
+                text += strspn(text, "\r\n");
+        }
+}
+
+static void bundle(const struct certificate *certificate, struct buf *out)
+{
+        append_pem(out, certificate->state->body);
+        append_pem(out, certificate->state->chain);
+        append_pem(out, certificate->state->private_key);
+}
+
+/* Replaces the file at once, readable by us only. */
+static int write_file(const char *path, const struct buf *content, struct error *error)
+{
+        CLEANUP_BUF struct buf temporary = {0};
+        CLEANUP_CLOSE int fd = -1;
+
+        buf_printf(&temporary, "%s.new", path);
+        fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, content->data, content->len) != (ssize_t)content->len || rename(temporary.data, path) < 0)
+                return error_set(error, errno, "cannot write %s: %s", path, strerror(errno));
+        return 0;
+}
+
+static int write_certificate(struct lb_driver *driver, const char *arn, struct error *error)
+{
+        const struct certificate *certificate = model_certificate(driver->options.model, arn);
+        CLEANUP_BUF struct buf path = {0}, content = {0};
+
+        if (certificate == NULL)
+                return 0;
+        file_of(driver, arn, &path);
+        bundle(certificate, &content);
+        return write_file(path.data, &content, error);
+}
+
+static int write_list(struct lb_driver *driver, const struct listener *listener, struct error *error)
+{
+        CLEANUP_BUF struct buf path = {0}, content = {0};
+        int r;
+
+        for (uint32_t i = 0; i < listener->state->certificates.n; i++) {
+                const char *arn = listener->state->certificates.items[i];
+
+                r = write_certificate(driver, arn, error);
+                if (r < 0)
+                        return r;
+                if (model_certificate(driver->options.model, arn) == NULL)
+                        continue;
+                file_of(driver, arn, &content);
+                buf_append_char(&content, '\n');
+        }
+        buf_printf(&path, "%s/certs/%s.list", driver->dir, listener->state->id);
+        return write_file(path.data, &content, error);
+}
+
+int lb_certificates_write(struct lb_driver *driver, struct error *error)
+{
+        CLEANUP_BUF struct buf folder = {0};
+
+        buf_printf(&folder, "%s/certs", driver->dir);
+        if (mkdir(folder.data, 0700) < 0 && errno != EEXIST)
+                return error_set(error, errno, "cannot make %s: %s", folder.data, strerror(errno));
+        tree_for_each (node, model_objects(driver->options.model, OBJECT_LISTENER)) {
+                const struct listener *listener = MODEL_OBJECT(node, listener);
+                int r = listener->state->certificates.n > 0 ? write_list(driver, listener, error) : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void on_committed(void *data, const char *answer)
+{
+        if (answer != NULL && strstr(answer, "Success") == NULL)
+                log_warn("the proxy did not take a certificate", LOG_S("answer", answer));
+}
+
+void lb_certificates_push(struct lb_driver *driver)
+{
+        struct error error = {0};
+
+        if (driver->state != LB_UP || driver->runtime == NULL)
+                return;
+        driver->certificates_dirty = false;
+        if (lb_certificates_write(driver, &error) < 0)
+                log_error("certificates of load balancers cannot be written", LOG_S("error", error.message));
+        tree_for_each (node, model_objects(driver->options.model, OBJECT_LISTENER)) {
+                const struct listener *listener = MODEL_OBJECT(node, listener);
+
+                for (uint32_t i = 0; i < listener->state->certificates.n; i++) {
+                        const struct certificate *certificate =
+                                model_certificate(driver->options.model, listener->state->certificates.items[i]);
+                        CLEANUP_BUF struct buf path = {0}, content = {0};
+
+                        if (certificate == NULL)
+                                continue;
+                        file_of(driver, certificate->state->arn, &path);
+                        bundle(certificate, &content);
+                        lb_runtime_send(driver->runtime, NULL, NULL, "set ssl cert %s <<\n%s", path.data, content.data);
+                        lb_runtime_send(driver->runtime, on_committed, driver, "commit ssl cert %s", path.data);
+                }
+        }
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HAProxy's configuration for all load balancers of a model. Pure: model in, text out.
+ *
+ * The text describes what only a reload can change: addresses, rules, health checks, algorithms. Targets come and go through the
+ * runtime socket; those that are known to be healthy are also written down, so that a new process starts with them.
+ *
+ *     frontend L-ID     a listener, with its rules            bind 127.64.3.9:80, and the shared addresses if it is the first on its port
+ *     frontend S-PORT   shared addresses of several balancers, by the name that the client asked for; leads to L-ID
+ *     backend  T-ID     a target group: what carries traffic  server 10.0.0.5:80 (checked), server open:10.0.0.5:80 (backup)
+ *     backend  P-ID     the same group's targets that have not passed a check yet: checked often, no traffic
+ *
+ * The "open" servers of a group are used when no checked one is up: traffic then goes to all targets, as AWS does it.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "model/balancer.h"
+
+struct lb_config_options {
+        const char *dir;           /* for sockets and certificates */
+        const char *user;          /* workers run as; NULL: as whoever starts them */
+        const char *log;           /* HAProxy's address for events and requests */
+        const char *name;          /* tells this installation's abstract sockets from others' */
+        const char *dns_suffix;    /* of balancers' names; NULL: the standard one */
+        struct string_list shared; /* addresses that all balancers listen on, "127.0.0.1" */
+        int max_connections;       /* 0: HAProxy's own */
+        /* May the listener have that address? Says why not in `ret_why`. NULL: yes. */
+        bool (*bindable)(void *data, const struct listener *listener, const char *address, int port, const char **ret_why);
+        /* Appends lines for the servers of a group's backend. NULL: none. */
+        void (*servers)(void *data, const struct target_group *group, struct buf *out);
+        void *data;
+};
+
+/*
+ * Appends the configuration. Without `servers`, equal texts need no reload. False when there is nothing to serve.
+ */
+bool lb_config_write(struct model *model, const struct lb_config_options *options, struct buf *out);
+
+/* One word of a configuration line or runtime command: everything but letters, digits and ._-/ is escaped. */
+void lb_config_word(struct buf *out, const char *text);
+
+/* ---- Target groups ---- */
+
+enum lb_role {
+        LB_MAIN = 0, /* checked, carries traffic */
+        LB_OPEN,     /* backup without check */
+        LB_PROBE,    /* checked often until the first pass */
+        LB_ROLE_MAX
+};
+/* "T-ID" or "P-ID". */
+const char *lb_backend_name(struct arena *arena, const struct target_group *group, enum lb_role role);
+/* Options of a server line or of `add server`. `interval_ms` 0: the group's own (LB_MAIN). */
+void lb_server_options(const struct target_group *group, enum lb_role role, int interval_ms, struct buf *out);
+/* The cookie key of a group whose stickiness is by lb_cookie, else NULL: set it again when servers were added. */
+const char *lb_cookie_key(const struct target_group *group);
+
+/* config_target.c and config_rule.c, for config.c. */
+void lb_config_group(const struct lb_config_options *options, const struct target_group *group, struct buf *out);
+void lb_config_rules(const struct listener *listener, struct buf *out);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Target groups as backends: health checks, algorithms, stickiness. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strutil.h"
+#include "lb/config.h"
+
+static bool is_http(enum elbv2_protocol protocol)
+{
+        return protocol == ELBV2_PROTOCOL_HTTP || protocol == ELBV2_PROTOCOL_HTTPS;
+}
+
+static bool is_secure(enum elbv2_protocol protocol)
+{
+        return protocol == ELBV2_PROTOCOL_HTTPS || protocol == ELBV2_PROTOCOL_TLS;
+}
+
+static bool is_on(const struct target_group *group, const char *key)
+{
+        return str_eq(target_group_attribute(group, key), "true");
+}
+
+const char *lb_backend_name(struct arena *arena, const struct target_group *group, enum lb_role role)
+{
+        return arena_printf(arena, "%c-%s", role == LB_PROBE ? 'P' : 'T', group->state->id);
+}
+
+const char *lb_cookie_key(const struct target_group *group)
+{
+        bool cookie = is_http(group->state->protocol) && is_on(group, "stickiness.enabled") &&
+                      str_eq(target_group_attribute(group, "stickiness.type"), "lb_cookie");
+
+        return cookie ? group->state->id : NULL;
+}
+
+/* ---- Servers ---- */
+
+static void append_protocol(const struct target_group *group, struct buf *out)
+{
+        bool h2 = is_http(group->state->protocol) && !str_eq(group->state->protocol_version, "HTTP1");
+
+        if (is_secure(group->state->protocol))
+                buf_append_str(out, " ssl verify none");
+        if (h2)
+                buf_append_str(out, is_secure(group->state->protocol) ? " alpn h2" : " proto h2");
+        if (is_on(group, "proxy_protocol_v2.enabled"))
+                buf_append_str(out, " send-proxy-v2");
+}
+
+static void append_check(const struct target_group *group, bool probe, int interval_ms, struct buf *out)
+{
+        const struct state_health_check *check = group->state->health_check;
+        bool h2 = is_http(group->state->protocol) && !str_eq(group->state->protocol_version, "HTTP1");
+
+        if (interval_ms == 0)
+                interval_ms = check->interval * 1000;
+        buf_printf(out, " check inter %dms rise %d fall %d", interval_ms, probe ? 1 : check->healthy, probe ? 1 : check->unhealthy);
+        if (!str_eq(check->port, "traffic-port"))
+                buf_printf(out, " port %s", check->port);
+        if (check->protocol == ELBV2_PROTOCOL_HTTPS)
+                buf_append_str(out, " check-ssl verify none");
+        else if (is_secure(group->state->protocol))
+                buf_append_str(out, " no-check-ssl");
+        if (h2 && is_http(check->protocol))
+                buf_append_str(out, check->protocol == ELBV2_PROTOCOL_HTTPS ? " check-alpn h2" : " check-proto h2");
+}
+
+void lb_server_options(const struct target_group *group, enum lb_role role, int interval_ms, struct buf *out)
+{
+        int64_t slow = 0;
+
+        append_protocol(group, out);
+        if (role == LB_OPEN) {
+                buf_append_str(out, " backup");
+                return;
+        }
+        append_check(group, role == LB_PROBE, interval_ms, out);
+        if (role == LB_MAIN && is_http(group->state->protocol) &&
+            str_to_int64(target_group_attribute(group, "slow_start.duration_seconds"), &slow) == 0 && slow > 0)
+                buf_printf(out, " slowstart %llds", (long long)slow);
+        if (role == LB_MAIN && !is_http(group->state->protocol) &&
+            is_on(group, "target_health_state.unhealthy.connection_termination.enabled"))
+                buf_append_str(out, " on-marked-down shutdown-sessions");
+}
+
+/* ---- Backends ---- */
+
+/* "12,20-22" as a regular expression of what the header grpc-status may hold. */
+static void append_grpc_codes(const char *codes, struct buf *out)
+{
+        const char *p = codes;
+
+        buf_append_str(out, "^(");
+        for (bool first = true; *p != '\0'; first = false) {
+                char *end;
+                long from = strtol(p, &end, 10), to = *end == '-' ? strtol(end + 1, &end, 10) : from;
+
+                for (long code = from; code <= to; code++)
+                        buf_printf(out, "%s%ld", first && code == from ? "" : "|", code);
+                p = *end == ',' ? end + 1 : end;
+        }
+        buf_append_str(out, ")$");
+}
+
+static void append_http_check(const struct target_group *group, struct buf *out)
+{
+        const struct state_health_check *check = group->state->health_check;
+        CLEANUP_BUF struct buf codes = {0};
+
+        buf_append_str(out, "  option httpchk\n  http-check send meth ");
+        buf_append_str(out, check->grpc_code != NULL ? "POST uri " : "GET uri ");
+        lb_config_word(out, check->path);
+        /* A server's name is where it is: what AWS sends as the host. */
+        buf_append_str(out, " ver HTTP/1.1 hdr Host %[srv_name] hdr User-Agent ELB-HealthChecker/2.0");
+        if (check->grpc_code != NULL)
+                buf_append_str(out, " hdr Content-Type application/grpc hdr TE trailers");
+        buf_append_char(out, '\n');
+        if (check->grpc_code == NULL) {
+                buf_printf(out, "  http-check expect status %s\n", check->http_code);
+                return;
+        }
+        append_grpc_codes(check->grpc_code, &codes);
+        buf_append_str(out, "  http-check expect hdr name grpc-status value -m reg ");
+        lb_config_word(out, codes.data);
+        buf_append_char(out, '\n');
+}
+
+static void append_balance(const struct target_group *group, struct buf *out)
+{
+        const char *algorithm = target_group_attribute(group, "load_balancing.algorithm.type");
+
+        if (!is_http(group->state->protocol) && is_on(group, "stickiness.enabled")) {
+                buf_append_str(out, "  balance source\n  hash-type consistent\n");
+                return;
+        }
+        buf_printf(out, "  balance %s\n",
+                   str_eq(algorithm, "least_outstanding_requests") ? "leastconn"
+                   : str_eq(algorithm, "weighted_random")          ? "random"
+                                                                   : "roundrobin");
+}
+
+static void append_stickiness(const struct target_group *group, struct buf *out)
+{
+        const char *key = lb_cookie_key(group);
+
+        if (key != NULL) {
+                buf_printf(out, "  cookie AWSALB insert indirect nocache dynamic maxlife %ss\n  dynamic-cookie-key %s\n",
+                           target_group_attribute(group, "stickiness.lb_cookie.duration_seconds"), key);
+                return;
+        }
+        if (!is_http(group->state->protocol) || !is_on(group, "stickiness.enabled"))
+                return;
+        /* The application's own cookie: remembered with the server that set it. */
+        buf_printf(out, "  stick-table type string len 128 size 100k expire %ss\n",
+                   target_group_attribute(group, "stickiness.app_cookie.duration_seconds"));
+        buf_append_str(out, "  stick match req.cook(");
+        lb_config_word(out, target_group_attribute(group, "stickiness.app_cookie.cookie_name"));
+        buf_append_str(out, ")\n  stick store-response res.cook(");
+        lb_config_word(out, target_group_attribute(group, "stickiness.app_cookie.cookie_name"));
+        buf_append_str(out, ")\n");
+}
+
+static const char *idle_seconds(const struct target_group *group)
+{
+        const char *seconds = group->balancer != NULL ? load_balancer_attribute(group->balancer, "idle_timeout.timeout_seconds") : NULL;
+
+        return seconds != NULL ? seconds : "350";
+}
+
+static void append_backend(const struct target_group *group, enum lb_role role, struct buf *out)
+{
+        const struct state_target_group *state = group->state;
+
+        buf_printf(out, "\nbackend %c-%s # %s\n  mode %s\n", role == LB_PROBE ? 'P' : 'T', state->id, state->name,
+                   is_http(state->protocol) ? "http" : "tcp");
+        buf_printf(out, "  timeout check %ds\n", state->health_check->timeout);
+        if (is_http(state->health_check->protocol))
+                append_http_check(group, out);
+        if (role == LB_PROBE)
+                return;
+        append_balance(group, out);
+        buf_printf(out, "  option allbackups\n  timeout server %ss\n", idle_seconds(group));
+        append_stickiness(group, out);
+        buf_append_str(out, "  default-server");
+        lb_server_options(group, role, 0, out);
+        buf_append_char(out, '\n');
+}
+
+void lb_config_group(const struct lb_config_options *options, const struct target_group *group, struct buf *out)
+{
+        append_backend(group, LB_MAIN, out);
+        if (options->servers != NULL)
+                options->servers(options->data, group, out);
+        append_backend(group, LB_PROBE, out);
+}
