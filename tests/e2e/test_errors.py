@@ -22,7 +22,7 @@ ID = '0123456789abcdef0123456789abcdef'
 ARN = 'arn:aws:ecs:us-east-1:123456789012:'
 GROUP = 'arn:aws:logs:us-east-1:123456789012:log-group:'
 # Nouns that have tests of their own.
-ELSEWHERE = r'Service(?!Unavailable)|ServerCertificate|TaskSet|Daemon|CapacityProvider(?!s)|ExecuteCommand|Protection(?!s)|Namespace|PlatformTaskDefinition'
+ELSEWHERE = r'ExpressGateway|Daemon|ExecuteCommand|ServerCertificate'
 # Errors that are documented and not provoked here: (operation or *, code): why.
 UNPROVOKED = {
     ('*', 'AccessDeniedException'): 'test_access_denied, for one operation of each kind',
@@ -51,6 +51,36 @@ UNPROVOKED = {
     ('PutLogGroupDeletionProtection', 'InvalidOperationException'): 'every class of group can be protected',
     ('PutLogEvents', 'InvalidSequenceTokenException'): 'AWS ignores sequence tokens since 2023',
     ('PutLogEvents', 'UnrecognizedClientException'): 'test_signatures',
+    ('*', 'NamespaceNotFoundException'): 'test_services, for those that take a namespace',
+    ('DeleteCluster', 'ClusterContainsCapacityProviderException'): 'providers do not belong to a cluster',
+    ('RunTask', 'PlatformTaskDefinitionIncompatibilityException'): 'test_services, for CreateService: one rule',
+    ('UpdateService', 'PlatformUnknownException'): 'there are no Fargate services yet',
+    ('UpdateService', 'PlatformTaskDefinitionIncompatibilityException'): 'there are no Fargate services yet',
+    ('CreateTaskSet', 'PlatformTaskDefinitionIncompatibilityException'): 'test_services, for CreateService: one rule',
+    ('CreateTaskSet', 'LimitExceededException'): 'AWS answers InvalidParameterException to a sixth task set',
+    ('UpdateTaskSet', 'LimitExceededException'): 'there is no limit to reach',
+    ('DeleteTaskSet', 'LimitExceededException'): 'there is no limit to reach',
+    ('UpdateTaskSet', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('DeleteTaskSet', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('DescribeTaskSets', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('UpdateServicePrimaryTaskSet', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('DescribeServiceDeployments', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('DescribeServiceRevisions', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('StopServiceDeployment', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('ContinueServiceDeployment', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('DescribeServiceDeployments', 'ServiceNotFoundException'): 'what is not there is in the failures of the answer',
+    ('DescribeServiceRevisions', 'ServiceNotFoundException'): 'what is not there is in the failures of the answer',
+    ('DescribeServiceDeployments', 'ClusterNotFoundException'): 'what is not there is in the failures of the answer',
+    ('DescribeServiceRevisions', 'ClusterNotFoundException'): 'what is not there is in the failures of the answer',
+    ('GetTaskProtection', 'ResourceNotFoundException'): 'what is not there is in the failures of the answer',
+    ('UpdateTaskProtection', 'ResourceNotFoundException'): 'what is not there is in the failures of the answer',
+    ('GetTaskProtection', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('UpdateTaskProtection', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
+    ('CreateCapacityProvider', 'LimitExceededException'): 'there is no limit to reach',
+    ('CreateCapacityProvider', 'ClusterNotFoundException'): 'only Managed Instances belong to a cluster',
+    ('UpdateCapacityProvider', 'ClusterNotFoundException'): 'only Managed Instances belong to a cluster',
+    ('DeleteCapacityProvider', 'ClusterNotFoundException'): 'only Managed Instances belong to a cluster',
+    ('DeleteCapacityProvider', 'UnsupportedFeatureException'): 'nothing in it is unsupported',
     ('PutLogEvents', 'DataAlreadyAcceptedException'): 'AWS ignores sequence tokens since 2023',
 }
 
@@ -89,13 +119,13 @@ class Errors(LabTest):
                     service = call.__self__
                     self.provoked.add((service.meta.service_model.service_name, service.meta.method_to_api_mapping[call.__name__], code))
 
-    def refusal(self, operation, body):
-        """Code of the error for a call that Debian's boto3 cannot make."""
+    def refusal(self, operation, body, *service):
+        """Code of the error for a call that Debian's boto3 cannot make. `service`: its name and target prefix, of another than ECS."""
         try:
-            self.lab.call(operation, body)
+            self.lab.call(operation, body, *service)
         except urllib.error.HTTPError as e:
             code = json.loads(e.read())['__type'].rsplit('#', 1)[-1]
-            self.provoked.add(('ecs', operation, code))
+            self.provoked.add((service[0] if service else 'ecs', operation, code))
             return code
         return None
 
@@ -360,7 +390,11 @@ class Errors(LabTest):
         logs.tag_resource(resourceArn=GROUP + '/there', tags={f'k{i}': 'v' for i in range(50)})
         self.check([('TooManyTagsException', logs.tag_resource, {'resourceArn': GROUP + '/there', 'tags': {'one more': 'v'}})])
         # Newer than Debian's boto3.
-        self.lab.call('PutLogGroupDeletionProtection', {'logGroupIdentifier': '/there', 'deletionProtectionEnabled': True}, 'logs', 'Logs_20140328.')
+        service = 'logs', 'Logs_20140328.'
+        protect = {'logGroupIdentifier': '/there', 'deletionProtectionEnabled': True}
+        for code, more in (('ResourceNotFoundException', {'logGroupIdentifier': '/never'}), ('InvalidParameterException', {'logGroupIdentifier': ''})):
+            self.assertEqual(code, self.refusal('PutLogGroupDeletionProtection', {**protect, **more}, *service))
+        self.lab.call('PutLogGroupDeletionProtection', protect, *service)
         self.check([('ValidationException', logs.delete_log_group, {'logGroupName': '/there'}),
                     ('ValidationException', logs.delete_log_stream, {'logGroupName': '/there', 'logStreamName': 's'})])
 
@@ -376,6 +410,113 @@ class Errors(LabTest):
             ('ValidationError', sts.assume_role, {**role, 'DurationSeconds': 1}),
             ('ValidationError', sts.assume_role, {**role, 'RoleArn': 'arn:aws:iam::123456789012:user/r'}),
             ('MalformedPolicyDocument', sts.assume_role, {**role, 'Policy': '{'}),
+        ])
+
+    def refuse(self, table):
+        """For calls that Debian's boto3 does not know."""
+        for code, operation, body in table:
+            with self.subTest(code=code, operation=operation, body=str(body)[:160]):
+                self.assertEqual(code, self.refusal(operation, body))
+
+    def service(self, name, **more):
+        """A service that runs nothing, until the end of the test."""
+        answer = self.ecs.create_service(serviceName=name, desiredCount=0, **more)['service']
+        self.addCleanup(self.ecs.delete_service, service=name, force=True)
+        return answer
+
+    def test_services(self):
+        e, wrong, away, gone = self.ecs, 'InvalidParameterException', {'cluster': 'never'}, 'ServiceNotFoundException'
+        e.register_task_definition(family='far', requiresCompatibilities=['FARGATE'], networkMode='awsvpc', cpu='256', memory='512',
+                                   ephemeralStorage={'sizeInGiB': 30}, containerDefinitions=[self.container()])
+        new = {'serviceName': 's', 'taskDefinition': 'good', 'desiredCount': 1}
+        fargate = {**new, 'taskDefinition': 'far', 'launchType': 'FARGATE'}
+        elsewhere = {'enabled': True, 'namespace': f'{ARN}namespace/ns-1'.replace(':ecs:', ':servicediscovery:')}
+        self.service('other', taskDefinition='good')
+        e.create_service(serviceName='gone', taskDefinition='good', desiredCount=0)
+        e.delete_service(service='gone')
+        self.check([
+            (wrong, e.create_service, {**new, 'serviceName': 'a b'}),
+            (wrong, e.create_service, {**new, 'serviceName': 'other'}),
+            ('ClientException', e.create_service, {**new, 'taskDefinition': 'none'}),
+            ('ClusterNotFoundException', e.create_service, {**new, **away}),
+            ('PlatformUnknownException', e.create_service, {**fargate, 'platformVersion': '9.9'}),
+            ('PlatformTaskDefinitionIncompatibilityException', e.create_service, {**fargate, 'platformVersion': '1.3.0'}),
+            ('UnsupportedFeatureException', e.create_service, {**new, 'deploymentController': {'type': 'CODE_DEPLOY'}}),
+            ('NamespaceNotFoundException', e.create_service, {**new, 'serviceConnectConfiguration': elsewhere}),
+            (wrong, e.update_service, {'service': 'other', 'desiredCount': -1}),
+            (gone, e.update_service, {'service': 'none'}),
+            ('ServiceNotActiveException', e.update_service, {'service': 'gone'}),
+            ('ClusterNotFoundException', e.update_service, {'service': 'other', **away}),
+            ('UnsupportedFeatureException', e.update_service, {'service': 'other', 'enableExecuteCommand': True}),
+            ('NamespaceNotFoundException', e.update_service, {'service': 'other', 'serviceConnectConfiguration': elsewhere}),
+            (gone, e.delete_service, {'service': 'none'}), ('ClusterNotFoundException', e.delete_service, {'service': 'other', **away}),
+            (wrong, e.delete_service, {'service': 'a b'}),
+            (wrong, e.describe_services, {'services': []}), ('ClusterNotFoundException', e.describe_services, {'services': ['s'], **away}),
+            (wrong, e.list_services, {'maxResults': 101}), ('ClusterNotFoundException', e.list_services, away),
+            (gone, e.list_tasks, {'serviceName': 'none'}),
+        ])
+        deployment, revision = f'{ARN}service-deployment/default/other/none', f'{ARN}service-revision/default/other/1'
+        first = self.lab.call('ListServiceDeployments', {'service': 'other'})['serviceDeployments'][0]['serviceDeploymentArn']
+        self.refuse([
+            ('NamespaceNotFoundException', 'ListServicesByNamespace', {'namespace': 'none'}),
+            (wrong, 'ListServicesByNamespace', {'namespace': 'none', 'maxResults': 0}),
+            (wrong, 'ListServiceDeployments', {'service': 'other', 'maxResults': 101}),
+            (gone, 'ListServiceDeployments', {'service': 'none'}), ('ClusterNotFoundException', 'ListServiceDeployments', {'service': 'other', **away}),
+            (wrong, 'DescribeServiceDeployments', {'serviceDeploymentArns': []}), (wrong, 'DescribeServiceRevisions', {'serviceRevisionArns': [deployment]}),
+            (wrong, 'StopServiceDeployment', {'serviceDeploymentArn': revision}),
+            ('ServiceDeploymentNotFoundException', 'StopServiceDeployment', {'serviceDeploymentArn': deployment}),
+            (wrong, 'ContinueServiceDeployment', {'serviceDeploymentArn': first, 'hookId': 'h'}),
+            ('ServiceDeploymentNotFoundException', 'ContinueServiceDeployment', {'serviceDeploymentArn': deployment, 'hookId': 'h'}),
+        ])
+        self.refusal('StopServiceDeployment', {'serviceDeploymentArn': first})  # or it is over already
+        self.refuse([('ConflictException', 'StopServiceDeployment', {'serviceDeploymentArn': first})])
+        e.create_cluster(clusterName='full')
+        self.addCleanup(e.delete_cluster, cluster='full')
+        e.create_service(cluster='full', **{**new, 'desiredCount': 0})
+        self.check([('ClusterContainsServicesException', e.delete_cluster, {'cluster': 'full'})])
+        e.delete_service(cluster='full', service='s')
+        e.get_waiter('services_inactive').wait(cluster='full', services=['s'], WaiterConfig={'Delay': 1, 'MaxAttempts': 20})
+
+    def test_task_sets(self):
+        e, wrong, gone, lost = self.ecs, 'InvalidParameterException', 'ServiceNotFoundException', 'TaskSetNotFoundException'
+        self.service('ext', deploymentController={'type': 'EXTERNAL'})
+        self.service('own', taskDefinition='good')
+        e.create_service(serviceName='old', deploymentController={'type': 'EXTERNAL'}, desiredCount=0)
+        e.delete_service(service='old')
+        of, scale = {'cluster': 'default', 'service': 'ext'}, {'value': 1, 'unit': 'PERCENT'}
+        self.refuse([('UnsupportedFeatureException', 'ListServiceDeployments', {'service': 'ext'})])
+        calls = [(e.create_task_set, {'taskDefinition': 'good'}), (e.describe_task_sets, {}), (e.update_task_set, {'taskSet': '1', 'scale': scale}),
+                 (e.update_service_primary_task_set, {'primaryTaskSet': '1'}), (e.delete_task_set, {'taskSet': '1'})]
+        for call, more in calls:
+            self.check([(wrong, call, {**of, 'service': 'own', **more}), (gone, call, {**of, 'service': 'none', **more}),
+                        ('ServiceNotActiveException', call, {**of, 'service': 'old', **more}),
+                        ('ClusterNotFoundException', call, {**of, 'cluster': 'never', **more})])
+        self.check([(lost, call, {**of, **more}) for call, more in calls[2:]] + [
+            ('ClientException', e.create_task_set, {**of, 'taskDefinition': 'none'}),
+            ('PlatformUnknownException', e.create_task_set, {**of, 'taskDefinition': 'good', 'launchType': 'FARGATE', 'platformVersion': '9.9'}),
+            ('UnsupportedFeatureException', e.create_task_set, {**of, 'taskDefinition': 'good', 'capacityProviderStrategy': [{'capacityProvider': 'FARGATE'}]}),
+        ])
+
+    def test_protection_and_capacity_providers(self):
+        e, wrong, group = self.ecs, 'InvalidParameterException', {'autoScalingGroupArn': 'group'}
+        e.create_capacity_provider(name='pool', autoScalingGroupProvider=group)
+        self.addCleanup(e.delete_capacity_provider, capacityProvider='pool')
+        managed = {'infrastructureRoleArn': 'r', 'instanceLaunchTemplate': {'ec2InstanceProfileArn': 'p', 'networkConfiguration': {}}}
+        self.check([
+            (wrong, e.get_task_protection, {'cluster': 'default'}), ('ClusterNotFoundException', e.get_task_protection, {'cluster': 'never', 'tasks': [ID]}),
+            (wrong, e.update_task_protection, {'cluster': 'default', 'tasks': [ID], 'protectionEnabled': True, 'expiresInMinutes': 0}),
+            ('ClusterNotFoundException', e.update_task_protection, {'cluster': 'never', 'tasks': [ID], 'protectionEnabled': True}),
+            (wrong, e.create_capacity_provider, {'name': 'fargate-2', 'autoScalingGroupProvider': group}),
+            ('ClientException', e.create_capacity_provider, {'name': 'pool', 'autoScalingGroupProvider': group}),
+            (wrong, e.update_capacity_provider, {'name': 'pool'}),
+            ('ClientException', e.update_capacity_provider, {'name': 'none', 'autoScalingGroupProvider': {}}),
+            ('ClientException', e.delete_capacity_provider, {'capacityProvider': 'none'}),
+            ('UnsupportedFeatureException', e.run_task, {'taskDefinition': 'good', 'capacityProviderStrategy': [{'capacityProvider': 'FARGATE'}]}),
+        ])
+        self.refuse([
+            ('UnsupportedFeatureException', 'CreateCapacityProvider', {'name': 'managed', 'managedInstancesProvider': managed}),
+            ('UnsupportedFeatureException', 'UpdateCapacityProvider', {'name': 'pool', 'managedInstancesProvider': managed}),
+            (wrong, 'DeleteCapacityProvider', {'capacityProvider': 'pool', 'cluster': 'default'}),
         ])
 
     def test_what_is_not_there(self):
