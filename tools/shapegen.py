@@ -7,7 +7,7 @@ The language, one declaration a line, members indented, '#' starts a comment:
 
     prefix ecs                        C names start with this (default: the file's name)
     import acs                        its shapes can be named as acs.Task
-    service NAME                      at most one; its properties are indented: target, version, namespace, permission
+    service NAME                      at most one; its properties are indented: target, version, namespace, permission, protocol
     enum NAME word word …             more words may follow on indented lines
     struct NAME [version(N)]          members: WIRENAME TYPE [flags…]
     error NAME STATUS                 an error the service can answer, with its HTTP status
@@ -31,7 +31,7 @@ KINDS = {'string': 'STRING', 'blob': 'BLOB', 'json': 'JSON', 'timestamp': 'TIMES
 FLAGS = {'required': 'SHAPE_REQUIRED', 'always': 'SHAPE_ALWAYS', 'sensitive': 'SHAPE_SENSITIVE', 'iso8601': 'SHAPE_ISO8601',
          'millis': 'SHAPE_MILLIS', 'open': 'SHAPE_OPEN_ENUM'}
 RANGED = {'int', 'long', 'double'}
-PROPERTIES = {'target', 'version', 'namespace', 'permission'}
+PROPERTIES = {'target', 'version', 'namespace', 'permission', 'protocol'}
 # What a declaration needs behind its keyword.
 ARGUMENTS = {'prefix': 'NAME', 'import': 'NAME', 'service': 'NAME', 'enum': 'NAME', 'struct': 'NAME', 'error': 'NAME STATUS',
              'operation': 'NAME INPUT OUTPUT'}
@@ -392,6 +392,7 @@ def write_source(idl, out):
             return c_string(service[key]) if key in service else 'NULL'
         out(f'const struct shape_service {idl.prefix}_service = {{.name = {c_string(service["name"])}, '
             f'.target_prefix = {quoted("target")}, .version = {quoted("version")}, .xml_namespace = {quoted("namespace")}, '
+            f'.protocol = {quoted("protocol")}, '
             f'.operations = {idl.prefix}_operations, .n_operations = {len(idl.operations)}}};')
 
 

@@ -88,6 +88,8 @@ static int route_query(struct exchange *x, const char *action, struct error *err
         if (x->service == NULL)
                 return error_api(error, "UnknownOperationException",
                                  "Could not find operation %.100s: no service of this server answers to it.", action);
+        if (str_eq(x->service->service->protocol, "ec2"))
+                x->protocol = &protocol_ec2;
         x->operation = service_operation(x->service, action);
         if (x->operation == NULL)
                 return error_api(error, "UnknownOperationException", "Could not find operation %.100s for version %s", action,

@@ -36,13 +36,15 @@ struct api_options {
         struct log_store *logs; /* NULL: the logs service answers that it is switched off */
         struct sched *sched;
         struct agents *agents;
-        const char *public_url; /* what nodes and clients reach this server by, without a slash at the end; copied */
-        const char *version;    /* of the program, for /healthz and metrics; NULL: "unknown" */
-        size_t max_body;        /* bytes of a request to an operation; 0: 4 MiB */
-        uint32_t max_in_flight; /* requests whose answer is still to come, all connections; over it ThrottlingException; 0: 20,000 */
-        uint32_t rate;          /* requests a second of one access key, in the long run; 0: 200,000 */
-        uint32_t burst;         /* and at once; 0: 400,000 */
-        bool no_auth;           /* unit tests: every caller is the administrator */
+        const char *public_url;    /* what nodes and clients reach this server by, without a slash at the end; copied */
+        const char *version;       /* of the program, for /healthz and metrics; NULL: "unknown" */
+        size_t max_body;           /* bytes of a request to an operation; 0: 4 MiB */
+        uint32_t max_in_flight;    /* requests whose answer is still to come, all connections; over it ThrottlingException; 0: 20,000 */
+        uint32_t rate;             /* requests a second of one access key, in the long run; 0: 200,000 */
+        uint32_t burst;            /* and at once; 0: 400,000 */
+        const char *vpc_range;     /* of the default VPC, should it be made again; NULL: NETWORK_DEFAULT_RANGE */
+        const char *elastic_range; /* of addresses that AllocateAddress gives out; NULL: "100.64.0.0/16" */
+        bool no_auth;              /* unit tests: every caller is the administrator */
 };
 
 struct api {

@@ -91,14 +91,15 @@ struct api_state {
 
 struct exchange;
 
-/* How a kind of service speaks: AWS JSON (protocol_json.c) or AWS query with XML answers (protocol_query.c). */
+/* How a kind of service speaks: AWS JSON (protocol_json.c), AWS query with XML answers (protocol_query.c), or EC2's flavour of it
+ * (protocol_ec2.c). */
 struct protocol {
         const char *content_type;
         int (*decode)(struct exchange *x, void **ret_input, struct error *error);
         void (*encode)(struct exchange *x, struct buf *out);
         void (*encode_error)(struct exchange *x, const char *code, const char *message, int *status, struct buf *out);
 };
-extern const struct protocol protocol_json_1_1, protocol_json_1_0, protocol_query;
+extern const struct protocol protocol_json_1_1, protocol_json_1_0, protocol_query, protocol_ec2;
 
 /* One request to an operation, from its first byte to its answer. Lives in the request's arena. */
 struct exchange {

@@ -4,6 +4,7 @@
 
 #include "api/acm.idl.h"
 #include "api/acm/certificates.h"
+#include "api/ec2/common.h"
 #include "api/ecs/common.h"
 #include "api/ecs/task_definitions.h"
 #include "api/elbv2/common.h"
@@ -17,6 +18,7 @@
 void services_register(struct api *api)
 {
         ecs_register(api);
+        ec2_register(api);
         logs_register(api);
         sts_register(api);
         api_add_routes(api, &iam_service, iam_access_key_routes);

@@ -33,7 +33,8 @@
 #define MAX_BODY ((size_t)4 * 1024 * 1024)
 
 struct server_values {
-        const char *data_dir, *account, *region, *vpc_range, *public_url, *tls_cert, *tls_key, *console_dir, *log_level, *log_format;
+        const char *data_dir, *account, *region, *vpc_range, *elastic_range, *public_url, *tls_cert, *tls_key, *console_dir;
+        const char *log_level, *log_format;
         struct string_list listen, balancer_addresses;
         int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, healthy_after_ms, stopped_task_hours, max_stopped_tasks;
         bool create_default_cluster, balancer;
@@ -48,6 +49,8 @@ static const struct option_row server_options[] = {
         {"region", OPTION_STRING, FIELD(region), "NAME", "us-east-1", "region in ARNs and signatures; cannot be changed later"},
         {"vpc-range", OPTION_STRING, FIELD(vpc_range), "CIDR", NETWORK_DEFAULT_RANGE,
          "range of the default VPC, which is made at the first start"},
+        {"elastic-range", OPTION_STRING, FIELD(elastic_range), "CIDR", "100.64.0.0/16",
+         "range of elastic addresses; yours to route to the nodes"},
         {"public-url", OPTION_STRING, FIELD(public_url), "URL", NULL,
          "what nodes reach this server by; default: the first --listen address"},
         {"tls-cert", OPTION_STRING, FIELD(tls_cert), "FILE", NULL, "certificate chain (PEM) for HTTPS"},
@@ -265,6 +268,8 @@ static int start(struct server *s, struct error *error)
         if (r < 0 || (r = open_state(s, error)) < 0)
                 return r;
         options.model = s->model;
+        options.vpc_range = s->values->vpc_range;
+        options.elastic_range = s->values->elastic_range;
         options.sched = s->sched;
         options.logs = s->logs;
         s->api = api_new(&options);

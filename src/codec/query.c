@@ -296,6 +296,14 @@ static int write_struct(struct writer *w, const struct shape *shape, struct para
         return r;
 }
 
+const char *query_missing_parameter(const struct shape *shape, const void *obj)
+{
+        for (uint32_t i = 0; i < shape->n_fields; i++)
+                if ((shape->fields[i].flags & SHAPE_REQUIRED) != 0 && !shape_present(obj, &shape->fields[i]))
+                        return shape->fields[i].wire;
+        return NULL;
+}
+
 int query_read(const struct shape *shape, enum query_flavor flavor, struct arena *arena, const char *form, size_t len,
                const struct shape_limits *limits, void **ret, struct error *error)
 {

@@ -18,6 +18,9 @@ enum query_flavor { QUERY_AWS = 0, QUERY_EC2 };
  * repeated ones counts; numbers in lists give the order, gaps are closed. Errors and limits are those of shape_from_json. */
 int query_read(const struct shape *shape, enum query_flavor flavor, struct arena *arena, const char *form, size_t len,
                const struct shape_limits *limits, void **ret, struct error *error) MUST_CHECK;
+/* The first member that the shape requires and the object lacks, as requests name it; NULL when there is none. Members of
+ * structures inside are not looked at. */
+const char *query_missing_parameter(const struct shape *shape, const void *obj);
 /* Appends the answer of an operation. `output` is NULL or of the operation's output shape. */
 void query_append_answer(struct buf *out, const struct shape_service *service, const struct shape_operation *operation,
                          enum query_flavor flavor, const void *output, const char *request_id);

@@ -139,6 +139,7 @@ struct shape_service {
         const char *target_prefix; /* "AmazonEC2ContainerServiceV20141113." or NULL */
         const char *version;       /* "2014-11-13" */
         const char *xml_namespace; /* of query services, or NULL */
+        const char *protocol;      /* "ec2": that flavour of query; NULL: what the other properties say */
         const struct shape_operation *operations;
         uint32_t n_operations;
 };

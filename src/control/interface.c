@@ -7,7 +7,6 @@
 
 #include "base/strutil.h"
 
-#define MAX_GROUPS 16
 #define ID_DIGITS 17
 
 char *network_id(struct model *model, struct arena *arena, const char *prefix)
@@ -33,9 +32,9 @@ char *network_private_dns_name(const struct model *model, struct arena *arena, c
 
 static int check_groups(struct model *model, const struct interface_request *request, const struct string_list *groups, struct error *error)
 {
-        if (groups->n > MAX_GROUPS)
+        if (groups->n > INTERFACE_MAX_GROUPS)
                 return error_api(error, "SecurityGroupsPerInterfaceLimitExceeded",
-                                 "%u security groups for one network interface; at most %d are allowed.", groups->n, MAX_GROUPS);
+                                 "%u security groups for one network interface; at most %d are allowed.", groups->n, INTERFACE_MAX_GROUPS);
         for (uint32_t i = 0; i < groups->n; i++) {
                 const struct security_group *group = model_security_group(model, groups->items[i]);
 

@@ -15,6 +15,8 @@
 
 #include "model/network.h"
 
+#define INTERFACE_MAX_GROUPS 16
+
 struct interface_request {
         struct subnet *subnet;
         const struct string_list *groups; /* ids, at most 16, of the subnet's VPC; NULL or empty: the VPC's default group */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/ec2.idl.h"
 #include "api/kinds.idl.h"
 #include "api/sts.idl.h"
 #include "codec/query.h"
@@ -12,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static const struct shape *const shapes[] = {&sts_assume_role_request_shape, &kinds_all_shape, &kinds_always_shape};
+        static const struct shape *const shapes[] = {&sts_assume_role_request_shape, &kinds_all_shape, &kinds_always_shape,
+                                                     &ec2_security_group_permission_request_shape};
 
         for (size_t i = 0; i < 2 * ARRAY_SIZE(shapes); i++) {
                 const struct shape_limits limits = {.max_bytes = 16 * 1024 * 1024, .skip_validation = true};
