@@ -41,6 +41,9 @@ struct controller_ops {
         /* Calls the hook (once per stage; the answer is remembered by the one who calls). */
         enum hook_answer (*hook)(void *data, const struct service_deployment *deployment, const struct ecs_deployment_lifecycle_hook *hook,
                                  enum ecs_deployment_lifecycle_hook_stage stage);
+        /* Sends that much of the test or production traffic to the deployment's target revision, within `tx`. Returns whether it
+         * goes there; if not, controller_mark_service when it does. NULL: nothing has to be shifted. */
+        bool (*shift_traffic)(void *data, struct tx *tx, const struct service_deployment *deployment, bool test, double percent);
 };
 
 struct controller_options {
