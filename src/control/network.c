@@ -232,7 +232,7 @@ void network_learn_zone(struct model *model, struct tx *tx, const char *zone)
                 (void)network_default_subnet(model, tx, vpc, zone);
 }
 
-static const char *zone_of(const struct instance *instance)
+const char *network_zone_of(const struct instance *instance)
 {
         const struct ecs_attribute_list *list = &instance->state->attributes;
 
@@ -247,7 +247,7 @@ static void add_zones(struct model *model, struct tx *tx)
         for (char c = 'a'; c <= 'c'; c++)
                 add_zone(model, tx, arena_printf(tx_arena(tx), "%s%c", model_region(model), c));
         tree_for_each (node, model_objects(model, OBJECT_INSTANCE)) {
-                const char *zone = zone_of(MODEL_OBJECT(node, instance));
+                const char *zone = network_zone_of(MODEL_OBJECT(node, instance));
 
                 if (!str_empty(zone))
                         add_zone(model, tx, zone);

@@ -4,6 +4,7 @@
 
 #include "control/service_deploy.h"
 #include "control/task.h"
+#include "control/task_network.h"
 
 #define LOST_REASON "Container instance (%s) was lost: its agent has not been heard of"
 
@@ -49,7 +50,7 @@ static void settle_gone(struct service_run *run, struct pool *pool)
                         return service_wake(run, task->state->stopping_at + keep_ms);
                 state = tx_edit(run->tx, &task->object);
                 if (task_finish(state, ECS_TASK_STOP_CODE_TERMINATIONNOTICE, state->stopped_reason, run->now_ms))
-                        tx_put(run->tx, &task->object, state);
+                        task_put(run->controller->model, run->tx, task, state);
         }
 }
 

@@ -162,6 +162,8 @@ void task_names_add(struct task_names *names, const struct task *task);
 void task_names_done(struct task_names *names);
 void service_report(struct service_run *run);
 void service_report_unplaced(struct service_run *run, struct pool *pool);
+/* The same when the scheduler found an instance and something else was missing ("RESOURCE:ENI"). */
+void service_report_refused(struct service_run *run, const struct instance *instance, const char *reason);
 /* Says what has not been said since the last word that would have resolved it, or for six hours. */
 void service_say_once(struct service_run *run, const char *begin, const char *rest);
 void service_set_steady(struct service_run *run, bool steady);

@@ -2,11 +2,14 @@
 /* Starting tasks of services: what they need, where they go, what they are made of, and how soon after those that failed. */
 #include "control/service.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/strutil.h"
+#include "control/network.h"
 #include "control/service_deploy.h"
 #include "control/task.h"
+#include "control/task_network.h"
 
 #define MANAGED_CLUSTER "aws:ecs:clusterName"
 #define MANAGED_SERVICE "aws:ecs:serviceName"
@@ -15,6 +18,11 @@
 #define ZONE_EXPRESSION "attribute:ecs.availability-zone == '%s'"
 
 /* ---- What a task needs ---- */
+
+static const struct ecs_network_configuration *pool_network(const struct pool *pool)
+{
+        return pool->revision ? pool->revision->state->network_configuration : pool->task_set->state->network_configuration;
+}
 
 /* The copies live in the pool: states are replaced, and a definition may be deleted. */
 static bool read_placement(struct service_run *run, struct pool *pool)
@@ -50,6 +58,7 @@ static bool read_placement(struct service_run *run, struct pool *pool)
                                                                                    : pool->task_set->state->launch_type,
                                                      .group = arena_printf(&pool->arena, "service:%s", service->name),
                                                      .rules = &pool->rules};
+        pool->placement.zones = task_network_zones(run->controller->model, pool_network(pool), &pool->arena);
         return true;
 }
 
@@ -180,7 +189,7 @@ static void launch_begin(struct launch *launch, struct service_run *run, struct 
         launch->request = (struct task_request){
                 .cluster = run->service->cluster,
                 .definition = pool_definition(pool, run->controller->model),
-                .network = revision ? revision->network_configuration : set->network_configuration,
+                .network = pool_network(pool),
                 .group = arena_printf(arena, "service:%s", run->service->state->name),
                 .started_by = arena_printf(arena, "ecs-svc/%s", pool_id(pool)),
                 .service_name = run->service->state->name,
@@ -195,19 +204,21 @@ static bool is_fargate(const char *provider)
         return str_eq(provider, "FARGATE") || str_eq(provider, "FARGATE_SPOT");
 }
 
-static void launch_task(struct launch *launch, const struct instance *instance)
+/* NULL, or why there is no task, as ECS calls it: no address is left for it. */
+static const char *launch_task(struct launch *launch, const struct instance *instance)
 {
         struct provider_count *provider = next_provider(&launch->providers);
         struct service_run *run = launch->run;
         const struct controller_options *options = &run->controller->options;
         struct task_request request = launch->request;
+        struct error ignored = {0};
         struct state_task *state;
         struct task *task;
+        int r;
 
         if (provider) {
                 request.capacity_provider = provider->item->capacity_provider;
                 request.launch_type = is_fargate(request.capacity_provider) ? ECS_LAUNCH_TYPE_FARGATE : ECS_LAUNCH_TYPE_EC2;
-                provider->n++;
         }
         if (!request.launch_type)
                 request.launch_type = ECS_LAUNCH_TYPE_EC2;
@@ -216,11 +227,17 @@ static void launch_task(struct launch *launch, const struct instance *instance)
         state->platform_version = launch->platform_version;
         SHAPE_SET(state, state_task, enable_execute_command, run->service->state->enable_execute_command);
         state->instance = instance->state->id;
+        r = task_network_attach(run->controller->model, run->tx, state, network_zone_of(instance), &ignored);
+        if (r < 0)
+                return r == -ENOENT ? "LOCATION" : "RESOURCE:ENI";
+        if (provider)
+                provider->n++;
         task = CONTAINER_OF(tx_insert(run->tx, OBJECT_TASK, state), struct task, object);
         if (options->ops && options->ops->add_credentials)
                 options->ops->add_credentials(options->data, run->tx, task);
         task_names_add(&run->started, task);
         run->turn->room -= run->turn->room > 0;
+        return NULL;
 }
 
 /* ---- How many now ---- */
@@ -276,6 +293,7 @@ uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, 
         struct placement_request *request, zoned;
         struct placement_rules zoned_rules;
         struct launch launch;
+        const char *reason;
         uint32_t wanted = n > 0 ? MIN(n, service_launches_allowed(run, pool)) : 0, started = 0;
 
         if (wanted == 0 || waits_for_nodes(run))
@@ -297,7 +315,12 @@ uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, 
                                 service_report_unplaced(run, pool);
                         return started;
                 }
-                launch_task(&launch, instance);
+                reason = launch_task(&launch, instance);
+                if (reason) {
+                        run->blocked = true;
+                        service_report_refused(run, instance, reason);
+                        return started;
+                }
         }
         if (started < wanted)
                 service_again(run);
@@ -316,6 +339,6 @@ bool service_launch_on(struct service_run *run, struct pool *pool, struct instan
         if (*ret_reason)
                 return false;
         launch_begin(&launch, run, pool);
-        launch_task(&launch, instance);
-        return true;
+        *ret_reason = launch_task(&launch, instance);
+        return *ret_reason == NULL;
 }

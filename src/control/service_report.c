@@ -101,6 +101,7 @@ static const struct {
         {"RESOURCE:MEMORY", "has insufficient memory available."},
         {"RESOURCE:PORTS", "is already using a port required by your task."},
         {"RESOURCE:ENI", "has insufficient network interfaces available."},
+        {"LOCATION", "encountered error \"LOCATION\"."},
         {"ATTRIBUTE", "is missing an attribute required by your task."},
         {"AGENT", "encountered error \"AGENT\"."},
 };
@@ -132,6 +133,21 @@ void service_report_unplaced(struct service_run *run, struct pool *pool)
                 return;
         service_add_event(run->tx, run->service, run->now_ms, UNPLACED " because no container instance met all of its requirements.%s",
                           explain(run, pool));
+}
+
+void service_report_refused(struct service_run *run, const struct instance *instance, const char *reason)
+{
+        const char *text = "";
+
+        if (was_said(run, UNPLACED))
+                return;
+        for (size_t i = 0; i < ARRAY_SIZE(closest); i++)
+                if (str_eq(closest[i].reason, reason))
+                        text = closest[i].text;
+        service_add_event(run->tx, run->service, run->now_ms,
+                          UNPLACED
+                          " because no container instance met all of its requirements. The closest matching (container-instance %s) %s",
+                          instance->state->id, text);
 }
 
 /* ---- At the end of a run ---- */

@@ -4,6 +4,7 @@
 
 #include "control/targets.h"
 #include "control/task.h"
+#include "control/task_network.h"
 
 bool task_is_protected(const struct task *task, int64_t now_ms)
 {
@@ -22,7 +23,7 @@ void service_stop_task(struct service_run *run, struct task *task, enum ecs_task
                 stopped = task_want_stopped(task, state, code, reason, run->now_ms);
         if (!stopped)
                 return;
-        tx_put(run->tx, &task->object, state);
+        task_put(run->controller->model, run->tx, task, state);
         run->turn->room -= run->turn->room > 0;
         if (was_running)
                 task_names_add(&run->stopped, task);

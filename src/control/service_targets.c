@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "control/targets.h"
+#include "control/task_network.h"
 
 /* Its containers run: now it can be found by the balancer. */
 static bool activate(struct service_run *run, struct pool *pool, struct task *task)
@@ -24,7 +25,7 @@ static bool activate(struct service_run *run, struct pool *pool, struct task *ta
         state->last_status = STATE_TASK_STATUS_RUNNING;
         state->started_at = run->now_ms;
         SHAPE_SET(state, state_task, version, state->version + 1);
-        tx_put(run->tx, &task->object, state);
+        task_put(run->controller->model, run->tx, task, state);
         return true;
 }
 
@@ -46,7 +47,7 @@ static bool deactivate(struct service_run *run, struct task *task)
         state->last_status = STATE_TASK_STATUS_STOPPING;
         state->stopping_at = run->now_ms;
         SHAPE_SET(state, state_task, version, state->version + 1);
-        tx_put(run->tx, &task->object, state);
+        task_put(run->controller->model, run->tx, task, state);
         return begins;
 }
 

@@ -88,16 +88,19 @@ int task_network_check(struct model *model, const struct ecs_network_configurati
 struct string_list *task_network_zones(struct model *model, const struct ecs_network_configuration *network, struct arena *arena)
 {
         const struct ecs_aws_vpc_configuration *config = awsvpc(network);
-        struct string_list *zones = ARENA_NEW(arena, struct string_list);
+        struct string_list *zones;
 
-        for (uint32_t i = 0; config != NULL && i < config->subnets.n; i++) {
+        if (config == NULL)
+                return NULL;
+        zones = ARENA_NEW(arena, struct string_list);
+        for (uint32_t i = 0; i < config->subnets.n; i++) {
                 const struct subnet *subnet = model_subnet(model, config->subnets.items[i]);
                 bool known = subnet == NULL;
 
                 for (uint32_t k = 0; k < zones->n && !known; k++)
                         known = str_eq(zones->items[k], subnet->state->zone);
                 if (!known)
-                        string_list_push(arena, zones, subnet->state->zone);
+                        string_list_push(arena, zones, arena_strdup(arena, subnet->state->zone));
         }
         return zones;
 }

@@ -24,7 +24,7 @@ bool task_uses_awsvpc(const struct ecs_task_definition *definition);
  * be NULL.
  */
 int task_network_check(struct model *model, const struct ecs_network_configuration *network, struct error *error) MUST_CHECK;
-/* Zones of its subnets, each once. Strings belong to the model. */
+/* Zones of its subnets, each once, in `arena`; NULL when `network` is. */
 struct string_list *task_network_zones(struct model *model, const struct ecs_network_configuration *network, struct arena *arena);
 
 /*

@@ -9,6 +9,7 @@
 #include "control/controller.h"
 #include "control/service_deploy.h"
 #include "control/task.h"
+#include "control/task_network.h"
 #include "fixed_env.h"
 #include "model/service.h"
 #include "sched/sched.h"
@@ -174,7 +175,7 @@ static inline void world_report(struct world *w, struct task *task, enum state_t
         struct task_report report = {.status = status, .containers = &container, .n_containers = 1};
 
         task_apply_report(task, state, &report, tx_arena(tx), w->env.now_ms);
-        tx_put(tx, &task->object, state);
+        task_put(w->model, tx, task, state);
         tx_commit(tx);
 }
 
