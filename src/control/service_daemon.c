@@ -138,6 +138,11 @@ static bool must_stop(struct daemon *daemon, const struct pool *pool, int class,
                 return site->n_leaving == 0;
         if (pool == daemon->primary)
                 return false;
+        if (task_is_protected(task, daemon->run->now_ms)) {
+                service_wake(daemon->run, task->state->protected_until);
+                daemon->run->control->sweep = true; /* also when nothing else changes until then */
+                return false;
+        }
         if (class == POOL_PENDING)
                 return true;
         if (daemon->beside && (!site->current || site->current->place.class != POOL_HEALTHY))

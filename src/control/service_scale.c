@@ -180,6 +180,15 @@ static uint32_t retire(struct service_run *run, const struct service_group *grou
 
 /* ---- Both ---- */
 
+/* An instance whose agent is expected back may still have room. */
+static bool all_are_here(const struct cluster *cluster)
+{
+        list_for_each (instance, &cluster->instances, struct instance, in_cluster)
+                if (instance->state->status == STATE_INSTANCE_STATUS_ACTIVE && !instance->connected && !instance->lost)
+                        return false;
+        return true;
+}
+
 void service_scale_group(struct service_run *run, const struct service_group *group)
 {
         uint32_t floor = service_floor(run->service->state, group->desired);
@@ -189,6 +198,7 @@ void service_scale_group(struct service_run *run, const struct service_group *gr
         /* Who allows no more than desired wants no two at a time: what is about to stop may still run. */
         uint32_t there = sums.live + (ceiling <= group->desired ? sums.leaving : 0);
         uint32_t missing = above(group->desired, good), room = above(ceiling, there), started = 0, stopped;
+        bool full; /* neither the ceiling nor the instances have room for what is missing */
 
         if (group->primary && group->launch)
                 started = service_launch(run, group->primary, MIN(missing, room), NULL);
@@ -196,7 +206,8 @@ void service_scale_group(struct service_run *run, const struct service_group *gr
                 scale_in(run, group->primary, good - group->desired);
         if (group->primary && !group->launch)
                 return;
-        stopped = retire(run, group, floor, missing > 0 && room == 0);
+        full = missing > 0 && (room == 0 || (started == 0 && run->blocked && all_are_here(run->service->cluster)));
+        stopped = retire(run, group, floor, full);
         if (missing > 0 && room == 0 && started + stopped + sums.unsure + sums.leaving == 0)
                 run->stuck = true;
 }
