@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD ?= build
 MESON_FLAGS ?=
 
-.PHONY: help setup build console run test unit e2e sanitize fuzz lint format bench cgroup2 clean install
+.PHONY: help setup build console run test unit e2e sanitize fuzz soak lint format bench cgroup2 clean install
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -36,6 +36,9 @@ sanitize: setup ## unit and runtime tests under ASan and UBSan
 
 fuzz: setup ## each fuzzer for FUZZ_SECONDS (default 60)
 	@tools/fuzz.sh $${FUZZ_SECONDS:-60}
+
+soak: build ## random histories of the simulator for SOAK_SECONDS (default 600), from a new seed each time
+	@tools/soak.sh $(BUILD) $${SOAK_SECONDS:-600}
 
 lint: setup ## formatter, layers, lengths, cppcheck, clang-tidy
 	@tools/lint.sh $(BUILD)

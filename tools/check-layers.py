@@ -19,6 +19,7 @@ USES = {
     'sched': ['base', 'codec', 'shapes', 'model'],
     'control': ['base', 'codec', 'shapes', 'model', 'sched'],
     'api': GROUND + ['store', 'logs', 'model', 'sched', 'control'],
+    'sim': GROUND + ['store', 'logs', 'model', 'sched', 'control', 'api'],
     'lb': GROUND + ['model', 'control'],
     'image': GROUND,
     'vpc': GROUND,

@@ -10,6 +10,7 @@ extern const struct verb verb_env;
 extern const struct verb verb_keys;
 extern const struct verb verb_operations;
 extern const struct verb verb_server;
+extern const struct verb verb_sim;
 extern const struct verb verb_up;
 
 /* A new sign-in link of the server that keeps its data there, in `arena`. Blocks until the server has answered. */

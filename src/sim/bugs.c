@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See bugs.h. */
+#include "sim/bugs.h"
+
+#include "base/strutil.h"
+#include "control/task.h"
+#include "model/service.h"
+#include "sim/clock.h"
+#include "sim/world.h"
+
+const char *const sim_bug_names[SIM_BUG_MAX] = {
+        [SIM_BUG_NONE] = "none",
+        [SIM_BUG_STORE_FORGETS] = "the store forgets a commit",
+        [SIM_BUG_ANSWERS_EARLY] = "answers leave before their commit",
+        [SIM_BUG_NODE_BOASTS] = "a node registers more memory than it has",
+        [SIM_BUG_AGENT_DOES_NOT_FENCE] = "a lost node does not stop its tasks",
+        [SIM_BUG_AGENT_STARTS_TWICE] = "an agent starts a task twice",
+        [SIM_BUG_AGENT_LOSES_TASK] = "an agent acknowledges a task and forgets it",
+        [SIM_BUG_AGENT_GIVES_UP] = "an agent does not connect again",
+        [SIM_BUG_AGENT_FORGETS_END] = "an agent never reports an end",
+        [SIM_BUG_TASK_GOES_BACK] = "the server takes a task back from RUNNING",
+        [SIM_BUG_OPERATOR_CONSTRAINTS] = "placement constraints are dropped",
+        [SIM_BUG_FLOOR_LOST] = "minimumHealthyPercent is taken as 0",
+        [SIM_BUG_BREAKER_LOST] = "the circuit breaker is dropped",
+        [SIM_BUG_PROTECTION_LOST] = "protection is acknowledged and not kept",
+        [SIM_BUG_ONE_TOO_MANY] = "a service gets a task too many",
+        [SIM_BUG_ORPHAN] = "a task names a service that is not there",
+};
+
+/* How often, in percent of the occasions. */
+static const unsigned char chances[SIM_BUG_MAX] = {
+        [SIM_BUG_STORE_FORGETS] = 10,
+        [SIM_BUG_NODE_BOASTS] = 100,
+        [SIM_BUG_AGENT_DOES_NOT_FENCE] = 100,
+        [SIM_BUG_AGENT_STARTS_TWICE] = 10,
+        [SIM_BUG_AGENT_LOSES_TASK] = 10,
+        [SIM_BUG_AGENT_FORGETS_END] = 30,
+        [SIM_BUG_OPERATOR_CONSTRAINTS] = 100,
+        [SIM_BUG_FLOOR_LOST] = 100,
+        [SIM_BUG_BREAKER_LOST] = 100,
+        [SIM_BUG_PROTECTION_LOST] = 100,
+        [SIM_BUG_TASK_GOES_BACK] = 1,
+        [SIM_BUG_ONE_TOO_MANY] = 1,
+        [SIM_BUG_ORPHAN] = 1,
+        [SIM_BUG_AGENT_GIVES_UP] = 30,
+        [SIM_BUG_ANSWERS_EARLY] = 100,
+};
+
+bool sim_bug_strikes(struct sim_world *world, enum sim_bug bug)
+{
+        if (world->bug != bug || bug == SIM_BUG_NONE || !sim_random_percent(&world->bug_chance, chances[bug]))
+                return false;
+        world->bug_strikes++;
+        return true;
+}
+
+bool sim_bug_answers_early(struct sim_world *world)
+{
+        return sim_bug_strikes(world, SIM_BUG_ANSWERS_EARLY);
+}
+
+/* ---- A server that does what it should not ---- */
+
+static struct task *any_running(struct sim_world *world, bool of_service)
+{
+        struct cluster *cluster = model_cluster(world->server.model, world->cluster);
+
+        if (cluster == NULL)
+                return NULL;
+        list_for_each (task, &cluster->tasks, struct task, in_cluster)
+                if (task->state->last_status == STATE_TASK_STATUS_RUNNING && (!of_service || task->service != NULL))
+                        return task;
+        return NULL;
+}
+
+static void take_back(struct sim_world *world)
+{
+        struct task *task = any_running(world, false);
+        struct state_task *state;
+        struct tx *tx;
+
+        if (task == NULL)
+                return;
+        tx = tx_begin(world->server.model);
+        state = tx_edit(tx, &task->object);
+        state->last_status = STATE_TASK_STATUS_PENDING;
+        tx_put(tx, &task->object, state);
+        (void)tx_commit(tx);
+}
+
+/* Copies of a service's task, as a reconciler might make that counts wrong; or one in the name of nobody. */
+static void add_task(struct sim_world *world, const char *owner)
+{
+        struct task *task = any_running(world, owner == NULL);
+        struct state_task *state;
+        struct tx *tx;
+        char id[33];
+
+        if (task == NULL || task->instance == NULL || !task->instance->connected)
+                return;
+        tx = tx_begin(world->server.model);
+        state = tx_edit(tx, &task->object);
+        env_random_hex(&world->clock.env, id, 32);
+        state->id = id;
+        state->last_status = STATE_TASK_STATUS_PENDING;
+        if (owner != NULL)
+                state->service_name = owner;
+        (void)tx_insert(tx, OBJECT_TASK, state);
+        (void)tx_commit(tx);
+}
+
+void sim_bug_meddle(struct sim_world *world)
+{
+        if (!sim_server_is_up(&world->server) || world->clock.now_us < 5 * SIM_SECOND)
+                return;
+        if (sim_bug_strikes(world, SIM_BUG_TASK_GOES_BACK))
+                take_back(world);
+        else if (sim_bug_strikes(world, SIM_BUG_ONE_TOO_MANY))
+                add_task(world, NULL);
+        else if (sim_bug_strikes(world, SIM_BUG_ORPHAN))
+                add_task(world, "nobody");
+}
