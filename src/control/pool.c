@@ -116,8 +116,9 @@ static enum pool_class running_class(const struct pool *pool, const struct task 
         if (pool->checks || pool->balanced)
                 class = checked_class(pool, task);
         else
-                class = task->place.class == POOL_HEALTHY ? POOL_HEALTHY : POOL_FRESH;
-        return displaced && class != POOL_UNHEALTHY ? POOL_MOVING : class;
+                class = task->place.class == POOL_HEALTHY || task->place.class == POOL_MOVING ? POOL_HEALTHY : POOL_FRESH;
+        /* One that is not known to be healthy yet is waited for: it must not count toward the floor. */
+        return displaced && class == POOL_HEALTHY ? POOL_MOVING : class;
 }
 
 static enum pool_class classify(const struct pool *pool, const struct task *task)
@@ -170,4 +171,5 @@ struct pool *pool_update(struct controller *controller, struct task *task)
 void pool_promote(struct pool *pool, struct task *task)
 {
         enter(pool, task, POOL_HEALTHY);
+        enter(pool, task, classify(pool, task)); /* its instance may be about to be emptied */
 }

@@ -99,7 +99,8 @@ struct service_group {
         struct list *pools;   /* all pools of the service; those that do not belong are left alone: see `alone` */
         bool alone;           /* the group is the primary only */
         uint32_t desired;
-        bool launch; /* new tasks may be started */
+        uint32_t extra; /* how many of them are beyond what floor and ceiling are reckoned from */
+        bool launch;    /* new tasks may be started */
 };
 uint32_t service_floor(const struct state_service *state, uint32_t desired);
 uint32_t service_ceiling(const struct state_service *state, uint32_t desired);

@@ -153,7 +153,7 @@ static void finish(struct service_run *run, struct service_group *group)
         struct task_names *names = &run->stopped;
 
         group->desired -= control->extra;
-        control->extra = 0;
+        control->extra = group->extra = 0;
         service_scale_group(run, group);
         if (names->n == 0)
                 return;
@@ -169,7 +169,8 @@ bool service_run_rebalancing(struct service_run *run, const struct service_group
         /* A deployment places its tasks in balance anyway. */
         if (service_current_deployment(run->controller->model, run->service))
                 run->control->extra = 0;
-        all.desired += run->control->extra;
+        all.extra = run->control->extra;
+        all.desired += all.extra;
         service_scale_group(run, &all);
         if (run->control->extra > 0 && run->blocked)
                 run->control->extra = 0;

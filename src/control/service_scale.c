@@ -191,8 +191,8 @@ static bool all_are_here(const struct cluster *cluster)
 
 void service_scale_group(struct service_run *run, const struct service_group *group)
 {
-        uint32_t floor = service_floor(run->service->state, group->desired);
-        uint32_t ceiling = service_ceiling(run->service->state, group->desired);
+        uint32_t floor = service_floor(run->service->state, group->desired - group->extra);
+        uint32_t ceiling = service_ceiling(run->service->state, group->desired - group->extra);
         uint32_t good = group->primary ? pool_good(group->primary) : 0;
         struct sums sums = sum_up(group);
         /* Who allows no more than desired wants no two at a time: what is about to stop may still run. */
