@@ -77,10 +77,16 @@ static struct sim_node *node_of(struct sim_world *world, const char *instance)
         return NULL;
 }
 
-static bool is_healthy(const struct state_task *state)
+static bool has_check(const struct task *task)
+{
+        return task->definition != NULL && task->definition->state->definition->container_definitions.n > 0 &&
+               task->definition->state->definition->container_definitions.items[0].health_check != NULL;
+}
+
+static bool is_healthy(const struct task *task, const struct state_task *state)
 {
         return state->last_status == STATE_TASK_STATUS_RUNNING && state->desired_status == STATE_TASK_STATUS_RUNNING &&
-               state->health != ECS_HEALTH_STATUS_UNHEALTHY;
+               (!has_check(task) || state->health == ECS_HEALTH_STATUS_HEALTHY);
 }
 
 static bool by_scheduler(const struct state_task *state)
@@ -95,7 +101,7 @@ static void check_floor(struct sim_world *world, const struct task *task, const 
         const struct sim_want *want;
         int32_t desired, floor, healthy = 0;
 
-        if (service == NULL || !is_healthy(old_state) || !by_scheduler(task->state))
+        if (service == NULL || !is_healthy(task, old_state) || !by_scheduler(task->state))
                 return;
         want = sim_want(world, SIM_WANT_SERVICE, service->state->name);
         if (want == NULL || !want->promised || want->gone || want->daemon || want->asking > 0)
@@ -103,7 +109,7 @@ static void check_floor(struct sim_world *world, const struct task *task, const 
         desired = service->state->desired_count;
         floor = (int32_t)(((int64_t)desired * want->min_percent + 99) / 100);
         list_for_each (other, &service->tasks, struct task, in_service)
-                healthy += is_healthy(other->state);
+                healthy += is_healthy(other, other->state);
         if (healthy < floor)
                 VIOLATE(world, SIM_INV_FLOOR, "service %s: the server stops task %s (%s), and %d healthy ones are left of at least %d",
                         want->name, task->state->id, task->state->stopped_reason, healthy, floor);
