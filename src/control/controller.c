@@ -274,12 +274,16 @@ static void on_applied(struct model_observer *observer, struct object *object, c
         }
 }
 
-/* The task ended by itself, and nobody had seen it healthy. */
+static bool ended_by_itself(const struct state_task *state)
+{
+        return state->stop_code == ECS_TASK_STOP_CODE_TASKFAILEDTOSTART || state->stop_code == ECS_TASK_STOP_CODE_ESSENTIALCONTAINEREXITED;
+}
+
 static bool has_failed(const struct state_task *old, const struct state_task *new)
 {
         if (old->desired_status == STATE_TASK_STATUS_STOPPED && old->stop_code != ECS_TASK_STOP_CODE_ESSENTIALCONTAINEREXITED)
                 return false;
-        return new->stop_code == ECS_TASK_STOP_CODE_TASKFAILEDTOSTART || new->stop_code == ECS_TASK_STOP_CODE_ESSENTIALCONTAINEREXITED;
+        return ended_by_itself(new);
 }
 
 static struct pool *pool_of(struct controller *controller, const struct state_task *state)
@@ -339,6 +343,20 @@ static void on_target_health(struct model_observer *observer, struct target *tar
 
 /* ---- Life ---- */
 
+/* A task had failed, and the server ended before the deployment's circuit breaker was told. */
+static void count_again(struct controller *controller, const struct task *task)
+{
+        const struct state_task *state = task->state;
+        struct pool *pool = pool_of(controller, state);
+        const struct service_deployment *deployment = pool ? service_current_deployment(controller->model, pool->control->service) : NULL;
+
+        if (!deployment || !str_eq(deployment->state->target, state->service_revision) ||
+            state->stopped_at <= deployment->state->updated_at || !ended_by_itself(state) || has_proved_itself(pool, task))
+                return;
+        pool->n_failed++;
+        pool->n_throttled += state->created_at >= pool->control->service->state->next_launch_at;
+}
+
 static void load(struct controller *controller)
 {
         tree_for_each (node, model_objects(controller->model, OBJECT_SERVICE)) {
@@ -355,6 +373,8 @@ static void load(struct controller *controller)
 
                 list_init(&task->place.link);
                 pool_update(controller, task);
+                if (task_is_over(task->state))
+                        count_again(controller, task);
         }
 }
 

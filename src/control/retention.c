@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/service.h"
 
 #define HOUR_MS (INT64_C(3600) * 1000)
 /* An object that may not go yet is looked at again after that long. */
@@ -19,10 +20,14 @@ typedef int64_t (*ended_fn)(const void *state);
 /* Whether nothing refers to it any more. */
 typedef bool (*free_fn)(struct object *object);
 
+/* Removes it with what belongs to it. */
+typedef void (*remove_fn)(struct tx *tx, struct object *object);
+
 struct rule {
         enum object_kind kind;
         ended_fn ended;
-        free_fn may_go; /* NULL: always */
+        free_fn may_go;   /* NULL: always */
+        remove_fn remove; /* NULL: tx_remove */
 };
 
 struct entry {
@@ -61,6 +66,23 @@ static int64_t token_ended(const void *state)
         return MAX(token->expires_at, 1);
 }
 
+static int64_t service_ended(const void *state)
+{
+        const struct state_service *service = state;
+
+        return service->status == STATE_SERVICE_STATUS_INACTIVE ? MAX(service->inactive_at, 1) : 0;
+}
+
+static bool service_may_go(struct object *object)
+{
+        return list_empty(&((struct service *)(void *)object)->tasks);
+}
+
+static void remove_service(struct tx *tx, struct object *object)
+{
+        service_forget(tx, (struct service *)(void *)object);
+}
+
 static bool instance_may_go(struct object *object)
 {
         return list_empty(&((struct instance *)(void *)object)->tasks);
@@ -71,12 +93,13 @@ static bool cluster_may_go(struct object *object)
         return ((struct cluster *)(void *)object)->n_members == 0;
 }
 
-enum { RULE_INSTANCES, RULE_CLUSTERS, RULE_TOKENS, RULE_MAX };
+enum { RULE_SERVICES, RULE_INSTANCES, RULE_CLUSTERS, RULE_TOKENS, RULE_MAX };
 
 static const struct rule rules[RULE_MAX] = {
-        [RULE_INSTANCES] = {OBJECT_INSTANCE, instance_ended, instance_may_go},
-        [RULE_CLUSTERS] = {OBJECT_CLUSTER, cluster_ended, cluster_may_go},
-        [RULE_TOKENS] = {OBJECT_CLIENT_TOKEN, token_ended, NULL},
+        [RULE_SERVICES] = {OBJECT_SERVICE, service_ended, service_may_go, remove_service},
+        [RULE_INSTANCES] = {OBJECT_INSTANCE, instance_ended, instance_may_go, NULL},
+        [RULE_CLUSTERS] = {OBJECT_CLUSTER, cluster_ended, cluster_may_go, NULL},
+        [RULE_TOKENS] = {OBJECT_CLIENT_TOKEN, token_ended, NULL, NULL},
 };
 
 struct retention {
@@ -184,8 +207,10 @@ struct retention *retention_new(struct model *model, const struct retention_opti
         retention->task_keep_ms = o.stopped_task_ms ? o.stopped_task_ms : 24 * HOUR_MS;
         retention->task_min_ms = o.stopped_task_min_ms ? o.stopped_task_min_ms : HOUR_MS;
         retention->max_tasks = o.max_stopped_tasks ? o.max_stopped_tasks : 100000;
-        retention->queues[RULE_INSTANCES].keep_ms = retention->queues[RULE_CLUSTERS].keep_ms = inactive;
-        retention->queues[RULE_INSTANCES].max = retention->queues[RULE_CLUSTERS].max = SIZE_MAX;
+        for (int i = RULE_SERVICES; i <= RULE_CLUSTERS; i++) {
+                retention->queues[i].keep_ms = inactive;
+                retention->queues[i].max = SIZE_MAX;
+        }
         retention->queues[RULE_TOKENS].max = o.max_client_tokens ? o.max_client_tokens : 200000;
         for (int i = 0; i < RULE_MAX; i++)
                 queue_load(&retention->queues[i], &rules[i], model);
@@ -206,11 +231,14 @@ static int64_t task_due_at(const struct retention *retention, const struct task 
         return task->state->stopped_at + (many ? MIN(retention->task_min_ms, retention->task_keep_ms) : retention->task_keep_ms);
 }
 
-static void remove_object(struct retention *retention, struct object *object, struct tx **tx)
+static void remove_object(struct retention *retention, struct object *object, remove_fn remove, struct tx **tx)
 {
         if (!*tx)
                 *tx = tx_begin(retention->model);
-        tx_remove(*tx, object);
+        if (remove)
+                remove(*tx, object);
+        else
+                tx_remove(*tx, object);
 }
 
 static size_t run_tasks(struct retention *retention, int64_t now_ms, struct tx **tx)
@@ -222,7 +250,7 @@ static size_t run_tasks(struct retention *retention, int64_t now_ms, struct tx *
 
                 if (!task || task_due_at(retention, task) > now_ms)
                         break;
-                remove_object(retention, &task->object, tx);
+                remove_object(retention, &task->object, NULL, tx);
                 removed++;
         }
         return removed;
@@ -248,7 +276,7 @@ static size_t run_rule(struct retention *retention, int i, int64_t now_ms, size_
                         queue_push(queue, &entry);
                         continue;
                 }
-                remove_object(retention, entry.object, tx);
+                remove_object(retention, entry.object, rules[i].remove, tx);
                 removed++;
         }
         return removed;

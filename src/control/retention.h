@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is over is kept for a while and then forgotten: STOPPED tasks, INACTIVE container instances and clusters, expired client
- * tokens. Oldest first, a bounded number per run, in order of age, so that a run costs the same however much is kept.
+ * What is over is kept for a while and then forgotten: STOPPED tasks, INACTIVE services, container instances and clusters,
+ * expired client tokens. Oldest first, a bounded number per run, in order of age, so that a run costs the same however much is kept.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ struct retention_options {
         int64_t stopped_task_ms;     /* how long STOPPED tasks stay visible; 0: 24 hours */
         int64_t stopped_task_min_ms; /* and at least, however many there are; 0: 1 hour */
         size_t max_stopped_tasks;    /* beyond that many the oldest go sooner; 0: 100,000 */
-        int64_t inactive_ms;         /* INACTIVE instances and clusters; 0: 1 hour */
+        int64_t inactive_ms;         /* INACTIVE services, instances and clusters; 0: 1 hour */
         size_t max_client_tokens;    /* 0: 200,000 */
         size_t batch;                /* objects removed in one run; 0: 500 */
 };

@@ -94,6 +94,7 @@ static void settle(struct service_run *run)
                 settle_gone(run, pool);
                 settle_stranded(run, pool);
                 settle_fresh(run, pool, recheck);
+                service_learn_images(run, pool);
                 if (pool->balanced || pool->n[POOL_OVER] > 0)
                         service_settle_targets(run, pool);
         }

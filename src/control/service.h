@@ -169,6 +169,10 @@ void service_report_refused(struct service_run *run, const struct instance *inst
 void service_say_once(struct service_run *run, const char *begin, const char *rest);
 void service_set_steady(struct service_run *run, bool steady);
 
+/* ---- service_images.c ---- */
+/* The digests of the revision's images, from the first of its tasks that runs. */
+void service_learn_images(struct service_run *run, struct pool *pool);
+
 /* ---- service_targets.c ---- */
 /* Registers tasks that run, drains those that are to stop. */
 void service_settle_targets(struct service_run *run, struct pool *pool);

@@ -17,6 +17,10 @@
 /* Alarms are looked at when somebody says that one changed, and this often in any case. */
 #define ALARM_LOOK_MS INT64_C(10000)
 
+/* What is over is kept so long, and so many of it at most. */
+#define HISTORY_MS (INT64_C(90) * 24 * 3600 * 1000)
+#define HISTORY 100
+
 /* ---- The circuit breaker ---- */
 
 static const struct ecs_deployment_circuit_breaker *breaker_of(const struct ecs_deployment_configuration *configuration)
@@ -281,6 +285,42 @@ bool service_baked(struct service_run *run, const struct service_deployment *dep
         return false;
 }
 
+/* ---- History ---- */
+
+static bool is_history(const struct service_run *run, const struct service_revision *revision)
+{
+        return revision != service_primary(run->controller->model, run->service) &&
+               revision != service_rollback_target(run->controller->model, run->service) && list_empty(&revision->tasks);
+}
+
+/* Deployments and revisions stay for ninety days, the newest hundred of each. What runs, and what a rollback would go to, stays. */
+static void prune(struct service_run *run)
+{
+        size_t deployments = 0, revisions = 0;
+
+        list_for_each (deployment, &run->service->deployments, struct service_deployment, in_service)
+                deployments++;
+        list_for_each (revision, &run->service->revisions, struct service_revision, in_service)
+                revisions++;
+        list_for_each (deployment, &run->service->deployments, struct service_deployment, in_service) {
+                bool old = deployment->state->finished_at != 0 && deployment->state->finished_at + HISTORY_MS <= run->now_ms;
+
+                if ((deployments <= HISTORY && !old) || service_deployment_in_progress(deployment->state) ||
+                    str_eq(deployment->state->id, run->service->state->deployment))
+                        continue;
+                tx_remove(run->tx, &deployment->object);
+                deployments--;
+        }
+        list_for_each (revision, &run->service->revisions, struct service_revision, in_service) {
+                bool old = revision->state->updated_at + HISTORY_MS <= run->now_ms;
+
+                if ((revisions <= HISTORY && !old) || !is_history(run, revision))
+                        continue;
+                tx_remove(run->tx, &revision->object);
+                revisions--;
+        }
+}
+
 void service_complete(struct service_run *run)
 {
         struct service_revision *primary = service_primary(run->controller->model, run->service);
@@ -300,4 +340,5 @@ void service_complete(struct service_run *run)
                 state->alarms->status = ECS_SERVICE_DEPLOYMENT_ROLLBACK_MONITORS_STATUS_MONITORING_COMPLETE;
         tx_put(run->tx, &deployment->object, state);
         service_add_event(run->tx, run->service, run->now_ms, "(deployment ecs-svc/%s) deployment completed.", revision->id);
+        prune(run);
 }

@@ -171,7 +171,8 @@ static inline void world_report(struct world *w, struct task *task, enum state_t
                                                   .status = status == STATE_TASK_STATUS_RUNNING ? STATE_CONTAINER_STATUS_RUNNING
                                                                                                 : STATE_CONTAINER_STATUS_STOPPED,
                                                   .has_exit_code = status == STATE_TASK_STATUS_STOPPED && exit_code >= 0,
-                                                  .exit_code = exit_code};
+                                                  .exit_code = exit_code,
+                                                  .image_digest = "sha256:0123"};
         struct task_report report = {.status = status, .containers = &container, .n_containers = 1};
 
         task_apply_report(task, state, &report, tx_arena(tx), w->env.now_ms);

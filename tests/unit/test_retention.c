@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is over is forgotten in its time, and nothing else. */
 #include "control/retention.h"
+#include "model/service.h"
 #include "store/store.h"
 
 #include "fixed_env.h"
@@ -191,6 +192,31 @@ static void test_tokens(void **state)
         end(&w);
 }
 
+static void test_services(void **state)
+{
+        struct world w;
+        struct tx *tx;
+
+        begin(&w, NULL);
+        tx = tx_begin(w.model);
+        tx_insert(tx, OBJECT_SERVICE,
+                  &(struct state_service){.cluster = "lab", .name = "web", .status = STATE_SERVICE_STATUS_ACTIVE, .inactive_at = 0});
+        tx_insert(tx, OBJECT_SERVICE_REVISION, &(struct state_service_revision){.cluster = "lab", .service = "web", .id = "1"});
+        service_add_event(tx, model_service(w.model, "lab", "web"), w.env.now_ms, "has begun.");
+        tx_commit(tx);
+        retention_run(w.retention, w.env.now_ms + 24 * HOUR);
+        assert_non_null(model_service(w.model, "lab", "web"));
+        tx = tx_begin(w.model);
+        tx_put(tx, &model_service(w.model, "lab", "web")->object,
+               &(struct state_service){
+                       .cluster = "lab", .name = "web", .status = STATE_SERVICE_STATUS_INACTIVE, .inactive_at = w.env.now_ms});
+        tx_commit(tx);
+        assert_int_equal(retention_next(w.retention), w.env.now_ms + HOUR);
+        retention_run(w.retention, w.env.now_ms + HOUR);
+        assert_null(model_service(w.model, "lab", "web"));
+        end(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -199,6 +225,7 @@ int main(void)
                 cmocka_unit_test(test_instances_and_clusters),
                 cmocka_unit_test(test_cluster_waits_for_its_tasks_and_may_come_back),
                 cmocka_unit_test(test_tokens),
+                cmocka_unit_test(test_services),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

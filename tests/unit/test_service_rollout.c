@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deployments: the arithmetic of floor and ceiling, the circuit breaker, alarms, bake times, rollbacks, overlapping ones. */
+#include "control/service_images.h"
 #include "service_world.h"
 
 static bool alarmed;
@@ -218,6 +219,26 @@ static void counts_those_that_fall_over(void **state)
         assert_int_equal(world_deployment(w)->state->status, ECS_SERVICE_DEPLOYMENT_STATUS_ROLLBACK_SUCCESSFUL);
 }
 
+/* The server ends between a failure and its count: nothing is lost, and nothing is counted twice. */
+static void counts_over_a_restart(void **state)
+{
+        struct world *w = *state;
+
+        world_create(w, 4);
+        configure(w, 100, 200, true);
+        world_settle(w);
+        world_deploy(w, 2);
+        world_run(w);
+        w->env.now_ms += 10;
+        world_report(w, world_find(w, STATE_TASK_STATUS_PENDING, 0), STATE_TASK_STATUS_STOPPED, 1);
+        world_restart(w);
+        world_run(w);
+        assert_int_equal(world_deployment(w)->state->failure_count, 1);
+        world_restart(w);
+        world_run(w);
+        assert_int_equal(world_deployment(w)->state->failure_count, 1);
+}
+
 static void fails_without_rollback(void **state)
 {
         struct world *w = *state;
@@ -396,6 +417,62 @@ static void waits_for_protected_tasks(void **state)
         assert_int_equal(world_primary(w)->state->rollout_state, ECS_DEPLOYMENT_ROLLOUT_STATE_COMPLETED);
 }
 
+static size_t length(const struct list *list)
+{
+        size_t n = 0;
+
+        for (const struct list *link = list->next; link != list; link = link->next)
+                n++;
+        return n;
+}
+
+static void keeps_a_hundred(void **state)
+{
+        struct world *w = *state;
+
+        world_create(w, 0);
+        world_run(w);
+        for (int i = 0; i < 105; i++) {
+                world_deploy(w, 1 + i % 2);
+                world_run(w);
+        }
+        assert_int_equal(length(&world_service(w)->revisions), 100);
+        assert_int_equal(length(&world_service(w)->deployments), 100);
+        w->env.now_ms += INT64_C(91) * 24 * 3600 * 1000;
+        world_deploy(w, 3);
+        world_run(w);
+        /* What runs, and what it would go back to. */
+        assert_int_equal(length(&world_service(w)->revisions), 2);
+        assert_int_equal(length(&world_service(w)->deployments), 1);
+}
+
+/* Tags move; a deployment's tasks do not. */
+static void pins_images(void **state)
+{
+        struct world *w = *state;
+        struct ecs_container_definition container = {.name = "web", .image = "registry:5000/team/web:1"};
+        CLEANUP_ARENA struct arena arena = {0};
+        struct task *task;
+
+        world_create(w, 1);
+        world_run(w);
+        task = world_find(w, STATE_TASK_STATUS_PENDING, 0);
+        assert_string_equal(service_image(task, &container, &arena), "registry:5000/team/web:1");
+        world_settle(w);
+        assert_string_equal(world_primary(w)->state->container_images.items[0].image_digest, "sha256:0123");
+        assert_string_equal(service_image(task, &container, &arena), "registry:5000/team/web@sha256:0123");
+        container.image = "web";
+        assert_string_equal(service_image(task, &container, &arena), "web@sha256:0123");
+        container.image = "oci:/images/web:1";
+        assert_string_equal(service_image(task, &container, &arena), "oci:/images/web:1");
+        container.image = "web";
+        container.version_consistency = ECS_VERSION_CONSISTENCY_DISABLED;
+        assert_string_equal(service_image(task, &container, &arena), "web");
+        world_deploy(w, 1); /* forced: looks anew */
+        world_run(w);
+        assert_null(world_primary(w)->state->container_images.items[0].image_digest);
+}
+
 /* The server ends after every single step of a rollout. */
 static void survives_restarts(void **state)
 {
@@ -428,12 +505,15 @@ int main(void)
                 TEST(overlaps),
                 TEST(breaks_and_goes_back),
                 TEST(counts_those_that_fall_over),
+                TEST(counts_over_a_restart),
                 TEST(fails_without_rollback),
                 TEST(throttles_what_never_starts),
                 TEST(starts_afresh_with_a_new_deployment),
                 TEST(bakes_and_hears_an_alarm),
                 TEST(goes_back_when_asked),
                 TEST(waits_for_protected_tasks),
+                TEST(keeps_a_hundred),
+                TEST(pins_images),
                 TEST(survives_restarts),
         };
 

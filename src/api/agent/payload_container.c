@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/strutil.h"
+#include "control/service_images.h"
 
 /* Seconds a container must have run before its restart policy starts it again. */
 #define RESTART_ATTEMPT_PERIOD 300
@@ -202,7 +203,7 @@ void payload_container(const struct payload_container_source *source, const char
         const struct ecs_container_override *over = source->over;
 
         ret->name = in->name;
-        ret->image = in->image;
+        ret->image = service_image(source->task, in, arena);
         ret->container_arn = container_arn;
         ret->command = over && over->command.n > 0 ? over->command : in->command;
         ret->entry_point = in->entry_point;
