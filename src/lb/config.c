@@ -46,6 +46,7 @@ static void append_global(const struct lb_config_options *options, struct buf *o
                    "  stats timeout 1d\n"
                    "  log %s len 8192 local0\n"
                    "  tune.ssl.default-dh-param 2048\n"
+                   "  close-spread-time 5s\n"
                    "  hard-stop-after 2h\n",
                    options->dir, options->log);
         if (options->user != NULL)
@@ -124,7 +125,9 @@ static void append_headers(const struct listener *listener, struct buf *out)
                         "req.hdr(X-Forwarded-For) -m found }\n"
                         "  http-request set-header X-Forwarded-For \"%[src]:%[src_port]\" unless { req.hdr(X-Forwarded-For) -m found }\n");
         else if (str_eq(xff, "append"))
-                buf_append_str(out, "  option forwardfor\n");
+                buf_append_str(out, "  http-request set-header X-Forwarded-For \"%[req.fhdr(X-Forwarded-For)], %[src]\" if { "
+                                    "req.hdr(X-Forwarded-For) -m found }\n"
+                                    "  option forwardfor if-none\n");
         buf_printf(out, "  http-request set-header X-Forwarded-Proto %s\n  http-request set-header X-Forwarded-Port %d\n",
                    is_secure(listener) ? "https" : "http", listener->state->port);
         if (is_secure(listener) &&
@@ -302,6 +305,9 @@ static void append_listener(struct model *model, const struct lb_config_options 
                         append_ssl(options, listener, out);
                 buf_append_char(out, '\n');
         }
+        /* Not HAProxy's business, but a change of the list needs a reload. */
+        for (uint32_t i = 0; i < listener->state->certificates.n; i++)
+                buf_printf(out, "  # %s\n", listener->state->certificates.items[i]);
         append_access_log(listener, out);
         if (is_web(listener))
                 append_http(listener, out);

@@ -45,12 +45,13 @@ static void path_of(struct lb_driver *driver, const char *name, struct buf *out)
 
 static int write_file(struct lb_driver *driver, const char *name, const char *data, size_t len, struct error *error)
 {
-        CLEANUP_BUF struct buf path = {0};
+        CLEANUP_BUF struct buf path = {0}, temporary = {0};
         CLEANUP_CLOSE int fd = -1;
 
         path_of(driver, name, &path);
-        fd = open(path.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (fd < 0 || write(fd, data, len) != (ssize_t)len)
+        buf_printf(&temporary, "%s.part", path.data);
+        fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, data, len) != (ssize_t)len || rename(temporary.data, path.data) < 0)
                 return error_set(error, errno, "cannot write %s: %s", path.data, strerror(errno));
         return 0;
 }
