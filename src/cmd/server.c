@@ -9,6 +9,7 @@
 #include "api/agent/agents.h"
 #include "api/control_ops.h"
 #include "api/console/console.h"
+#include "api/event_stream.h"
 #include "api/keys.h"
 #include "api/server.h"
 #include "base/log.h"
@@ -86,6 +87,7 @@ struct server {
         struct log_store *logs;
         struct lb_driver *balancer;
         struct agents *agents;
+        struct event_stream *events;
         struct retention *retention;
         struct controller *controller;
         struct control_loop control_loop;
@@ -127,6 +129,7 @@ static void on_stop(struct process *process)
 {
         struct server *s = CONTAINER_OF(process, struct server, process);
 
+        event_stream_close(s->events);
         agents_close(s->agents);
         http_server_close(s->http, CLOSE_GRACE_MS, on_http_closed, s);
 }
@@ -290,6 +293,7 @@ static int start(struct server *s, struct error *error)
                                                         .restart_ms = (uint32_t)s->values->restart_lease_ms,
                                                         .start_ms = (uint32_t)s->values->start_lease_ms});
         agents_serve(s->agents, s->api);
+        s->events = event_stream_new(s->api, NULL);
         s->controller = controller_new(&(struct controller_options){.model = s->model,
                                                                     .sched = s->sched,
                                                                     .ops = &api_controller_ops,
@@ -318,6 +322,7 @@ static int start(struct server *s, struct error *error)
 static void finish(struct server *s)
 {
         s->controller = controller_free(s->controller);
+        s->events = event_stream_free(s->events);
         s->agents = agents_free(s->agents);
         s->console = console_free(s->console);
         s->api = api_free(s->api);
