@@ -3,10 +3,10 @@ SHELL := /bin/bash
 BUILD ?= build
 MESON_FLAGS ?=
 
-.PHONY: help setup build console run test unit e2e sanitize fuzz soak lint format bench cgroup2 clean install
+.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server lint format bench cgroup2 clean install
 
 help: ## this list
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: ## install what the build and the tests need (Debian packages; asks sudo if you are not root)
 	@tools/setup.sh
@@ -39,6 +39,9 @@ fuzz: setup ## each fuzzer for FUZZ_SECONDS (default 60)
 
 soak: build ## random histories of the simulator for SOAK_SECONDS (default 600), from a new seed each time
 	@tools/soak.sh $(BUILD) $${SOAK_SECONDS:-600}
+
+soak-server: build ## rollouts on real nodes while the server is killed KILLS times (default 200)
+	@GANTRY_ROLLOUT_KILLS=$${KILLS:-200} tools/e2e.sh $(BUILD) test_services.KilledServer
 
 lint: setup ## formatter, layers, lengths, cppcheck, clang-tidy
 	@tools/lint.sh $(BUILD)

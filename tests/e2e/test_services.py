@@ -11,7 +11,7 @@ import unittest
 from lab import PATIENCE, wait_for
 from test_nodes import FleetTest
 
-# Points at which the server is killed in a rollout; `tools/soak.sh rollouts` asks for more.
+# Points at which the server is killed in a rollout; `make soak-server` asks for more.
 KILLS = int(os.environ.get('GANTRY_ROLLOUT_KILLS', '15'))
 
 
