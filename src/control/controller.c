@@ -138,7 +138,8 @@ static void revision_applied(struct controller *controller, struct object *objec
         }
         if (!old_state && service_control_of(revision->service))
                 pool_new(service_control_of(revision->service), revision, NULL);
-        else if (revision->pool && ((const struct state_service_revision *)old_state)->launch_type != revision->state->launch_type)
+        else if (old_state && revision->pool &&
+                 ((const struct state_service_revision *)old_state)->launch_type != revision->state->launch_type)
                 revision->pool->readable = false;
         mark(controller, revision->service);
 }

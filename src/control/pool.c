@@ -20,6 +20,28 @@ struct task_definition *pool_definition(const struct pool *pool, struct model *m
         return model_task_definition(model, pool->task_set->state->family, pool->task_set->state->revision);
 }
 
+static struct pool_recipe own_recipe(const struct pool *pool)
+{
+        if (pool->revision) {
+                const struct state_service_revision *revision = pool->revision->state;
+
+                return (struct pool_recipe){revision->launch_type, revision->platform_version, revision->network_configuration,
+                                            &revision->capacity_provider_strategy};
+        }
+        assert(pool->task_set);
+        return (struct pool_recipe){pool->task_set->state->launch_type, pool->task_set->state->platform_version,
+                                    pool->task_set->state->network_configuration, &pool->task_set->state->capacity_provider_strategy};
+}
+
+struct pool_recipe pool_recipe(const struct pool *pool)
+{
+        struct pool_recipe recipe = own_recipe(pool);
+
+        if (recipe.strategy->n == 0 && !recipe.launch_type)
+                recipe.strategy = &pool->control->service->cluster->state->default_capacity_provider_strategy;
+        return recipe;
+}
+
 /* Only essential containers make a task unhealthy. */
 static bool has_checks(const struct task_definition *definition)
 {

@@ -66,6 +66,16 @@ struct pool *pool_update(struct controller *controller, struct task *task);
 /* A RUNNING task without checks has proved itself. */
 void pool_promote(struct pool *pool, struct task *task);
 
+/* What its tasks are made of, be it a revision or a task set. */
+struct pool_recipe {
+        enum ecs_launch_type launch_type;
+        const char *platform_version;
+        const struct ecs_network_configuration *network;
+        /* Its own, or the cluster's when it has neither one nor a launch type. */
+        const struct ecs_capacity_provider_strategy_item_list *strategy;
+};
+struct pool_recipe pool_recipe(const struct pool *pool);
+
 /* Digits of its id; what its tasks run; NULL when that was deleted. */
 const char *pool_id(const struct pool *pool);
 struct task_definition *pool_definition(const struct pool *pool, struct model *model);

@@ -19,11 +19,6 @@
 
 /* ---- What a task needs ---- */
 
-static const struct ecs_network_configuration *pool_network(const struct pool *pool)
-{
-        return pool->revision ? pool->revision->state->network_configuration : pool->task_set->state->network_configuration;
-}
-
 /* The copies live in the pool: states are replaced, and a definition may be deleted. */
 static bool read_placement(struct service_run *run, struct pool *pool)
 {
@@ -54,11 +49,10 @@ static bool read_placement(struct service_run *run, struct pool *pool)
                                                      .ports = &pool->ports,
                                                      .ports_udp = &pool->ports_udp,
                                                      .required = &definition->requires_attributes,
-                                                     .launch_type = pool->revision ? pool->revision->state->launch_type
-                                                                                   : pool->task_set->state->launch_type,
+                                                     .launch_type = pool_recipe(pool).launch_type,
                                                      .group = arena_printf(&pool->arena, "service:%s", service->name),
                                                      .rules = &pool->rules};
-        pool->placement.zones = task_network_zones(run->controller->model, pool_network(pool), &pool->arena);
+        pool->placement.zones = task_network_zones(run->controller->model, pool_recipe(pool).network, &pool->arena);
         return true;
 }
 
@@ -81,19 +75,6 @@ struct providers {
         uint32_t n;
 };
 
-/* Without a launch type and a strategy of its own it is the cluster's. */
-static const struct ecs_capacity_provider_strategy_item_list *strategy_of(const struct pool *pool)
-{
-        const struct state_service_revision *revision = pool->revision ? pool->revision->state : NULL;
-        const struct state_task_set *set = pool->task_set ? pool->task_set->state : NULL;
-        const struct ecs_capacity_provider_strategy_item_list *own =
-                revision ? &revision->capacity_provider_strategy : &set->capacity_provider_strategy;
-
-        if (own->n == 0 && !(revision ? revision->launch_type : set->launch_type))
-                return &pool->control->service->cluster->state->default_capacity_provider_strategy;
-        return own;
-}
-
 static void count_provider(struct providers *providers, const char *name)
 {
         for (uint32_t i = 0; i < providers->n; i++)
@@ -104,7 +85,7 @@ static void count_provider(struct providers *providers, const char *name)
 static void count_providers(struct service_run *run, const struct pool *pool, struct providers *ret)
 {
         static const enum pool_class live[] = {POOL_PENDING, POOL_FRESH, POOL_HEALTHY};
-        const struct ecs_capacity_provider_strategy_item_list *strategy = strategy_of(pool);
+        const struct ecs_capacity_provider_strategy_item_list *strategy = pool_recipe(pool).strategy;
 
         *ret = (struct providers){.items = arena_calloc(tx_arena(run->tx), strategy->n, sizeof(*ret->items)), .n = strategy->n};
         for (uint32_t i = 0; i < strategy->n; i++)
@@ -180,20 +161,18 @@ struct launch {
 
 static void launch_begin(struct launch *launch, struct service_run *run, struct pool *pool)
 {
-        const struct state_service_revision *revision = pool->revision ? pool->revision->state : NULL;
-        const struct state_task_set *set = pool->task_set ? pool->task_set->state : NULL;
+        struct pool_recipe recipe = pool_recipe(pool);
         struct arena *arena = tx_arena(run->tx);
 
-        *launch = (struct launch){.run = run, .pool = pool};
-        launch->platform_version = revision ? revision->platform_version : set->platform_version;
+        *launch = (struct launch){.run = run, .pool = pool, .platform_version = recipe.platform_version};
         launch->request = (struct task_request){
                 .cluster = run->service->cluster,
                 .definition = pool_definition(pool, run->controller->model),
-                .network = pool_network(pool),
+                .network = recipe.network,
                 .group = arena_printf(arena, "service:%s", run->service->state->name),
                 .started_by = arena_printf(arena, "ecs-svc/%s", pool_id(pool)),
                 .service_name = run->service->state->name,
-                .launch_type = revision ? revision->launch_type : set->launch_type,
+                .launch_type = recipe.launch_type,
         };
         make_tags(run, pool, launch->request.definition, &launch->request.tags);
         count_providers(run, pool, &launch->providers);
