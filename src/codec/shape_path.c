@@ -94,3 +94,14 @@ bool shape_any_text(const struct shape *shape, const void *obj, const char *path
 
         return in_struct(&walk, shape, obj, path);
 }
+
+bool shape_has_path(const struct shape *shape, const char *path)
+{
+        size_t len = strcspn(path, ".");
+        const struct shape_field *field = shape_find(shape, path, len);
+        bool inner = field != NULL && field->shape != NULL;
+
+        if (field == NULL || inner != (path[len] == '.'))
+                return false;
+        return !inner || shape_has_path(field->shape, path + len + 1);
+}

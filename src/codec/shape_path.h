@@ -13,3 +13,5 @@ typedef bool (*shape_text_fn)(void *data, const char *text);
  * are `always` written. True as soon as `each` has returned true. A path must exist in the shape (it is a constant of ours).
  */
 bool shape_any_text(const struct shape *shape, const void *obj, const char *path, shape_text_fn each, void *data);
+/* Whether the path leads to a single value (of each item, through lists). */
+bool shape_has_path(const struct shape *shape, const char *path);
