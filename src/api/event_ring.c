@@ -2,6 +2,7 @@
 /* The ring of changes: see event_ring.h. */
 #include "api/event_ring.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -123,6 +124,7 @@ bool event_ring_record(struct event_ring *ring, const struct object *object, con
         const void *state = new_state != NULL ? new_state : old_state;
         struct ring_event *event;
 
+        assert(state != NULL); /* there is one before the change or after it */
         if (kinds[object->kind].name == NULL)
                 return false;
         if (ring->events == NULL)

@@ -4,7 +4,13 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import unittest
+import urllib.request
+
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from lab import LabTest, wait_for
 
@@ -68,6 +74,50 @@ class Services(LabTest):
             wait_for(lambda: not self.ecs.list_tasks(serviceName='worker')['taskArns'], 3, 'a protected task to be stopped')
         self.ecs.update_task_protection(cluster='default', tasks=[kept['taskArn']], protectionEnabled=False)
         wait_for(lambda: not self.ecs.list_tasks(serviceName='worker')['taskArns'], 20, 'the task to be stopped')
+
+
+class Events(LabTest):
+    """`GET /events` with a presigned URL, as a browser's EventSource reads it."""
+
+    def follow(self, query=''):
+        v = self.lab.variables
+        request = AWSRequest('GET', f'{v["AWS_ENDPOINT_URL"]}/events{query}')
+        SigV4QueryAuth(Credentials(v['AWS_ACCESS_KEY_ID'], v['AWS_SECRET_ACCESS_KEY']), 'ecs', v['AWS_REGION'], expires=60).add_auth(request)
+        answer = urllib.request.urlopen(request.url, timeout=20)
+        self.addCleanup(answer.close)
+        return answer
+
+    @staticmethod
+    def until(answer, *words):
+        """The fields of the first event whose lines hold all the words; None at the end of the stream."""
+        fields = {}
+        for line in answer:
+            name, _, value = line.decode().rstrip('\n').partition(': ')
+            if name:
+                fields[name] = value
+            elif all(word in str(fields) for word in words):
+                return fields
+            else:
+                fields = {}
+        return None
+
+    def test_follow_a_service(self):
+        self.register('app', {'name': 'a', 'command': ['sh', '-c', 'trap "exit 0" TERM; sleep 600 & wait']})
+        answer = self.follow('?kind=task,service')
+        self.assertTrue(self.until(answer, 'ready'))
+        self.ecs.create_service(serviceName='app', taskDefinition='app', desiredCount=1)
+        self.assertIn('"change":"created"', self.until(answer, '"kind":"service"')['data'])
+        running = self.until(answer, '"kind":"task"', '"status":"RUNNING"')
+        self.assertEqual('app', json.loads(running['data'])['service'])
+        self.assertIn(json.loads(running['data'])['arn'], self.ecs.list_tasks()['taskArns'])
+        answer.close()
+        self.ecs.delete_service(service='app', force=True)
+        answer = self.follow('?kind=service&lastEventId=' + running['id'])
+        self.assertTrue(self.until(answer, '"change":"changed"', 'service/default/app'))
+        began = time.monotonic()
+        self.lab.stop(remove=False)  # nobody waits for the reader
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertIsNone(self.until(answer, 'nothing more'))
 
 
 @unittest.skipUnless(shutil.which('terraform') and os.path.isdir(PLUGINS), f'no terraform with the AWS provider in {PLUGINS}')
