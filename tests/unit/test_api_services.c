@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/strutil.h"
+#include "model/network.h"
 #include "model/service.h"
 
 #include "cluster_harness.h"
@@ -197,6 +198,75 @@ static void test_create_refuses(void **state)
         harness_fails(&c.h, "CreateService", "{'cluster':'lab','serviceName':'s','taskDefinition':'app:1'}", "ClientException", "inactive");
         harness_ok(&c.h, "ListServices", "{'cluster':'lab'}");
         assert_int_equal(harness_count(&c.h, "serviceArns"), 0);
+        cluster_end(&c);
+}
+
+/* One call of the load balancers' API; *ret is a string of the answer. */
+static void balancing(struct cluster_harness *c, const char *operation, const char *json, const char *path, const char **ret)
+{
+        c->h.service = "elasticloadbalancing";
+        harness_ok(&c->h, operation, "%s", json);
+        *ret = harness_text(&c->h, path);
+        c->h.service = "ecs";
+}
+
+static void test_load_balancers(void **state)
+{
+        struct cluster_harness c;
+        CLEANUP_ARENA struct arena arena = {0};
+        const char *subnets[2] = {0}, *vpc = NULL, *instances, *addresses, *balancer, *ignored;
+        size_t n = 0;
+
+        cluster_begin(&c, NULL);
+        harness_ok(
+                &c.h, "RegisterTaskDefinition",
+                "{'family':'app','containerDefinitions':[{'name':'app','image':'i','memory':64,'portMappings':[{'containerPort':80}]}]}");
+        tree_for_each (node, model_objects(c.h.model, OBJECT_SUBNET)) {
+                const struct subnet *subnet = MODEL_OBJECT(node, subnet);
+
+                if (n < 2)
+                        subnets[n++] = subnet->state->id;
+                vpc = subnet->state->vpc;
+        }
+        balancing(&c, "CreateTargetGroup",
+                  arena_printf(&arena, "{'Name':'a','Protocol':'HTTP','Port':80,'VpcId':'%s','TargetType':'instance'}", vpc),
+                  "TargetGroups[0].TargetGroupArn", &instances);
+        instances = arena_strdup(&arena, instances);
+        balancing(&c, "CreateTargetGroup",
+                  arena_printf(&arena, "{'Name':'b','Protocol':'HTTP','Port':80,'VpcId':'%s','TargetType':'ip'}", vpc),
+                  "TargetGroups[0].TargetGroupArn", &addresses);
+        addresses = arena_strdup(&arena, addresses);
+#define REQUEST(operation_members, group)                                                                    \
+        arena_printf(&arena,                                                                                 \
+                     "{'cluster':'lab'," operation_members                                                   \
+                     ",'loadBalancers':[{'targetGroupArn':'%s','containerName':'app','containerPort':80}]}", \
+                     group)
+        harness_fails(&c.h, "CreateService", REQUEST("'serviceName':'s','taskDefinition':'app'", addresses), INVALID,
+                      "has target type ip, which is incompatible with the bridge network mode");
+        harness_fails(&c.h, "CreateService", REQUEST("'serviceName':'s','taskDefinition':'app'", instances), INVALID,
+                      "does not have an associated load balancer");
+        balancing(&c, "CreateLoadBalancer", arena_printf(&arena, "{'Name':'lb','Subnets':['%s','%s']}", subnets[0], subnets[1]),
+                  "LoadBalancers[0].LoadBalancerArn", &balancer);
+        balancer = arena_strdup(&arena, balancer);
+        balancing(&c, "CreateListener",
+                  arena_printf(&arena,
+                               "{'LoadBalancerArn':'%s','Protocol':'HTTP','Port':80,'DefaultActions':[{'Type':'forward','TargetGroupArn':"
+                               "'%s'}]}",
+                               balancer, instances),
+                  "Listeners[0].ListenerArn", &ignored);
+        harness_ok(&c.h, "CreateService", "%s", REQUEST("'serviceName':'s','taskDefinition':'app'", instances));
+        expect(&c, "service.loadBalancers[0].targetGroupArn", instances);
+        assert_int_equal(harness_int(&c.h, "service.healthCheckGracePeriodSeconds"), 0);
+        harness_fails(&c.h, "CreateService",
+                      REQUEST("'serviceName':'t','taskDefinition':'app','deploymentConfiguration':{'strategy':'BLUE_GREEN'}", instances),
+                      INVALID, "advancedConfiguration is required");
+        harness_ok(&c.h, "UpdateService", "%s", REQUEST("'service':'s'", instances)); /* as it is */
+        assert_int_equal(harness_count(&c.h, "service.currentServiceRevisions"), 1);
+        ignored = arena_strdup(&arena, harness_text(&c.h, "service.deployments[0].id"));
+        harness_ok(&c.h, "UpdateService", "{'cluster':'lab','service':'s','loadBalancers':[]}");
+        assert_int_equal(harness_count(&c.h, "service.loadBalancers"), 0);
+        assert_string_not_equal(harness_text(&c.h, "service.deployments[0].id"), ignored);
+#undef REQUEST
         cluster_end(&c);
 }
 
@@ -509,6 +579,7 @@ int main(void)
                 cmocka_unit_test(test_create_shows_defaults),
                 cmocka_unit_test(test_create_again),
                 cmocka_unit_test(test_create_refuses),
+                cmocka_unit_test(test_load_balancers),
                 cmocka_unit_test(test_daemon),
                 cmocka_unit_test(test_deployment_configuration_refuses),
                 cmocka_unit_test(test_deployment_configuration_merges),
