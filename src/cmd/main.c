@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/strutil.h"
 #include "cmd/verbs.h"
 
-const struct verb *const verbs[] = {&verb_up, &verb_server, &verb_agent, &verb_console, &verb_env, &verb_keys, &verb_operations, &verb_sim, NULL};
+const struct verb *const verbs[] = {&verb_up,   &verb_server,     &verb_agent, &verb_console, &verb_env,
+                                    &verb_keys, &verb_operations, &verb_sim,   NULL};
 
 static int print_verbs(void)
 {
@@ -28,6 +30,15 @@ static const struct verb *find_verb(const char *name)
         return NULL;
 }
 
+/* What ps and top show: children of gantry up are started from /proc/self/exe and would all be called "exe". */
+static void name_process(const struct verb *verb)
+{
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "gantry-%s", verb->name);
+        (void)prctl(PR_SET_NAME, name);
+}
+
 static int run_verb(const struct verb *verb, char **argv)
 {
         CLEANUP_ARENA struct arena arena = {0};
@@ -36,6 +47,7 @@ static int run_verb(const struct verb *verb, char **argv)
         void *values = arena_alloc(&arena, verb->size);
         int r = options_parse(verb, argv, &arena, values, &args, &error);
 
+        name_process(verb);
         if (r > 0)
                 return 0;
         return r < 0 ? verb_fail(verb, &error) : verb->run(verb, values, args);
