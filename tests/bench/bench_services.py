@@ -99,7 +99,7 @@ class Swarm:
         self.daemon = subprocess.Popen(
             ['dockerd', '--host', 'unix://' + self.path, '--data-root', self.dir + '/data', '--exec-root', self.dir + '/exec', '--pidfile',
              self.dir + '/pid', '--iptables=false', '--ip6tables=false', '--bridge=none'], stdout=self.log, stderr=self.log)
-        wait_for(lambda: os.path.exists(self.path) and self.call('GET', '/_ping'), 60, 'dockerd')
+        wait_for(self.answers, 60, 'dockerd')
         self.call('POST', '/swarm/init', {'ListenAddr': '127.0.0.1:2377', 'AdvertiseAddr': '127.0.0.1'})
         self.import_image()
         self.n = 0
@@ -111,12 +111,16 @@ class Swarm:
                                {'Content-Type': 'application/x-tar' if raw is not None else 'application/json'})
             answer = connection.getresponse()
             text = answer.read()
-        except OSError:
-            return None
         finally:
             connection.close()
         assert answer.status < 400, (method, path, answer.status, text)
         return json.loads(text) if text and answer.getheader('Content-Type', '').startswith('application/json') and raw is None else text or b'ok'
+
+    def answers(self):
+        try:
+            return self.call('GET', '/_ping')
+        except OSError:
+            return False
 
     def import_image(self):
         path = os.path.join(self.dir, 'image.tar')

@@ -232,9 +232,11 @@ static void test_terms_are_told(void **state)
         expect_terms(w, &w->other, 1000);
         tag(w, "gantry:fence", "off");
         expect_terms(w, &w->other, 0);
-        /* what is no number changes nothing */
-        tag(w, "gantry:lease-ms", "soon");
-        expect_terms(w, &w->other, 0);
+        harness_fails(&w->c.h, "TagResource",
+                      "{'resourceArn':'arn:aws:ecs:us-east-1:123456789012:cluster/lab','tags':[{'key':'gantry:lease-ms','value':'soon'}]}",
+                      "InvalidParameterException", "the value of gantry:lease-ms must be a number of milliseconds");
+        harness_fails(&w->c.h, "CreateCluster", "{'clusterName':'new','tags':[{'key':'gantry:fence','value':'maybe'}]}",
+                      "InvalidParameterException", "on");
         /* the stock agent is told nothing of all this */
         fake_nothing(&w->fake);
         /* a new connection hears it again */

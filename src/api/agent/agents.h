@@ -61,6 +61,9 @@ void agents_sweep(struct agents *agents);
 /* Sends what may go out. With a loop this happens by itself as soon as commits are durable. */
 void agents_flush(struct agents *agents);
 
+/* NULL, or what would be right when this tag of a cluster is meant to set terms of its nodes' leases (see docs/operating.md) and cannot. */
+const char *agents_tag_fault(const char *key, const char *value);
+
 /* False only when it is certain that no agent has ever been told of the task: it may then be stopped without one. */
 bool agents_offered(const struct agents *agents, const struct task *task);
 

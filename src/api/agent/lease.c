@@ -23,30 +23,42 @@ static bool is_registered(const struct instance *instance)
         return instance->state->status != STATE_INSTANCE_STATUS_INACTIVE;
 }
 
-static uint32_t tag_ms(const struct cluster *cluster, const char *value, uint32_t otherwise)
+static bool read_ms(const char *value, uint32_t *ret)
 {
         int64_t ms;
 
-        if (str_to_int64(value, &ms) == 0 && ms >= LEASE_MIN_MS && ms <= LEASE_MAX_MS)
-                return (uint32_t)ms;
-        log_warn("a tag of the cluster is no number of milliseconds from 200 to 86400000: it is ignored",
-                 LOG_S("cluster", cluster->state->name), LOG_S("value", value));
-        return otherwise;
+        if (str_to_int64(value, &ms) < 0 || ms < LEASE_MIN_MS || ms > LEASE_MAX_MS)
+                return false;
+        *ret = (uint32_t)ms;
+        return true;
 }
 
+const char *agents_tag_fault(const char *key, const char *value)
+{
+        uint32_t ms;
+
+        if (str_eq(key, LEASE_TAG_LEASE) || str_eq(key, LEASE_TAG_RESTART))
+                return read_ms(value, &ms) ? NULL : "a number of milliseconds from 200 to 86400000";
+        if (str_eq(key, LEASE_TAG_FENCE))
+                return str_eq(value, "on") || str_eq(value, "off") ? NULL : "\"on\" or \"off\"";
+        return NULL;
+}
+
+/* They were checked when they were set; what an older program let in is ignored. */
 static void read_tags(const struct cluster *cluster, struct lease_timing *timing)
 {
         for (uint32_t i = 0; i < cluster->state->tags.n; i++) {
                 const struct ecs_tag *tag = &cluster->state->tags.items[i];
 
                 if (str_eq(tag->key, LEASE_TAG_LEASE)) {
-                        timing->dead_ms = tag_ms(cluster, tag->value, timing->dead_ms);
+                        if (!read_ms(tag->value, &timing->dead_ms))
+                                continue;
                         timing->silent_ms = timing->dead_ms / 2;
                         timing->ping_ms = MIN(timing->ping_ms, timing->dead_ms / 5);
                 } else if (str_eq(tag->key, LEASE_TAG_RESTART)) {
-                        timing->restart_ms = tag_ms(cluster, tag->value, timing->restart_ms);
+                        (void)read_ms(tag->value, &timing->restart_ms);
                 } else if (str_eq(tag->key, LEASE_TAG_FENCE)) {
-                        timing->fence = !str_eq_nocase(tag->value, "off");
+                        timing->fence = !str_eq(tag->value, "off");
                 }
         }
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/agent/agents.h"
 #include "api/ecs/settings.h"
 #include "base/strutil.h"
 
@@ -152,4 +153,17 @@ int cluster_check_providers(struct api_call *call, const struct string_list *pro
                                                 providers->items[i]);
         }
         return cluster_check_strategy(call, providers, strategy);
+}
+
+int cluster_check_tags(struct api_call *call, const struct ecs_tag_list *tags)
+{
+        int r = ecs_check_tags(call, tags);
+
+        for (uint32_t i = 0; r == 0 && i < tags->n; i++) {
+                const char *right = agents_tag_fault(tags->items[i].key, tags->items[i].value);
+
+                if (right)
+                        r = api_fail(call, "InvalidParameterException", "tags: the value of %s must be %s.", tags->items[i].key, right);
+        }
+        return r;
 }

@@ -4,6 +4,8 @@
 
 #include "api/ecs/common.h"
 
+/* Tags of a cluster: those that mean something to this server must have values that can be. */
+int cluster_check_tags(struct api_call *call, const struct ecs_tag_list *tags) MUST_CHECK;
 int cluster_check_settings(struct api_call *call, const struct ecs_cluster_setting_list *settings) MUST_CHECK;
 /* `old` (NULL: the account's defaults for the caller) with `given` on top; in the call's arena. */
 struct ecs_cluster_setting_list cluster_settings(struct api_call *call, const struct ecs_cluster_setting_list *old,

@@ -112,7 +112,7 @@ static struct ecs_cluster *answer_cluster(struct api_call *call, const struct cl
 
 static int check_create(struct api_call *call, const struct ecs_create_cluster_request *in)
 {
-        int r = ecs_check_tags(call, &in->tags);
+        int r = cluster_check_tags(call, &in->tags);
 
         if (r == 0)
                 r = cluster_check_settings(call, &in->settings);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "api/ecs/cluster_rules.h"
 #include "api/ecs/common.h"
 #include "api/ecs/routes.h"
 #include "base/strutil.h"
@@ -118,6 +119,8 @@ static int tag_resource(struct api_call *call, const void *input, void *output)
         if (r == 0)
                 r = find_tagged(call, in->resource_arn, &object, &row);
         if (r != 0)
+                return r;
+        if (object->kind == OBJECT_CLUSTER && (r = cluster_check_tags(call, &in->tags)) < 0)
                 return r;
         merged = *tags_of(row, object_state(object));
         ecs_merge_tags(&merged, &in->tags, call->arena);
