@@ -224,6 +224,35 @@ static void test_refusals(void **state)
         end(&w);
 }
 
+/* The node as EC2 knows it, and the interfaces on it. */
+static void test_instances(void **state)
+{
+        char id[32];
+        struct world w;
+
+        begin(&w);
+        run_in_a(&w);
+        snprintf(id, sizeof(id), "i-%.17s", w.fake.instance);
+        harness_ok(&w.c.h, "DescribeContainerInstances", "{'cluster':'lab','containerInstances':['%s']}", w.fake.instance);
+        expect(&w, "containerInstances[0].ec2InstanceId", id);
+        w.c.h.service = "ec2";
+        harness_ok(&w.c.h, "DescribeInstances", "{'InstanceId':['%s']}", id);
+        expect(&w, "reservationSet[0].instancesSet[0].instanceState.name", "running");
+        expect(&w, "reservationSet[0].instancesSet[0].placement.availabilityZone", "us-east-1a");
+        harness_ok(&w.c.h, "DescribeInstances", "{'Filter':[{'Name':'availability-zone','Value':['*b']}]}");
+        assert_int_equal(harness_count(&w.c.h, "reservationSet"), 0);
+        harness_fails(&w.c.h, "DescribeInstances", "{'InstanceId':['i-0']}", "InvalidInstanceID.NotFound", "i-0");
+        harness_ok(&w.c.h, "DescribeInstanceStatus", "{}");
+        expect(&w, "instanceStatusSet[0].instanceStatus.status", "ok");
+        harness_ok(&w.c.h, "DescribeNetworkInterfaces", "{'Filter':[{'Name':'attachment.instance-id','Value':['%s']}]}", id);
+        assert_int_equal(harness_count(&w.c.h, "networkInterfaceSet"), 1);
+        expect(&w, "networkInterfaceSet[0].status", "in-use");
+        fake_disconnect(&w.fake);
+        harness_ok(&w.c.h, "DescribeInstanceStatus", "{'Filter':[{'Name':'instance-status.status','Value':['impaired']}]}");
+        assert_int_equal(harness_count(&w.c.h, "instanceStatusSet"), 1);
+        end(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -233,6 +262,7 @@ int main(void)
                 cmocka_unit_test(test_zone_of_the_instance),
                 cmocka_unit_test(test_no_addresses_left),
                 cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_instances),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

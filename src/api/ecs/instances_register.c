@@ -202,6 +202,9 @@ static int join(struct api_call *call, const struct ecs_register_container_insta
                 return r;
         env_random_hex(call->api->env, id, 32);
         state.id = id;
+        /* Clients take it to EC2 and to load balancers; machines that are not EC2's get one that looks so. */
+        if (str_empty(state.ec2_instance_id) && !find(&state.attributes, "ecs.capability.external"))
+                state.ec2_instance_id = arena_printf(call->arena, "i-%.17s", id);
         SHAPE_SET(&state, state_container_instance, version, 1);
         SHAPE_SET(&state, state_container_instance, sequence, 0);
         tx = tx_begin(call->model);
