@@ -6,9 +6,12 @@
 #include "model/internal.h"
 #include "model/service.h"
 
-static bool is_there(const struct state_service *state)
+static void count_in_cluster(struct cluster *cluster, const struct state_service *state, int sign)
 {
-        return state->status != STATE_SERVICE_STATUS_INACTIVE;
+        size_t n = (size_t)sign; /* adding SIZE_MAX takes one away */
+
+        cluster->n_services += state->status != STATE_SERVICE_STATUS_INACTIVE ? n : 0;
+        cluster->n_services_active += state->status == STATE_SERVICE_STATUS_ACTIVE ? n : 0;
 }
 
 int service_attach(struct model *model, struct object *object)
@@ -20,7 +23,7 @@ int service_attach(struct model *model, struct object *object)
                 return -ENOENT;
         list_push(&service->cluster->services, &service->in_cluster);
         service->cluster->n_members++;
-        service->cluster->n_services += is_there(service->state);
+        count_in_cluster(service->cluster, service->state, 1);
         list_init(&service->revisions);
         list_init(&service->deployments);
         list_init(&service->events);
@@ -33,7 +36,8 @@ void service_change(struct model *model, struct object *object, const void *old_
 {
         struct service *service = CONTAINER_OF(object, struct service, object);
 
-        service->cluster->n_services += (size_t)is_there(service->state) - (size_t)is_there(old_state);
+        count_in_cluster(service->cluster, old_state, -1);
+        count_in_cluster(service->cluster, service->state, 1);
 }
 
 void service_detach(struct model *model, struct object *object)
@@ -42,7 +46,7 @@ void service_detach(struct model *model, struct object *object)
 
         assert(list_empty(&service->revisions) && list_empty(&service->deployments) && list_empty(&service->events));
         assert(list_empty(&service->task_sets) && list_empty(&service->tasks));
-        service->cluster->n_services -= is_there(service->state);
+        count_in_cluster(service->cluster, service->state, -1);
         service->cluster->n_members--;
         list_remove(&service->in_cluster);
 }

@@ -76,8 +76,9 @@ struct cluster {
         struct list tasks;     /* of struct task, all that are remembered */
         struct list services;  /* of struct service, every status; see model/service.h */
         size_t n_services;     /* not INACTIVE */
-        size_t n_instances;    /* registered (not INACTIVE) */
-        size_t n_awaited;      /* of them, those that were there when the model was opened and have not been connected since, nor lost */
+        size_t n_services_active;
+        size_t n_instances; /* registered (not INACTIVE) */
+        size_t n_awaited;   /* of them, those that were there when the model was opened and have not been connected since, nor lost */
         size_t n_running, n_pending; /* tasks by lastStatus; PENDING counts everything before RUNNING */
         size_t n_stopped;
         /* The same by launch type; a task that names none counts as EC2. */

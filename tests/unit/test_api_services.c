@@ -475,6 +475,9 @@ static void test_delete(void **state)
         harness_ok(&c.h, "ListServices", "{'cluster':'lab'}");
         assert_int_equal(harness_count(&c.h, "serviceArns"), 0);
         harness_ok(&c.h, "DescribeClusters", "{'clusters':['lab'],'include':['STATISTICS']}");
+        assert_int_equal(harness_int(&c.h, "clusters[0].activeServicesCount"), 0);
+        harness_fails(&c.h, "DeleteCluster", "{'cluster':'lab'}", "ClusterContainsServicesException", "Services are active");
+        harness_ok(&c.h, "DescribeClusters", "{'clusters':['lab'],'include':['STATISTICS']}");
         expect(&c, "clusters[0].statistics[3].name", "drainingEC2ServiceCount");
         expect(&c, "clusters[0].statistics[3].value", "1");
         make_inactive(&c, "s");

@@ -4,6 +4,7 @@
 
 #include "base/strutil.h"
 #include "model/names.h"
+#include "model/service.h"
 #include "store/store.h"
 
 #include "unit.h"
@@ -216,6 +217,64 @@ static void task_definitions(void **state)
         assert_int_equal(model_parse_task_definition(f->model, long_name, &name, &f->error), -EINVAL);
 }
 
+static void services_and_their_parts(void **state)
+{
+        static const struct expectation services[] = {
+                {"site", 0, "", NULL},
+                {OURS "service/default/site", 0, "", NULL},
+                {OURS "service/site", 0, "", NULL}, /* of before 2018 */
+                {"none", -ENOENT, "", NULL},
+                {OURS "service/other/site", -EINVAL, "InvalidParameterException", "Identifier is for other"},
+                {OURS "task/default/site", -EINVAL, "InvalidParameterException", "type service"},
+                {"a b", -EINVAL, "InvalidParameterException", NULL},
+                {NULL, -EINVAL, "InvalidParameterException", NULL},
+        };
+        static const struct expectation sets[] = {
+                {"77", 0, "", NULL},
+                {"ecs-svc/77", 0, "", NULL},
+                {OURS "task-set/default/site/ecs-svc/77", 0, "", NULL},
+                {"78", -ENOENT, "", NULL},
+                {OURS "task-set/default/away/ecs-svc/77", -EINVAL, "InvalidParameterException", "not of service site"},
+        };
+        struct fixture *f = *state;
+        struct tx *tx = tx_begin(f->model);
+        struct cluster *cluster = model_cluster(f->model, "default");
+        struct object *service = tx_insert(
+                tx, OBJECT_SERVICE, &(struct state_service){.cluster = "default", .name = "site", .status = STATE_SERVICE_STATUS_ACTIVE});
+
+        tx_insert(tx, OBJECT_TASK_SET, &(struct state_task_set){.cluster = "default", .service = "site", .id = "77"});
+        tx_insert(tx, OBJECT_SERVICE_REVISION, &(struct state_service_revision){.cluster = "default", .service = "site", .id = "88"});
+        tx_commit(tx);
+        for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+                struct error error = {0};
+                struct service *found;
+
+                check(&services[i], model_find_service(f->model, cluster, services[i].text, &found, &error), &error);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+                struct error error = {0};
+                struct task_set *found;
+
+                check(&sets[i], model_find_task_set(f->model, CONTAINER_OF(service, struct service, object), sets[i].text, &found, &error),
+                      &error);
+        }
+        static const struct {
+                const char *arn;
+                enum object_kind kind;
+        } parts[] = {
+                {OURS "service/default/site", OBJECT_SERVICE},
+                {OURS "task-set/default/site/ecs-svc/77", OBJECT_TASK_SET},
+                {OURS "service-revision/default/site/88", OBJECT_SERVICE_REVISION},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+                struct error error = {0};
+                struct object *found;
+
+                assert_int_equal(model_find_resource(f->model, parts[i].arn, &found, &error), 0);
+                assert_int_equal(found->kind, parts[i].kind);
+        }
+}
+
 static void resources_for_tags(void **state)
 {
         static const struct {
@@ -249,8 +308,8 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(arns_of_everything), TEST(clusters),         TEST(tasks_and_instances),
-                TEST(old_uuid_ids),       TEST(task_definitions), TEST(resources_for_tags),
+                TEST(arns_of_everything), TEST(clusters),           TEST(tasks_and_instances),      TEST(old_uuid_ids),
+                TEST(task_definitions),   TEST(resources_for_tags), TEST(services_and_their_parts),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

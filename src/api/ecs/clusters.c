@@ -86,7 +86,7 @@ static void show_cluster(struct api_call *call, const struct cluster *cluster, u
         SHAPE_SET(out, ecs_cluster, registered_container_instances_count, (int32_t)cluster->n_instances);
         SHAPE_SET(out, ecs_cluster, running_tasks_count, (int32_t)cluster->n_running);
         SHAPE_SET(out, ecs_cluster, pending_tasks_count, (int32_t)cluster->n_pending);
-        SHAPE_SET(out, ecs_cluster, active_services_count, (int32_t)cluster->n_services);
+        SHAPE_SET(out, ecs_cluster, active_services_count, (int32_t)cluster->n_services_active);
         out->capacity_providers = state->capacity_providers;
         out->default_capacity_provider_strategy = state->default_capacity_provider_strategy;
         out->service_connect_defaults = state->service_connect_defaults;
