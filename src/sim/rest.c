@@ -270,7 +270,6 @@ static bool service_rests(struct sim_world *world, struct sim_want *want, struct
                 return true;
         if (!count_rests(world, want, service, name, u))
                 return false;
-        want->high = service->state->desired_count;
         return true;
 }
 

@@ -26,7 +26,7 @@ struct sim_want {
         bool gone;       /* deletion, or a stop, was asked for */
         /* Services: */
         int32_t desired; /* the last acknowledged */
-        int32_t high;    /* the largest that was asked for since the last rest */
+        int32_t high;    /* the largest that was ever asked for */
         int32_t min_percent, max_percent;
         bool daemon, distinct, breaker;
         char only_zone[24];
