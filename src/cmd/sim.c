@@ -8,11 +8,13 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "cmd/verbs.h"
+#include "sim/adopt.h"
 #include "sim/invariant.h"
 #include "sim/scenario.h"
 #include "sim/timeline.h"
 
 struct sim_values {
+        const char *from, *cluster;
         int64_t seed, seeds;
         bool quiet, language, invariants;
 };
@@ -21,6 +23,9 @@ struct sim_values {
 static const struct option_row sim_options_table[] = {
         {"seed", OPTION_INT, FIELD(seed), "N", NULL, "what chance decides: delays, who is picked; default: the file's, or 1"},
         {"seeds", OPTION_INT, FIELD(seeds), "N", "1", "play it so many times, with seeds counted up"},
+        {"from", OPTION_STRING, FIELD(from), "DIR", NULL,
+         "begin with the cluster as it is: a copy of the server's --data-dir, which is only read"},
+        {"cluster", OPTION_STRING, FIELD(cluster), "NAME", "default", "the cluster of --from"},
         {"quiet", OPTION_BOOL, FIELD(quiet), NULL, NULL, "no timeline, only how it ends"},
         {"invariants", OPTION_BOOL, FIELD(invariants), NULL, NULL, "print what has to hold at every moment and at rest"},
         {"language", OPTION_BOOL, FIELD(language), NULL, NULL, "print everything that a scenario can say"},
@@ -41,28 +46,42 @@ static void print_end(const char *path, uint64_t seed, const struct sim_outcome 
         fflush(stdout);
 }
 
-static bool play(const char *path, const struct sim_scenario *scenario, const struct sim_values *values, uint64_t seed)
+static int play(const char *path, const struct sim_scenario *scenario, const struct sim_values *values, uint64_t seed, struct error *error)
 {
+        CLEANUP_ARENA struct arena arena = {0};
         struct sim_timeline timeline = {.out = stdout};
         struct sim_options options = {.seed = seed, .note = values->quiet ? NULL : sim_timeline_note, .note_data = &timeline};
         struct sim_outcome outcome;
 
-        sim_scenario_run(scenario, &options, NULL, NULL, &outcome);
+        if (values->from != NULL) {
+                int r = sim_adopt_store(values->from, env_now_ms(env_system()), &arena, &options, error);
+
+                if (r < 0)
+                        return r;
+                options.cluster = values->cluster;
+        }
+        sim_scenario_run(scenario, &options, values->from != NULL ? sim_adopt_cluster : NULL, NULL, &outcome);
         print_end(path, seed, &outcome);
-        return outcome.violation.invariant == NULL;
+        return outcome.violation.invariant != NULL;
 }
 
 static int play_file(const struct verb *verb, const char *path, const struct sim_values *values)
 {
         struct sim_scenario scenario;
         struct error error = {0};
-        int failed = 0;
+        int failed = 0, r = 0;
 
         if (sim_scenario_read(path, &scenario, &error) < 0)
                 return verb_fail(verb, &error);
-        for (int64_t i = 0; i < values->seeds; i++)
-                failed |= !play(path, &scenario, values, (values->seed > 0 ? (uint64_t)values->seed : scenario.seed) + (uint64_t)i);
+        for (int64_t i = 0; i < values->seeds; i++) {
+                r = play(path, &scenario, values, (values->seed > 0 ? (uint64_t)values->seed : scenario.seed) + (uint64_t)i, &error);
+                if (r < 0)
+                        break;
+                failed |= r;
+        }
         sim_scenario_done(&scenario);
+        if (r < 0)
+                return verb_fail(verb, &error);
         return failed ? 3 : 0;
 }
 
@@ -105,6 +124,9 @@ const struct verb verb_sim = {
                        "  at 60s expect service web running 4\n"
                        "  at 60s node-1 dies\n"
                        "  at 90s expect service web running 4\n"
+                       "\n"
+                       "With --from the story begins with your own cluster: its instances are node-1, node-2 … (the timeline says which),\n"
+                       "its tasks run, its services are there.\n"
                        "\n"
                        "--language lists everything that it can say. At the end everything has to come to rest, and at every moment\n"
                        "the invariants have to hold that --invariants lists.\n"

@@ -101,8 +101,7 @@ static void registration(struct sim_node *node)
         buf_clear(out);
         buf_printf(out, "{\"cluster\":\"%s\",\"clientToken\":\"%s\",", world->cluster, node->token);
         if (node->instance[0] != '\0')
-                buf_printf(out, "\"containerInstanceArn\":\"arn:aws:ecs:us-east-1:123456789012:container-instance/%s/%s\",", world->cluster,
-                           node->instance);
+                buf_printf(out, "\"containerInstanceArn\":\"%s:container-instance/%s/%s\",", world->arn, world->cluster, node->instance);
         write_attributes(node, out);
         buf_printf(out,
                    ",\"totalResources\":[{\"name\":\"CPU\",\"type\":\"INTEGER\",\"integerValue\":%d},{\"name\":\"MEMORY\",\"type\":"
@@ -120,7 +119,7 @@ void sim_agent_step(struct sim_node *node)
                 return;
         if (node->inactive && node->gone)
                 return;
-        if (node->instance[0] == '\0' || node->inactive || node->registered_life != node->life) {
+        if (!node->adopted && (node->instance[0] == '\0' || node->inactive || node->registered_life != node->life)) {
                 node->registered_life = node->life;
                 registration(node);
                 return;
@@ -353,8 +352,7 @@ static void on_manifest(struct sim_node *node, const void *message)
                 if (!run->stop_wanted && run->status != SIM_RUN_STOPPED && !run->ghost && !is_listed(in, run->id)) {
                         struct acs_task_identifier *candidate = SHAPE_PUSH(&arena, &out.stop_candidates);
 
-                        candidate->task_arn =
-                                arena_printf(&arena, "arn:aws:ecs:us-east-1:123456789012:task/%s/%s", node->world->cluster, run->id);
+                        candidate->task_arn = arena_printf(&arena, "%s:task/%s/%s", node->world->arn, node->world->cluster, run->id);
                         candidate->desired_status = "STOPPED";
                 }
         if (out.stop_candidates.n > 0)

@@ -69,6 +69,7 @@ struct sim_node {
         int64_t known_us;         /* the last moment at which the agent knows that it was heard: not after heard_us */
         bool fenced;              /* it has stopped its service tasks for that reason */
         bool fresh;               /* the first connection of this process asks for all credentials */
+        bool adopted;             /* it stands for an instance of a copied store, whose registration stays as it is */
         bool registering;
         bool watching;      /* an event is set for a look at the lease */
         int64_t started_us; /* of the agent's process */

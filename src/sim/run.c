@@ -246,9 +246,8 @@ void sim_run_report(struct sim_run *run)
         }
         run->reporting = true;
         buf_clear(out);
-        buf_printf(out,
-                   "{\"cluster\":\"%s\",\"task\":\"arn:aws:ecs:us-east-1:123456789012:task/%s/%s\",\"status\":\"%s\",\"reason\":\"%s\",",
-                   world->cluster, world->cluster, run->id, words[status],
+        buf_printf(out, "{\"cluster\":\"%s\",\"task\":\"%s:task/%s/%s\",\"status\":\"%s\",\"reason\":\"%s\",", world->cluster, world->arn,
+                   world->cluster, run->id, words[status],
                    status == SIM_RUN_STOPPED && run->reason != NULL && !run->stop_wanted ? run->reason : "");
         buf_printf(out, "\"containers\":[{\"containerName\":\"%s\",\"runtimeId\":\"%s\",\"status\":\"%s\"", run->container, run->id,
                    words[status]);
@@ -277,7 +276,7 @@ static void health_of(struct sim_run *run, struct arena *arena, struct tcs_publi
         struct tcs_task_health *task = SHAPE_PUSH(arena, &out->tasks);
         struct tcs_container_health *container = SHAPE_PUSH(arena, &task->containers);
 
-        task->task_arn = arena_printf(arena, "arn:aws:ecs:us-east-1:123456789012:task/%s/%s", world->cluster, run->id);
+        task->task_arn = arena_printf(arena, "%s:task/%s/%s", world->arn, world->cluster, run->id);
         task->cluster_arn = world->cluster;
         container->container_name = run->container;
         container->health_status = words[run->health];

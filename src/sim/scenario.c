@@ -193,9 +193,10 @@ void sim_scenario_run(const struct sim_scenario *scenario, const struct sim_opti
         world->scenario = scenario;
         sim_server_start(&world->server);
         if (sim_server_is_up(&world->server)) {
-                create_cluster(world);
                 if (prepare != NULL)
                         prepare(world, data);
+                else
+                        create_cluster(world);
         }
         if (scenario->n > 0)
                 sim_after(&world->clock, scenario->steps[0].at_us, on_step, world, NULL, 0);

@@ -41,6 +41,7 @@ struct sim_outcome {
         int64_t ended_us;
 };
 
-/* Plays the story to its end and lets everything come to rest. `prepare` (may be NULL) is called before the first step. */
+/* Plays the story to its end and lets everything come to rest. `prepare` is called before the first step, and
+ * the cluster is there; NULL: it begins empty. */
 void sim_scenario_run(const struct sim_scenario *scenario, const struct sim_options *options,
                       void (*prepare)(struct sim_world *world, void *data), void *data, struct sim_outcome *ret);

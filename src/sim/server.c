@@ -81,7 +81,7 @@ void sim_server_start(struct sim_server *server)
 
         if (sim_server_is_up(server))
                 return;
-        if (model_open(server->disk, &world->clock.env, NULL, "123456789012", "us-east-1", &server->model, &error) < 0) {
+        if (model_open(server->disk, &world->clock.env, NULL, world->account, world->region, &server->model, &error) < 0) {
                 sim_world_violate(world, "server starts from its disk", "%s", error.message);
                 server->model = NULL;
                 return;

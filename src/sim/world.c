@@ -26,7 +26,12 @@ struct sim_world *sim_world_new(const struct sim_options *options)
         world->note = options->note;
         world->note_data = options->note_data;
         (void)snprintf(world->cluster, sizeof(world->cluster), "%s", options->cluster != NULL ? options->cluster : "sim");
+        (void)snprintf(world->account, sizeof(world->account), "%s", options->account != NULL ? options->account : "123456789012");
+        (void)snprintf(world->region, sizeof(world->region), "%s", options->region != NULL ? options->region : "us-east-1");
+        (void)snprintf(world->arn, sizeof(world->arn), "arn:aws:ecs:%s:%s", world->region, world->account);
         sim_clock_init(&world->clock, options->seed);
+        if (options->epoch_ms != 0)
+                world->clock.epoch_ms = options->epoch_ms;
         world->chance = sim_random_make(options->seed, "world", 0);
         world->disk_chance = sim_random_make(options->seed, "disk", 0);
         world->bug_chance = sim_random_make(options->seed, "bug", 0);

@@ -32,9 +32,11 @@ typedef void (*sim_note_fn)(void *data, struct sim_world *world, const struct si
 struct sim_options {
         uint64_t seed;
         enum sim_bug bug;
-        const char *cluster; /* NULL: "sim" */
-        struct store *disk;  /* the server's; taken over; NULL: an empty one */
-        sim_note_fn note;    /* NULL: nobody listens */
+        const char *cluster;          /* NULL: "sim" */
+        struct store *disk;           /* the server's; taken over; NULL: an empty one */
+        const char *account, *region; /* of what is on the disk; NULL: 123456789012, us-east-1 */
+        int64_t epoch_ms;             /* the moment at which the story begins; 0: 2026-01-01 */
+        sim_note_fn note;             /* NULL: nobody listens */
         void *note_data;
         bool unchecked; /* no invariants: benchmarks */
 };
@@ -51,7 +53,8 @@ struct sim_world {
         enum sim_bug bug;
         uint32_t bug_strikes;
         bool unchecked;
-        char cluster[64];
+        char cluster[256], account[16], region[32];
+        char arn[80]; /* what ARNs of ECS begin with here: "arn:aws:ecs:us-east-1:123456789012" */
         struct sim_random chance, disk_chance, bug_chance;
         struct sim_network network;
         struct sim_server server;

@@ -37,5 +37,7 @@ struct store {
 int store_sqlite_open(const char *dir, struct store **ret, struct error *error) MUST_CHECK;
 /* Keeps everything in memory. `fail_after` >= 0: that many commits succeed, the next fails (fault injection). */
 struct store *store_memory_new(int fail_after);
+/* A store in memory with everything that is in DIR/state.db at this moment. Only reads: a server may be using it. */
+int store_sqlite_copy(const char *dir, struct store **ret, struct error *error) MUST_CHECK;
 /* NULL is fine. */
 struct store *store_close(struct store *store);

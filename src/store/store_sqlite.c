@@ -322,3 +322,45 @@ int store_sqlite_open(const char *dir, struct store **ret, struct error *error)
         *ret = &s->store;
         return 0;
 }
+
+/* ---- A copy ---- */
+
+static int copy_row(void *data, uint16_t kind, const char *key, const void *bytes, size_t len)
+{
+        struct store *copy = data;
+        struct store_change change = {.kind = kind, .key = key, .data = bytes, .len = len};
+
+        return copy->ops->commit(copy, &change, 1, NULL);
+}
+
+static int open_copy(struct store_sqlite *s, const char *dir, struct error *error)
+{
+        s->path = xprintf("%s/state.db", dir);
+        if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+                return fail(s, "read", error);
+        sqlite3_busy_timeout(s->db, BUSY_MS);
+        if (query_number(s, "PRAGMA application_id") != APPLICATION_ID)
+                return error_set(error, EINVAL, "%s is not a database of gantry: give the --data-dir of a server", s->path);
+        return sqlite3_prepare_v3(s->db, statement_sql[STATEMENT_LOAD], -1, 0, &s->statements[STATEMENT_LOAD], NULL) == SQLITE_OK
+                       ? 0
+                       : fail(s, "read", error);
+}
+
+int store_sqlite_copy(const char *dir, struct store **ret, struct error *error)
+{
+        struct store_sqlite *s = xalloc(sizeof(*s));
+        struct store *copy = store_memory_new(-1);
+        int r;
+
+        s->store.ops = &sqlite_ops;
+        s->lock_fd = -1;
+        r = open_copy(s, dir, error);
+        if (r == 0)
+                r = sqlite_load(&s->store, copy_row, copy, error);
+        sqlite_close(&s->store);
+        if (r < 0)
+                copy = store_close(copy);
+        else
+                *ret = copy;
+        return r;
+}

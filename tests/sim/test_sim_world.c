@@ -14,8 +14,10 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
+#include "sim/adopt.h"
 #include "sim/history.h"
 #include "sim/invariant.h"
+#include "store/store.h"
 
 static uint64_t digest_of(uint64_t seed)
 {
@@ -124,6 +126,48 @@ static void stories_are_files(void **state)
         }
 }
 
+static void play(const char *text, struct sim_options *options, bool adopt)
+{
+        struct sim_scenario scenario;
+        struct sim_outcome outcome;
+        struct error error = {0};
+
+        if (sim_scenario_parse(text, strlen(text), &scenario, &error) < 0)
+                fail_msg("%s", error.message);
+        sim_scenario_run(&scenario, options, adopt ? sim_adopt_cluster : NULL, NULL, &outcome);
+        if (outcome.violation.invariant != NULL)
+                fail_msg("%s: %s", outcome.violation.invariant, outcome.violation.text);
+        sim_scenario_done(&scenario);
+}
+
+/* A story goes on from what a server has on its disk, and leaves that alone. */
+static void clusters_are_adopted(void **state)
+{
+        char dir[] = "/tmp/gantry-sim-XXXXXX";
+        CLEANUP_FREE char *command = NULL;
+        struct sim_options options = {.seed = 3};
+        CLEANUP_ARENA struct arena arena = {0};
+        struct error error = {0};
+
+        (void)state;
+        assert_non_null(mkdtemp(dir));
+        assert_int_equal(store_sqlite_open(dir, &options.disk, &error), 0);
+        play("nodes count 3 zones 3\ntask web image web:1 cpu 128 memory 128\nat 1s create service web task web:1 count 5\n"
+             "at 30s expect service web running 5\n",
+             &options, false);
+        for (int i = 0; i < 2; i++) {
+                options = (struct sim_options){.seed = 4, .cluster = "sim"};
+                assert_int_equal(sim_adopt_store(dir, 1767225700000, &arena, &options, &error), 0);
+                play("at 1s keep service web at-least 5 for 20s\nat 25s node-1 dies\nat 25s expect service web at-most 4\n"
+                     "at 60s expect service web running 5\n",
+                     &options, true);
+        }
+        command = xprintf("rm -r %s", dir);
+        assert_int_equal(system(command), 0);
+        assert_true(sim_adopt_store(dir, 0, &arena, &options, &error) < 0);
+        assert_non_null(strstr(error.message, "state.db"));
+}
+
 /* docs/simulator.md lists the invariants and the language as they are. */
 static void documentation_is_true(void **state)
 {
@@ -171,8 +215,8 @@ static void failures_become_short(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(runs_repeat),           cmocka_unit_test(files_say_what_is_wrong), cmocka_unit_test(stories_are_files),
-                cmocka_unit_test(documentation_is_true), cmocka_unit_test(failures_become_short),
+                cmocka_unit_test(runs_repeat),          cmocka_unit_test(files_say_what_is_wrong), cmocka_unit_test(stories_are_files),
+                cmocka_unit_test(clusters_are_adopted), cmocka_unit_test(documentation_is_true),   cmocka_unit_test(failures_become_short),
         };
 
         log_setup(LOG_LEVEL_MAX, LOG_FORMAT_TEXT);
