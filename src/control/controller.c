@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/strutil.h"
+#include "control/fargate.h"
 #include "control/service.h"
 #include "control/service_deploy.h"
 #include "model/balancer.h"
@@ -180,13 +181,36 @@ static void update_task(struct controller *controller, struct task *task)
         work_mark(&controller->queue, &pool->control->work);
 }
 
+/* A Fargate task without a service is in the list of those that wait, or in none. */
+static void update_waiting(struct controller *controller, struct task *task)
+{
+        if (task->place.pool)
+                return;
+        list_remove(&task->place.link);
+        if (!fargate_waits(task->state))
+                return;
+        list_push(&controller->provisioning, &task->place.link);
+        work_mark(&controller->queue, &controller->placing);
+}
+
+static void place_waiting(struct work *work, struct work_turn *turn)
+{
+        struct controller *controller = CONTAINER_OF(work, struct controller, placing);
+        int64_t next = fargate_place_waiting(controller, turn->now_ms);
+
+        if (next != INT64_MAX)
+                work_wake(&controller->queue, &controller->placing, next);
+}
+
 static void task_gone(struct controller *controller, struct task *task)
 {
         struct pool *pool = task->place.pool;
 
         controller->capacity = true;
-        if (!pool)
+        if (!pool) {
+                list_remove(&task->place.link);
                 return;
+        }
         if (task->place.class != POOL_NONE)
                 pool->n[task->place.class]--;
         list_remove(&task->place.link);
@@ -204,6 +228,7 @@ static void task_applied(struct controller *controller, struct object *object, c
         if (!new_state)
                 return task_gone(controller, task);
         update_task(controller, task);
+        update_waiting(controller, task);
         if (!task_is_over(new_state) || !old_state || task_is_over(old_state))
                 return;
         controller->capacity = true;
@@ -374,6 +399,7 @@ static void load(struct controller *controller)
 
                 list_init(&task->place.link);
                 pool_update(controller, task);
+                update_waiting(controller, task);
                 if (task_is_over(task->state))
                         count_again(controller, task);
         }
@@ -394,6 +420,8 @@ struct controller *controller_new(const struct controller_options *options)
                 controller->options.slice = DEFAULT_SLICE;
         work_queue_init(&controller->queue);
         list_init(&controller->waiting);
+        list_init(&controller->provisioning);
+        work_init(&controller->placing, place_waiting);
         load(controller);
         controller->observer.applied = on_applied;
         controller->observer.changed = on_changed;
@@ -410,15 +438,25 @@ struct controller *controller_free(struct controller *controller)
         model_unobserve(controller->model, &controller->observer);
         tree_for_each (node, model_objects(controller->model, OBJECT_SERVICE))
                 service_control_free(service_control_of(MODEL_OBJECT(node, service)));
+        list_for_each (task, &controller->provisioning, struct task, place.link)
+                list_remove(&task->place.link);
+        work_drop(&controller->queue, &controller->placing);
         work_queue_done(&controller->queue);
         free(controller);
         return NULL;
+}
+
+static bool has_waiting(const struct controller *controller)
+{
+        return !list_empty(&controller->waiting) || !list_empty(&controller->provisioning);
 }
 
 /* Whoever waits for room looks again. */
 static void wake_waiting(struct controller *controller)
 {
         controller->capacity = false;
+        if (!list_empty(&controller->provisioning))
+                work_mark(&controller->queue, &controller->placing);
         list_for_each (control, &controller->waiting, struct service_control, waiting) {
                 list_remove(&control->waiting);
                 control->sweep = true;
@@ -437,12 +475,12 @@ bool controller_run(struct controller *controller, int64_t now_ms)
         if (controller->capacity)
                 wake_waiting(controller);
         more = work_queue_run(&controller->queue, &turn);
-        return more || (controller->capacity && !list_empty(&controller->waiting));
+        return more || (controller->capacity && has_waiting(controller));
 }
 
 int64_t controller_next(const struct controller *controller)
 {
-        if (controller->capacity && !list_empty(&controller->waiting))
+        if (controller->capacity && has_waiting(controller))
                 return INT64_MIN;
         return work_queue_next(&controller->queue);
 }

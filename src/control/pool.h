@@ -80,6 +80,9 @@ struct pool_recipe pool_recipe(const struct pool *pool);
 const char *pool_id(const struct pool *pool);
 struct task_definition *pool_definition(const struct pool *pool, struct model *model);
 
+/* Whether its tasks are Fargate's: by launch type, or by strategy (service_launch.c). */
+bool pool_is_fargate(const struct pool *pool);
+
 /* Wanted and there, or on their way: what counts toward the ceiling. */
 static inline uint32_t pool_live(const struct pool *pool)
 {

@@ -32,10 +32,12 @@ struct controller {
         struct controller_options options;
         struct model_observer observer;
         struct work_queue queue;
-        struct list waiting; /* of struct service_control: there was no room for a task */
-        bool capacity;       /* there may be more room than before */
-        int64_t now_ms;      /* of the last run */
-        int64_t started_ms;  /* the first run; 0: there was none */
+        struct list waiting;      /* of struct service_control: there was no room for a task */
+        struct list provisioning; /* of struct task, by place.link: Fargate tasks of no service that wait for a host */
+        struct work placing;      /* of those */
+        bool capacity;            /* there may be more room than before */
+        int64_t now_ms;           /* of the last run */
+        int64_t started_ms;       /* the first run; 0: there was none */
 };
 
 struct service_control {

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/strutil.h"
+#include "control/fargate.h"
 #include "control/network.h"
+#include "control/providers.h"
 #include "control/service_deploy.h"
 #include "control/task.h"
 #include "control/task_network.h"
@@ -53,6 +55,8 @@ static bool read_placement(struct service_run *run, struct pool *pool)
                                                      .group = arena_printf(&pool->arena, "service:%s", service->name),
                                                      .rules = &pool->rules};
         pool->placement.zones = task_network_zones(run->controller->model, pool_recipe(pool).network, &pool->arena);
+        if (pool_is_fargate(pool))
+                fargate_request(&pool->placement, &pool->arena, &pool->placement);
         return true;
 }
 
@@ -63,58 +67,25 @@ struct placement_request *pool_placement(struct service_run *run, struct pool *p
         return pool->readable ? &pool->placement : NULL;
 }
 
-/* ---- Which capacity provider: base first, then in proportion to the weights ---- */
-
-struct provider_count {
-        const struct ecs_capacity_provider_strategy_item *item;
-        uint32_t n;
-};
-
-struct providers {
-        struct provider_count *items;
-        uint32_t n;
-};
-
-static void count_provider(struct providers *providers, const char *name)
-{
-        for (uint32_t i = 0; i < providers->n; i++)
-                if (str_eq(providers->items[i].item->capacity_provider, name))
-                        providers->items[i].n++;
-}
+/* ---- Which capacity provider ---- */
 
 static void count_providers(struct service_run *run, const struct pool *pool, struct providers *ret)
 {
         static const enum pool_class live[] = {POOL_PENDING, POOL_FRESH, POOL_HEALTHY};
-        const struct ecs_capacity_provider_strategy_item_list *strategy = pool_recipe(pool).strategy;
 
-        *ret = (struct providers){.items = arena_calloc(tx_arena(run->tx), strategy->n, sizeof(*ret->items)), .n = strategy->n};
-        for (uint32_t i = 0; i < strategy->n; i++)
-                ret->items[i].item = &strategy->items[i];
-        for (size_t i = 0; strategy->n > 0 && i < ARRAY_SIZE(live); i++)
-                pool_for_each(task, pool, live[i]) count_provider(ret, task->state->capacity_provider);
+        providers_init(ret, pool_recipe(pool).strategy, tx_arena(run->tx));
+        for (size_t i = 0; ret->n > 0 && i < ARRAY_SIZE(live); i++)
+                pool_for_each(task, pool, live[i]) providers_count(ret, task->state->capacity_provider);
 }
 
-/* The one with the smallest share of what is beyond its base, in the order of the list. */
-static struct provider_count *next_provider(const struct providers *providers)
+/* Whether its tasks go to the pool of Fargate hosts: a strategy never mixes those with others. */
+bool pool_is_fargate(const struct pool *pool)
 {
-        struct provider_count *best = NULL;
-        double best_share = 0;
+        const struct ecs_capacity_provider_strategy_item_list *strategy = pool_recipe(pool).strategy;
 
-        for (uint32_t i = 0; i < providers->n; i++)
-                if ((int64_t)providers->items[i].n < providers->items[i].item->base)
-                        return &providers->items[i];
-        for (uint32_t i = 0; i < providers->n; i++) {
-                const struct ecs_capacity_provider_strategy_item *item = providers->items[i].item;
-                /* A single item needs no weight. */
-                int32_t weight = providers->n == 1 ? 1 : item->weight;
-                double share = weight > 0 ? (providers->items[i].n - item->base) / (double)weight : 0;
-
-                if (weight > 0 && (!best || share < best_share)) {
-                        best = &providers->items[i];
-                        best_share = share;
-                }
-        }
-        return best;
+        if (strategy->n > 0)
+                return fargate_is_provider(provider_name(&strategy->items[0]));
+        return pool_recipe(pool).launch_type == ECS_LAUNCH_TYPE_FARGATE;
 }
 
 /* ---- What a task is made of ---- */
@@ -178,15 +149,10 @@ static void launch_begin(struct launch *launch, struct service_run *run, struct 
         count_providers(run, pool, &launch->providers);
 }
 
-static bool is_fargate(const char *provider)
-{
-        return str_eq(provider, "FARGATE") || str_eq(provider, "FARGATE_SPOT");
-}
-
 /* NULL, or why there is no task, as ECS calls it: no address is left for it. */
 static const char *launch_task(struct launch *launch, const struct instance *instance)
 {
-        struct provider_count *provider = next_provider(&launch->providers);
+        struct provider_count *provider = providers_next(&launch->providers);
         struct service_run *run = launch->run;
         const struct controller_options *options = &run->controller->options;
         struct task_request request = launch->request;
@@ -196,16 +162,17 @@ static const char *launch_task(struct launch *launch, const struct instance *ins
         int r;
 
         if (provider) {
-                request.capacity_provider = provider->item->capacity_provider;
-                request.launch_type = is_fargate(request.capacity_provider) ? ECS_LAUNCH_TYPE_FARGATE : ECS_LAUNCH_TYPE_EC2;
+                request.capacity_provider = provider_name(provider->item);
+                request.launch_type = fargate_is_provider(request.capacity_provider) ? ECS_LAUNCH_TYPE_FARGATE : ECS_LAUNCH_TYPE_EC2;
         }
         if (!request.launch_type)
                 request.launch_type = ECS_LAUNCH_TYPE_EC2;
         state = task_make(model_env(run->controller->model), &request, tx_arena(run->tx));
         state->service_revision = pool_id(launch->pool);
-        state->platform_version = launch->platform_version;
+        if (request.launch_type == ECS_LAUNCH_TYPE_FARGATE)
+                state->platform_version = fargate_platform(launch->platform_version);
         SHAPE_SET(state, state_task, enable_execute_command, run->service->state->enable_execute_command);
-        state->instance = instance->state->id;
+        fargate_put_on(state, instance);
         r = task_network_attach(run->controller->model, run->tx, state, network_zone_of(instance), &ignored);
         if (r < 0)
                 return r == -ENOENT ? "LOCATION" : "RESOURCE:ENI";
@@ -256,11 +223,12 @@ static const struct placement_request *in_zone(struct service_run *run, struct p
  * A server that has just started waits a moment for its nodes: who comes back first would get all that is missing, and what died
  * elsewhere meanwhile would be rebalanced afterwards.
  */
-static bool waits_for_nodes(struct service_run *run)
+static bool waits_for_nodes(struct service_run *run, const struct pool *pool)
 {
         int64_t until = run->controller->started_ms + NODES_MS;
+        const struct cluster *hosts = pool_is_fargate(pool) ? model_cluster(run->controller->model, FARGATE_CLUSTER) : NULL;
 
-        if (run->service->cluster->n_awaited == 0 || run->now_ms >= until)
+        if (run->service->cluster->n_awaited + (hosts ? hosts->n_awaited : 0) == 0 || run->now_ms >= until)
                 return false;
         run->blocked = true;
         service_wake(run, until);
@@ -275,7 +243,7 @@ uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, 
         const char *reason;
         uint32_t wanted = n > 0 ? MIN(n, service_launches_allowed(run, pool)) : 0, started = 0;
 
-        if (wanted == 0 || waits_for_nodes(run))
+        if (wanted == 0 || waits_for_nodes(run, pool))
                 return 0;
         request = pool_placement(run, pool);
         if (!request || !run->controller->sched) {
@@ -286,7 +254,8 @@ uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, 
                 request = (struct placement_request *)(uintptr_t)in_zone(run, request, zone, &zoned, &zoned_rules);
         launch_begin(&launch, run, pool);
         for (; started < wanted && run->turn->room > 0; started++) {
-                struct instance *instance = sched_pick(run->controller->sched, request);
+                struct instance *instance = pool_is_fargate(pool) ? fargate_pick(run->controller->model, run->controller->sched, request)
+                                                                  : sched_pick(run->controller->sched, request);
 
                 if (!instance) {
                         run->blocked = true;

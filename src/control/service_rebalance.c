@@ -43,8 +43,10 @@ static struct zone *find_zone(struct zones *zones, const char *name)
 /* Zones that a task can be placed in, and what runs there. */
 static void count(struct service_run *run, struct pool *primary, struct zones *ret)
 {
+        struct cluster *hosts = pool_is_fargate(primary) ? model_cluster(run->controller->model, FARGATE_CLUSTER) : NULL;
+
         *ret = (struct zones){0};
-        list_for_each (instance, &run->service->cluster->instances, struct instance, in_cluster) {
+        list_for_each (instance, &(hosts ? hosts : run->service->cluster)->instances, struct instance, in_cluster) {
                 const char *name = zone_of(instance);
 
                 if (!name || instance->state->status != STATE_INSTANCE_STATUS_ACTIVE || !instance->connected || find_zone(ret, name) ||

@@ -5,6 +5,8 @@
  */
 #include "control/service.h"
 
+#include "control/fargate.h"
+
 #include <string.h>
 
 #include "base/strutil.h"
@@ -131,6 +133,10 @@ void service_report_unplaced(struct service_run *run, struct pool *pool)
 {
         if (was_said(run, UNPLACED))
                 return;
+        if (pool_is_fargate(pool)) {
+                service_add_event(run->tx, run->service, run->now_ms, UNPLACED ". Reason: " FARGATE_UNAVAILABLE);
+                return;
+        }
         service_add_event(run->tx, run->service, run->now_ms, UNPLACED " because no container instance met all of its requirements.%s",
                           explain(run, pool));
 }

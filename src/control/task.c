@@ -147,6 +147,7 @@ struct state_task *task_make(struct env *env, const struct task_request *request
         out->service_name = request->service_name;
         out->capacity_provider = request->capacity_provider;
         out->launch_type = request->launch_type;
+        out->platform_version = request->platform_version;
         out->last_status = STATE_TASK_STATUS_PENDING;
         out->desired_status = STATE_TASK_STATUS_RUNNING;
         out->health = ECS_HEALTH_STATUS_UNKNOWN;

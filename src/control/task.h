@@ -46,6 +46,7 @@ struct task_request {
         const char *group, *started_by, *reference_id;   /* group never NULL */
         const char *service_name, *capacity_provider;    /* NULL: none */
         enum ecs_launch_type launch_type;
+        const char *platform_version; /* of Fargate; NULL: none */
         struct ecs_tag_list tags;
 };
 /* A PENDING task with new ids, not placed yet, in `arena`. */

@@ -32,9 +32,12 @@ void instance_arrived(struct instance *instance)
 /* A removal that is being undone: the tasks that it had find it again. */
 static void readopt(struct model *model, struct instance *instance)
 {
-        list_for_each (task, &instance->cluster->tasks, struct task, in_cluster)
+        tree_for_each (node, model_objects(model, OBJECT_TASK)) {
+                struct task *task = MODEL_OBJECT(node, task);
+
                 if (task->instance == NULL)
                         task_join_instance(model, task);
+        }
 }
 
 int instance_attach(struct model *model, struct object *object)

@@ -41,12 +41,18 @@ static void count_in_cluster(struct cluster *cluster, const struct state_task *s
         }
 }
 
+/* The tasks that a container instance shows. A Fargate task is nobody's but the pool's. */
+static bool is_shown(const struct instance *instance, const struct state_task *state)
+{
+        return state->launch_type != ECS_LAUNCH_TYPE_FARGATE || strcmp(instance->state->cluster, FARGATE_CLUSTER) == 0;
+}
+
 static void occupy(struct instance *instance, const struct state_task *state)
 {
         instance->cpu_used += state->cpu;
         instance->memory_used += state->memory;
-        instance->n_running += is_running(state);
-        instance->n_pending += is_pending(state);
+        instance->n_running += is_shown(instance, state) && is_running(state);
+        instance->n_pending += is_shown(instance, state) && is_pending(state);
         port_set_add_all(instance->ports_used, &state->ports);
         port_set_add_all(instance->ports_used_udp, &state->ports_udp);
 }
@@ -55,17 +61,15 @@ static void vacate(struct instance *instance, const struct state_task *state)
 {
         instance->cpu_used -= state->cpu;
         instance->memory_used -= state->memory;
-        instance->n_running -= is_running(state);
-        instance->n_pending -= is_pending(state);
+        instance->n_running -= is_shown(instance, state) && is_running(state);
+        instance->n_pending -= is_shown(instance, state) && is_pending(state);
         port_set_remove_all(instance->ports_used, &state->ports);
         port_set_remove_all(instance->ports_used_udp, &state->ports_udp);
 }
 
 static void join_instance(struct model *model, struct task *task, const struct state_task *state)
 {
-        if (state->instance == NULL)
-                return;
-        task->instance = model_instance(model, state->cluster, state->instance);
+        task->instance = model_task_instance(model, state);
         if (task->instance == NULL)
                 return;
         if (task_is_over(state)) {

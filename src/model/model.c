@@ -275,6 +275,13 @@ struct instance *model_instance(struct model *model, const char *cluster, const 
         return FOUND(find_pair(model, OBJECT_INSTANCE, cluster, id), instance);
 }
 
+struct instance *model_task_instance(struct model *model, const struct state_task *state)
+{
+        if (state->instance == NULL)
+                return NULL;
+        return model_instance(model, state->host_cluster != NULL ? state->host_cluster : state->cluster, state->instance);
+}
+
 struct task *model_task(struct model *model, const char *cluster, const char *id)
 {
         return FOUND(find_pair(model, OBJECT_TASK, cluster, id), task);

@@ -61,6 +61,11 @@ enum object_kind {
         OBJECT_KIND_MAX
 };
 
+/* The cluster that Fargate hosts are registered in: users cannot make one of that name, and it is in no list. */
+#define FARGATE_CLUSTER ".fargate"
+/* An instance with this attribute ("sandbox" or "microvm") takes Fargate tasks. */
+#define FARGATE_ATTRIBUTE "gantry.fargate"
+
 /* What every kind has in common; first member of the structures below. */
 struct object {
         enum object_kind kind;
@@ -219,6 +224,8 @@ struct cluster *model_cluster(struct model *model, const char *name);
 struct family *model_family(struct model *model, const char *name);
 struct task_definition *model_task_definition(struct model *model, const char *family, int revision);
 struct instance *model_instance(struct model *model, const char *cluster, const char *id);
+/* That a task's state names; NULL when it names none or it is gone. */
+struct instance *model_task_instance(struct model *model, const struct state_task *state);
 struct task *model_task(struct model *model, const char *cluster, const char *id);
 struct capacity_provider *model_capacity_provider(struct model *model, const char *name);
 struct setting *model_setting(struct model *model, const char *principal_arn, enum ecs_setting_name name);

@@ -125,7 +125,7 @@ int model_parse_cluster(const struct model *model, const char *text, char ret[25
                 if (!is_ours(model, &arn))
                         return error_api(error, "ClusterNotFoundException", "Cluster not found.");
         }
-        if (!str_is_name(name, "-_", 255))
+        if (!str_is_name(name, "-_", 255) && strcmp(name, FARGATE_CLUSTER) != 0)
                 return error_api(
                         error, INVALID_PARAMETER,
                         "Identifier was invalid: a cluster is named by 1 to 255 letters, digits, hyphens and underscores, or by its ARN.");

@@ -44,14 +44,23 @@ static const char *group_name(const struct state_task *state)
         return state->group != NULL ? state->group : "";
 }
 
+/* On an instance of another cluster the task's own stands in front: groups of two clusters may have one name. */
+static char *foreign_group(const struct state_task *state)
+{
+        return state->host_cluster != NULL ? xprintf("%s/%s", state->cluster, group_name(state)) : NULL;
+}
+
 static void count_task(struct node *node, const struct state_task *state)
 {
-        counts_add(&group_ref(node->cluster, group_name(state))->counts, node->slot, 1);
+        CLEANUP_FREE char *foreign = foreign_group(state);
+
+        counts_add(&group_ref(node->cluster, foreign != NULL ? foreign : group_name(state))->counts, node->slot, 1);
 }
 
 static void uncount_task(struct node *node, const struct state_task *state)
 {
-        struct group *group = group_find(node->cluster, group_name(state));
+        CLEANUP_FREE char *foreign = foreign_group(state);
+        struct group *group = group_find(node->cluster, foreign != NULL ? foreign : group_name(state));
 
         assert(group != NULL);
         counts_add(&group->counts, node->slot, -1);
@@ -247,7 +256,7 @@ static struct node *former_node(struct index *index, const struct task *task, co
         struct instance *instance = task->instance;
 
         if (instance == NULL || !str_eq(instance->state->id, state->instance))
-                instance = model_instance(index->model, state->cluster, state->instance);
+                instance = model_task_instance(index->model, state);
         return instance != NULL ? index_node(instance) : NULL;
 }
 

@@ -494,7 +494,7 @@ class Errors(LabTest):
         self.check([(lost, call, {**of, **more}) for call, more in calls[2:]] + [
             ('ClientException', e.create_task_set, {**of, 'taskDefinition': 'none'}),
             ('PlatformUnknownException', e.create_task_set, {**of, 'taskDefinition': 'good', 'launchType': 'FARGATE', 'platformVersion': '9.9'}),
-            ('UnsupportedFeatureException', e.create_task_set, {**of, 'taskDefinition': 'good', 'capacityProviderStrategy': [{'capacityProvider': 'FARGATE'}]}),
+            (wrong, e.create_task_set, {**of, 'taskDefinition': 'good', 'capacityProviderStrategy': [{'capacityProvider': 'FARGATE'}]}),
         ])
 
     def test_protection_and_capacity_providers(self):
@@ -511,7 +511,7 @@ class Errors(LabTest):
             (wrong, e.update_capacity_provider, {'name': 'pool'}),
             ('ClientException', e.update_capacity_provider, {'name': 'none', 'autoScalingGroupProvider': {}}),
             ('ClientException', e.delete_capacity_provider, {'capacityProvider': 'none'}),
-            ('UnsupportedFeatureException', e.run_task, {'taskDefinition': 'good', 'capacityProviderStrategy': [{'capacityProvider': 'FARGATE'}]}),
+            (wrong, e.run_task, {'taskDefinition': 'good', 'capacityProviderStrategy': [{'capacityProvider': 'FARGATE'}]}),
         ])
         self.refuse([
             ('UnsupportedFeatureException', 'CreateCapacityProvider', {'name': 'managed', 'managedInstancesProvider': managed}),

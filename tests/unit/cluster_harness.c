@@ -71,7 +71,7 @@ void cluster_wait(struct cluster_harness *c, int64_t ms)
         cluster_run(c);
 }
 
-void cluster_register(struct cluster_harness *c, int cpu, int memory, const char *attributes, char ret[33])
+static void register_in(struct cluster_harness *c, const char *cluster, int cpu, int memory, const char *attributes, char ret[33])
 {
         /* What every agent has: the task definitions of the tests ask for no more. */
         static const char common[] =
@@ -84,11 +84,27 @@ void cluster_register(struct cluster_harness *c, int cpu, int memory, const char
 
         harness_ok(
                 &c->h, "RegisterContainerInstance",
-                "{'cluster':'lab','attributes':[%s%s%s],'totalResources':["
+                "{'cluster':'%s','attributes':[%s%s%s],'totalResources':["
                 "{'name':'CPU','type':'INTEGER','integerValue':%d},{'name':'MEMORY','type':'INTEGER','integerValue':%d},"
                 "{'name':'PORTS','type':'STRINGSET','stringSetValue':['22']},{'name':'PORTS_UDP','type':'STRINGSET','stringSetValue':[]}]}",
-                common, attributes[0] ? "," : "", attributes, cpu, memory);
+                cluster, common, attributes[0] ? "," : "", attributes, cpu, memory);
         snprintf(ret, 33, "%s", strrchr(harness_text(&c->h, "containerInstance.containerInstanceArn"), '/') + 1);
+}
+
+void cluster_register(struct cluster_harness *c, int cpu, int memory, const char *attributes, char ret[33])
+{
+        register_in(c, "lab", cpu, memory, attributes, ret);
+}
+
+void cluster_register_host(struct cluster_harness *c, int cpu, int memory, const char *zone, char ret[33])
+{
+        char attributes[256];
+
+        snprintf(attributes, sizeof(attributes),
+                 "{'name':'ecs.capability.task-eni'},{'name':'gantry.fargate','value':'sandbox'},{'name':'ecs.availability-zone','value':'%"
+                 "s'}",
+                 zone);
+        register_in(c, FARGATE_CLUSTER, cpu, memory, attributes, ret);
 }
 
 /* ---- Fake agents ---- */
@@ -136,7 +152,8 @@ static struct instance *prepare(struct cluster_harness *c, struct fake_agent *fa
         *fake = (struct fake_agent){.channel.ops = &fake_ops, .c = c};
         memcpy(fake->instance, id, sizeof(id));
         fake_alive(fake);
-        return model_instance(c->h.model, "lab", id);
+        return model_instance(c->h.model, "lab", id) ? model_instance(c->h.model, "lab", id)
+                                                     : model_instance(c->h.model, FARGATE_CLUSTER, id);
 }
 
 void fake_alive(struct fake_agent *fake)

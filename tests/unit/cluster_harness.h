@@ -46,6 +46,9 @@ void cluster_wait(struct cluster_harness *c, int64_t ms);
 /* Registers an instance; its id goes into `ret` (33 bytes). `attributes` is JSON such as "{'name':'a','value':'b'}", or "". */
 void cluster_register(struct cluster_harness *c, int cpu, int memory, const char *attributes, char ret[33]);
 
+/* The same for a host of the Fargate pool, in `zone`. */
+void cluster_register_host(struct cluster_harness *c, int cpu, int memory, const char *zone, char ret[33]);
+
 /* Registers and connects. */
 void fake_join(struct cluster_harness *c, struct fake_agent *fake, int cpu, int memory);
 void fake_connect(struct cluster_harness *c, struct fake_agent *fake, const char *instance, bool send_credentials);

@@ -214,7 +214,7 @@ static void test_refused_requests(void **state)
                 {"'launchType':'EC2','capacityProviderStrategy':[{'capacityProvider':'x'}]", "InvalidParameterException",
                  "both a launch type"},
                 {"'capacityProviderStrategy':[{'capacityProvider':'x'}]", "InvalidParameterException", "not found"},
-                {"'capacityProviderStrategy':[{'capacityProvider':'FARGATE'}]", "UnsupportedFeatureException", "FARGATE"},
+                {"'capacityProviderStrategy':[{'capacityProvider':'FARGATE'}]", "InvalidParameterException", "not associated"},
                 {"'capacityProviderStrategy':[{'capacityProvider':'a','base':1},{'capacityProvider':'b','base':1}]",
                  "InvalidParameterException", "base"},
                 {"'capacityProviderStrategy':[{'capacityProvider':'a'},{'capacityProvider':'b'}]", "InvalidParameterException", "weight"},
@@ -264,7 +264,7 @@ static void test_refused_requests(void **state)
         harness_fails(&c.h, "RunTask",
                       "{'cluster':'lab','taskDefinition':'far','launchType':'FARGATE','networkConfiguration':{'awsvpcConfiguration':{'"
                       "subnets':['s']}}}",
-                      "UnsupportedFeatureException", "FARGATE");
+                      "InvalidParameterException", "InvalidSubnetID.NotFound");
         harness_fails(&c.h, "RunTask", "{'cluster':'lab','taskDefinition':'far','launchType':'FARGATE','platformVersion':'9.9'}",
                       "PlatformUnknownException", NULL);
         fake_nothing(&fake);

@@ -137,7 +137,7 @@ static void task_changed(struct agents *agents, struct task *task, const struct 
         }
         if (task_is_over(new_state) && (!old_state || !task_is_over(old_state)))
                 agent_metrics_forget_task(agents->metrics, task->object.key);
-        deliver_task(agents, task, model_sequence(agents->model), old_state == NULL);
+        deliver_task(agents, task, model_sequence(agents->model), !old_state || !old_state->instance);
 }
 
 void agents_heard(struct agents *agents, const struct task *task)

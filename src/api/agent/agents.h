@@ -67,6 +67,8 @@ const char *agents_tag_fault(const char *key, const char *value);
 /* False only when it is certain that no agent has ever been told of the task: it may then be stopped without one. */
 bool agents_offered(const struct agents *agents, const struct task *task);
 
+/* The task that a full ARN names, of any cluster, or NULL. */
+struct task *agents_task_of_arn(struct model *model, const char *arn);
 /* The agent has reported about the task: it need not be told to run it any more. */
 void agents_heard(struct agents *agents, const struct task *task);
 

@@ -18,13 +18,12 @@
 static void manifest_tasks(struct agent *agent, struct arena *arena, struct acs_task_identifier_list *out)
 {
         struct agents *agents = agent->agents;
-        const char *cluster = model_cluster_arn(agents->model, arena, agent->instance->state->cluster);
 
         list_for_each (task, &agent->instance->tasks, struct task, in_instance) {
                 struct acs_task_identifier *id = SHAPE_PUSH(arena, out);
 
                 id->task_arn = model_task_arn(agents->model, arena, task->state->cluster, task->state->id);
-                id->task_cluster_arn = cluster;
+                id->task_cluster_arn = model_cluster_arn(agents->model, arena, task->state->cluster);
                 id->desired_status = task_should_stop(task->state) ? "STOPPED" : "RUNNING";
         }
 }
@@ -57,8 +56,7 @@ void greet_manifest_again(struct agent *agent, uint32_t tries)
         CONTAINER_OF(agent->messages.prev, struct message, link)->tries = tries;
 }
 
-/* The task behind an ARN, or NULL. */
-static struct task *task_of_arn(struct model *model, const char *arn)
+struct task *agents_task_of_arn(struct model *model, const char *arn)
 {
         const char *slash = arn ? strrchr(arn, '/') : NULL, *kind = arn ? strstr(arn, ":task/") : NULL;
         char cluster[256];
@@ -77,7 +75,7 @@ static struct task *task_of_arn(struct model *model, const char *arn)
 /* Is this something the agent should not run? */
 static bool unwanted(struct agent *agent, const char *arn)
 {
-        const struct task *task = task_of_arn(agent->agents->model, arn);
+        const struct task *task = agents_task_of_arn(agent->agents->model, arn);
 
         return !task || task->instance != agent->instance || task_is_over(task->state) || task_should_stop(task->state);
 }

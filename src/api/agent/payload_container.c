@@ -26,7 +26,8 @@ static void environment(const struct payload_container_source *source, struct ar
                         string_map_set(arena, out, pair->name, pair->value ? pair->value : "");
         }
         if (!string_map_get(out, "AWS_EXECUTION_ENV"))
-                string_map_set(arena, out, "AWS_EXECUTION_ENV", "AWS_ECS_EC2");
+                string_map_set(arena, out, "AWS_EXECUTION_ENV",
+                               source->task->state->launch_type == ECS_LAUNCH_TYPE_FARGATE ? "AWS_ECS_FARGATE" : "AWS_ECS_EC2");
 }
 
 static void environment_files(const struct ecs_environment_file_list *in, struct arena *arena, struct acs_container *out)

@@ -45,8 +45,7 @@ static void acknowledge(struct agent_channel *channel, const char *type)
 /* A task of this agent's instance by the ARN that it sends; others are none of its business. */
 static struct task *own_task(struct agent *agent, const char *arn)
 {
-        const char *slash = arn ? strrchr(arn, '/') : NULL;
-        struct task *task = slash ? model_task(agent->agents->model, agent->instance->state->cluster, slash + 1) : NULL;
+        struct task *task = agents_task_of_arn(agent->agents->model, arn);
 
         return task && task->instance == agent->instance && !task_is_over(task->state) ? task : NULL;
 }

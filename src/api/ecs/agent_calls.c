@@ -32,11 +32,16 @@ static int discover_poll_endpoint(struct api_call *call, const void *input, void
 static int find_reported(struct api_call *call, const char *cluster_text, const char *text, struct task **ret)
 {
         struct cluster *cluster;
-        int r = ecs_find_cluster(call, cluster_text, &cluster);
+        int r = ecs_find_host_cluster(call, cluster_text, &cluster);
 
         if (r != 0)
                 return r;
         *ret = str_empty(text) ? NULL : ecs_find_task(call, cluster, text);
+        /* A Fargate host reports tasks of all clusters. */
+        if (!*ret && !str_empty(text))
+                *ret = agents_task_of_arn(call->model, text);
+        if (*ret && (*ret)->cluster != cluster && !str_eq((*ret)->state->host_cluster, cluster->state->name))
+                *ret = NULL;
         if (!*ret)
                 return api_fail(call, "InvalidParameterException", "The referenced task was not found.");
         return (*ret)->instance ? ecs_own_instance(call, (*ret)->instance) : 0;
@@ -157,7 +162,7 @@ static int submit_attachment_state_changes(struct api_call *call, const void *in
         const struct ecs_submit_attachment_state_changes_request *in = input;
         struct ecs_submit_attachment_state_changes_response *out = output;
         struct cluster *cluster;
-        int r = ecs_find_cluster(call, in->cluster, &cluster);
+        int r = ecs_find_host_cluster(call, in->cluster, &cluster);
 
         if (r != 0)
                 return r;

@@ -153,7 +153,7 @@ static int change_attributes(struct api_call *call, const char *cluster_text, co
         struct edit *edits = arena_calloc(call->arena, attributes->n + 1, sizeof(*edits));
         struct cluster *cluster;
         size_t n = 0;
-        int r = ecs_find_cluster(call, cluster_text, &cluster);
+        int r = ecs_find_host_cluster(call, cluster_text, &cluster);
 
         if (r != 0)
                 return r;
@@ -243,7 +243,7 @@ static int list_attributes(struct api_call *call, const void *input, void *outpu
         int64_t at;
         uint32_t from = 0;
         char *hash;
-        int r = ecs_find_cluster(call, in->cluster, &cluster);
+        int r = ecs_find_host_cluster(call, in->cluster, &cluster);
 
         if (r == 0)
                 r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_attributes_request, max_results), in->max_results, 100, 100,

@@ -246,7 +246,7 @@ static int list_clusters(struct api_call *call, const void *input, void *output)
              node = tree_next(node)) {
                 const struct cluster *cluster = MODEL_OBJECT(node, cluster);
 
-                if (cluster->state->status != STATE_CLUSTER_STATUS_ACTIVE)
+                if (cluster->state->status != STATE_CLUSTER_STATUS_ACTIVE || str_eq(cluster->state->name, FARGATE_CLUSTER))
                         continue;
                 if (!api_page_add(&page, cluster->object.key)) {
                         out->next_token = api_page_token(call, &page);

@@ -19,6 +19,15 @@ bool ecs_name_valid(const char *name, size_t max)
 
 int ecs_find_cluster(struct api_call *call, const char *cluster, struct cluster **ret)
 {
+        int r = ecs_find_host_cluster(call, cluster, ret);
+
+        if (r == 0 && str_eq((*ret)->state->name, FARGATE_CLUSTER))
+                return api_fail(call, "ClusterNotFoundException", "Cluster not found.");
+        return r;
+}
+
+int ecs_find_host_cluster(struct api_call *call, const char *cluster, struct cluster **ret)
+{
         return model_find_active_cluster(call->model, cluster, ret, &call->error);
 }
 

@@ -19,6 +19,8 @@ void ecs_register(struct api *api);
 bool ecs_name_valid(const char *name, size_t max);
 /* The ACTIVE cluster that the caller names (NULL or "": "default"); ClusterNotFoundException when there is none. */
 int ecs_find_cluster(struct api_call *call, const char *cluster, struct cluster **ret) MUST_CHECK;
+/* The same, and FARGATE_CLUSTER too: for agents and operators. */
+int ecs_find_host_cluster(struct api_call *call, const char *cluster, struct cluster **ret) MUST_CHECK;
 /* NULL when the text names none in that cluster, for whatever reason: describing operations report it as MISSING. The instance
  * may be INACTIVE. */
 struct task *ecs_find_task(struct api_call *call, struct cluster *cluster, const char *text);

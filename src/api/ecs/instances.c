@@ -39,7 +39,7 @@ static int describe_container_instances(struct api_call *call, const void *input
         const struct ecs_describe_container_instances_request *in = input;
         struct ecs_describe_container_instances_response *out = output;
         struct cluster *cluster;
-        int r = ecs_find_cluster(call, in->cluster, &cluster);
+        int r = ecs_find_host_cluster(call, in->cluster, &cluster);
 
         if (r == 0)
                 r = check_count(call, in->container_instances.n, MAX_DESCRIBE);
@@ -96,7 +96,7 @@ static int list_container_instances(struct api_call *call, const void *input, vo
         struct query *filter = NULL;
         struct cluster *cluster;
         struct api_page page;
-        int r = ecs_find_cluster(call, in->cluster, &cluster);
+        int r = ecs_find_host_cluster(call, in->cluster, &cluster);
 
         if (r == 0)
                 r = api_page_begin(call, in->next_token, SHAPE_HAS(in, ecs_list_container_instances_request, max_results), in->max_results,
@@ -133,7 +133,7 @@ static int update_container_instances_state(struct api_call *call, const void *i
         struct ecs_update_container_instances_state_response *out = output;
         enum state_instance_status status;
         struct cluster *cluster;
-        int r = ecs_find_cluster(call, in->cluster, &cluster);
+        int r = ecs_find_host_cluster(call, in->cluster, &cluster);
 
         if (r == 0)
                 r = check_count(call, in->container_instances.n, MAX_UPDATE);
@@ -171,7 +171,7 @@ static int update_container_agent(struct api_call *call, const void *input, void
         const struct ecs_update_container_agent_request *in = input;
         struct cluster *cluster;
         struct instance *instance;
-        int r = ecs_find_cluster(call, in->cluster, &cluster);
+        int r = ecs_find_host_cluster(call, in->cluster, &cluster);
 
         if (r == 0)
                 r = ecs_need_instance(call, cluster, in->container_instance, &instance);
@@ -218,7 +218,7 @@ static int deregister_container_instance(struct api_call *call, const void *inpu
         struct ecs_deregister_container_instance_response *out = output;
         struct cluster *cluster;
         struct instance *instance;
-        int r = ecs_find_cluster(call, in->cluster, &cluster);
+        int r = ecs_find_host_cluster(call, in->cluster, &cluster);
 
         if (r == 0)
                 r = ecs_need_instance(call, cluster, in->container_instance, &instance);

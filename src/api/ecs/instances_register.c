@@ -20,7 +20,7 @@
 /* Set by agents and by the server; a registration replaces them all, while those that users put stay. */
 static bool is_system(const char *name)
 {
-        return str_starts_with(name, "ecs.") || str_starts_with(name, "com.amazonaws.ecs.");
+        return str_starts_with(name, "ecs.") || str_starts_with(name, "com.amazonaws.ecs.") || str_starts_with(name, "gantry.");
 }
 
 /* ---- What the request says ---- */
@@ -173,11 +173,23 @@ static const char *zone_of(const struct ecs_attribute_list *list)
 
 /* ---- Joining ---- */
 
+/* The first host makes the pool. */
+static void make_pool(struct api_call *call)
+{
+        struct state_cluster state = {.name = FARGATE_CLUSTER, .status = STATE_CLUSTER_STATUS_ACTIVE, .created_at = call->now_ms};
+        struct tx *tx = tx_begin(call->model);
+
+        tx_insert(tx, OBJECT_CLUSTER, &state);
+        (void)tx_commit(tx);
+}
+
 /* The stock agent knows this one text and makes the cluster "default" when it reads it. */
 static int registering_cluster(struct api_call *call, const char *text, struct cluster **ret)
 {
         struct error ignored = {0};
 
+        if (str_eq(text, FARGATE_CLUSTER) && model_cluster(call->model, FARGATE_CLUSTER) == NULL)
+                make_pool(call);
         if (model_find_active_cluster(call->model, text, ret, &ignored) < 0)
                 return api_fail(call, "ClientException", "Cluster not found.");
         return 0;

@@ -19,5 +19,7 @@ struct launch_wish {
  */
 int launch_check(struct api_call *call, const struct cluster *cluster, const struct ecs_task_definition *definition,
                  const struct launch_wish *wish, struct ecs_capacity_provider_strategy_item_list *ret) MUST_CHECK;
+/* Whether tasks go to the pool of Fargate hosts. `strategy` may be NULL. */
+bool launch_is_fargate(enum ecs_launch_type type, const struct ecs_capacity_provider_strategy_item_list *strategy);
 /* Whether the task definition is made for that compatibility; one that names none is for all. */
 bool launch_compatible(const struct ecs_task_definition *definition, enum ecs_compatibility with);

@@ -2,6 +2,7 @@
 /* How many tasks a service has, and where they may be placed. */
 #include <string.h>
 
+#include "api/ecs/launch_rules.h"
 #include "api/ecs/service_rules.h"
 #include "api/server.h"
 #include "base/strutil.h"
@@ -64,7 +65,7 @@ static int check_for_launch_type(struct api_call *call, const struct state_servi
                         call, INVALID,
                         "The daemon scheduling strategy does not support placement strategies. Remove the placement strategy and try "
                         "again");
-        if (revision == NULL || revision->launch_type != ECS_LAUNCH_TYPE_FARGATE)
+        if (revision == NULL || !launch_is_fargate(revision->launch_type, &revision->capacity_provider_strategy))
                 return 0;
         if (service->placement_constraints.n > 0)
                 return api_fail(call, INVALID, "Placement constraints are not supported with FARGATE launch type.");

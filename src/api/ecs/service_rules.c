@@ -292,7 +292,7 @@ static int check_launch(struct api_call *call, const struct cluster *cluster, co
         revision->capacity_provider_strategy = strategy;
         if (!revision->launch_type && strategy.n == 0)
                 revision->launch_type = ECS_LAUNCH_TYPE_EC2;
-        if (revision->launch_type != ECS_LAUNCH_TYPE_FARGATE)
+        if (!launch_is_fargate(revision->launch_type, &strategy))
                 return 0;
         if (str_empty(revision->platform_version))
                 revision->platform_version = "LATEST";
@@ -309,7 +309,8 @@ int service_check_revision(struct api_call *call, const struct cluster *cluster,
         int r = check_launch(call, cluster, service, made_of, revision);
 
         if (r == 0)
-                r = ecs_check_network(call, made_of, revision->network_configuration);
+                r = ecs_check_network(call, made_of, revision->network_configuration,
+                                      launch_is_fargate(revision->launch_type, &revision->capacity_provider_strategy));
         if (r == 0)
                 r = ecs_check_features(call, made_of, service->enable_execute_command);
         if (r == 0)

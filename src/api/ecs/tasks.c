@@ -65,7 +65,8 @@ static bool matches(const struct task_filter *filter, const struct task *task)
         const struct ecs_list_tasks_request *in = filter->in;
         const struct state_task *state = task->state;
 
-        return state->desired_status == filter->desired && (!filter->instance || task->instance == filter->instance) &&
+        return state->desired_status == filter->desired &&
+               (!filter->instance || (task->instance == filter->instance && state->launch_type != ECS_LAUNCH_TYPE_FARGATE)) &&
                (!in->family || str_eq(in->family, state->family)) && (!in->started_by || str_eq(in->started_by, state->started_by)) &&
                (!filter->service || str_eq(filter->service->state->name, state->service_name)) &&
                (!in->launch_type || in->launch_type == state->launch_type);

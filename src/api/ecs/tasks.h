@@ -19,6 +19,7 @@ struct task_input {
         const struct ecs_task_volume_configuration_list *volumes;
         enum ecs_propagate_tags propagate_tags;
         bool managed_tags, execute_command;
+        bool fargate; /* it goes to the pool of hosts */
 };
 /*
  * Checks everything that does not depend on how instances are found, and says what the tasks are made of. `ret` holds no launch
@@ -29,8 +30,8 @@ int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struc
 const struct ecs_container_definition *ecs_find_container(const struct ecs_task_definition *definition, const char *name);
 /* What RunTask and services check of a definition alike: the network that its mode asks for, its volumes (`n_configured`: how many
  * the request configures), and features that this server does not have. */
-int ecs_check_network(struct api_call *call, const struct ecs_task_definition *definition,
-                      const struct ecs_network_configuration *network) MUST_CHECK;
+int ecs_check_network(struct api_call *call, const struct ecs_task_definition *definition, const struct ecs_network_configuration *network,
+                      bool fargate) MUST_CHECK;
 int ecs_check_volumes(struct api_call *call, const struct ecs_task_definition *definition, uint32_t n_configured) MUST_CHECK;
 int ecs_check_features(struct api_call *call, const struct ecs_task_definition *definition, bool execute_command) MUST_CHECK;
 /* True when the task needs GPUs, which no container instance here offers. */

@@ -110,6 +110,16 @@ static int check_overrides(struct api_call *call, const struct ecs_task_definiti
         return 0;
 }
 
+/* With what is overridden it still has to be one of Fargate's sizes. */
+static int check_fargate_size(struct api_call *call, const struct ecs_task_definition *definition,
+                              const struct ecs_task_override *overrides)
+{
+        struct task_size size;
+
+        task_size_of(definition, overrides, call->arena, &size);
+        return taskdef_check_fargate_size(size.cpu, size.memory, &call->error);
+}
+
 /* ---- Texts ---- */
 
 static int check_texts(struct api_call *call, const struct task_input *in)
@@ -128,7 +138,8 @@ static int check_texts(struct api_call *call, const struct task_input *in)
 
 /* ---- Network, and what is not there yet ---- */
 
-int ecs_check_network(struct api_call *call, const struct ecs_task_definition *definition, const struct ecs_network_configuration *network)
+int ecs_check_network(struct api_call *call, const struct ecs_task_definition *definition, const struct ecs_network_configuration *network,
+                      bool fargate)
 {
         if (!task_uses_awsvpc(definition)) {
                 if (network)
@@ -138,7 +149,8 @@ int ecs_check_network(struct api_call *call, const struct ecs_task_definition *d
         }
         if (!network || !network->awsvpc_configuration)
                 return api_fail(call, INVALID, "Network Configuration must be provided when networkMode 'awsvpc' is specified.");
-        if (network->awsvpc_configuration->assign_public_ip == ECS_ASSIGN_PUBLIC_IP_ENABLED)
+        /* Fargate takes the wish; no task here has an address besides that of its interface. */
+        if (!fargate && network->awsvpc_configuration->assign_public_ip == ECS_ASSIGN_PUBLIC_IP_ENABLED)
                 return api_fail(call, INVALID, "Assign public IP is not supported for this launch type.");
         return task_network_check(call->model, network, &call->error);
 }
@@ -227,7 +239,7 @@ int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struc
         definition = found->state->definition;
         r = check_texts(call, in);
         if (r == 0)
-                r = ecs_check_network(call, definition, in->network);
+                r = ecs_check_network(call, definition, in->network, in->fargate);
         if (r == 0)
                 r = ecs_check_volumes(call, definition, in->volumes->n);
         if (r == 0)
@@ -236,6 +248,8 @@ int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struc
                 r = check_overrides(call, definition, in->overrides, &request.overrides);
         if (r == 0)
                 r = make_tags(call, in, &request, &request.tags);
+        if (r == 0 && in->fargate)
+                r = check_fargate_size(call, definition, request.overrides);
         if (r != 0)
                 return r;
         if (task_uses_awsvpc(definition)) {

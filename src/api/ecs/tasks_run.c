@@ -14,6 +14,8 @@
 #include "api/server.h"
 #include "base/strutil.h"
 #include "codec/sha256.h"
+#include "control/fargate.h"
+#include "control/providers.h"
 #include "control/task_network.h"
 #include "sched/sched.h"
 
@@ -167,11 +169,28 @@ static int explain(struct api_call *call, struct placement_request *placement, c
         return 0;
 }
 
+/* Commits the new tasks, and shows them; without one it undoes what was done on the way. */
+static void finish_run(struct api_call *call, struct tx *tx, const struct ecs_run_task_request *in, const struct task_request *request,
+                       const char *asked, struct task *const *tasks, int32_t n, struct ecs_run_task_response *out)
+{
+        struct string_list ids = {0};
+
+        if (n == 0) {
+                tx_rollback(tx);
+                return;
+        }
+        for (int32_t i = 0; i < n; i++)
+                string_list_push(call->arena, &ids, tasks[i]->state->id);
+        ecs_token_remember(call, tx, request->cluster->state->name, in->client_token, asked, &ids, TOKEN_MS);
+        (void)tx_commit(tx);
+        for (int32_t i = 0; i < n; i++)
+                ecs_view_task(call, tasks[i], &with_tags, SHAPE_PUSH(call->arena, &out->tasks));
+}
+
 /* Places as many of the tasks as there is room for: all in one transaction, one commit. */
 static int run(struct api_call *call, const struct ecs_run_task_request *in, struct task_request *request,
                struct placement_request *placement, const char *asked, struct ecs_run_task_response *out)
 {
-        struct string_list ids = {0};
         struct task *tasks[MAX_COUNT];
         struct tx *tx = tx_begin(call->model);
         const char *reason = NULL;
@@ -188,24 +207,99 @@ static int run(struct api_call *call, const struct ecs_run_task_request *in, str
                         fail_on(call, instance, request, reason, &out->failures);
                         break;
                 }
-                string_list_push(call->arena, &ids, tasks[n]->state->id);
                 n++;
         }
         if (n < run_count(in) && !reason)
                 r = explain(call, placement, request, n > 0, &out->failures);
-        if (n == 0) {
-                tx_rollback(tx);
-                return r;
+        finish_run(call, tx, in, request, asked, tasks, n, out);
+        return n > 0 ? 0 : r;
+}
+
+/* ---- RunTask on Fargate ---- */
+
+static void no_capacity(struct api_call *call, const struct task_request *request, const char *detail, struct ecs_failure_list *failures)
+{
+        ecs_fail_item(call, failures, model_cluster_arn(call->model, call->arena, request->cluster->state->name), FARGATE_UNAVAILABLE,
+                      detail);
+}
+
+/* On a host with room; else, when one would take it, without a place yet; NULL when none ever would. */
+static struct task *insert_fargate(struct api_call *call, struct tx *tx, struct task_request *request,
+                                   const struct placement_request *placement, size_t waiting, struct ecs_failure_list *failures)
+{
+        struct instance *host = fargate_pick(call->model, call->api->sched, placement);
+        struct state_task *state;
+        struct error ignored = {0};
+        struct task *task;
+
+        if (!host && !fargate_possible(call->model, call->api->sched, placement)) {
+                no_capacity(call, request, "No Fargate host of this server could ever take it: gantry capacity shows the hosts.", failures);
+                return NULL;
         }
-        ecs_token_remember(call, tx, request->cluster->state->name, in->client_token, asked, &ids, TOKEN_MS);
-        (void)tx_commit(tx);
-        for (int32_t i = 0; i < n; i++)
-                ecs_view_task(call, tasks[i], &with_tags, SHAPE_PUSH(call->arena, &out->tasks));
+        if (!host && waiting >= FARGATE_MAX_WAITING) {
+                no_capacity(call, request, "The cluster has as many PROVISIONING tasks as it can have.", failures);
+                return NULL;
+        }
+        state = task_make(call->api->env, request, tx_arena(tx));
+        if (host)
+                fargate_put_on(state, host);
+        else
+                state->last_status = STATE_TASK_STATUS_PROVISIONING;
+        if (host && task_network_attach(call->model, tx, state, ecs_instance_attribute(host, "ecs.availability-zone"), &ignored) < 0) {
+                no_capacity(call, request, "RESOURCE:ENI", failures);
+                return NULL;
+        }
+        task = CONTAINER_OF(tx_insert(tx, OBJECT_TASK, state), struct task, object);
+        if (call->api->agents)
+                agents_add_credentials(call->api->agents, tx, task);
+        return task;
+}
+
+static int run_fargate(struct api_call *call, const struct ecs_run_task_request *in, struct task_request *request,
+                       const struct ecs_capacity_provider_strategy_item_list *strategy, const char *asked,
+                       struct ecs_run_task_response *out)
+{
+        size_t waiting = fargate_waiting(request->cluster);
+        struct placement_request plain, placement;
+        struct task *tasks[MAX_COUNT];
+        struct tx *tx = tx_begin(call->model);
+        struct providers providers;
+        struct task_size size;
+        int32_t n = 0;
+
+        task_size_of(request->definition->state->definition, request->overrides, call->arena, &size);
+        placement_of(request, &size, &plain);
+        fargate_request(&plain, call->arena, &placement);
+        providers_init(&providers, strategy, call->arena);
+        request->launch_type = ECS_LAUNCH_TYPE_FARGATE;
+        request->platform_version = fargate_platform(in->platform_version);
+        for (; n < run_count(in); n++) {
+                struct provider_count *provider = providers_next(&providers);
+
+                request->capacity_provider = provider ? provider_name(provider->item) : NULL;
+                tasks[n] = insert_fargate(call, tx, request, &placement, waiting, &out->failures);
+                if (!tasks[n])
+                        break;
+                waiting += fargate_waits(tasks[n]->state);
+                if (provider)
+                        provider->n++;
+        }
+        finish_run(call, tx, in, request, asked, tasks, n, out);
+        return 0;
+}
+
+/* Constraints and strategies choose among instances, which Fargate tasks do not have. */
+static int check_fargate_placement(struct api_call *call, const struct ecs_run_task_request *in)
+{
+        if (in->placement_constraints.n > 0)
+                return api_fail(call, INVALID, "Placement constraints are not supported with FARGATE launch type.");
+        if (in->placement_strategy.n > 0)
+                return api_fail(call, INVALID, "Placement strategies are not supported with FARGATE launch type.");
         return 0;
 }
 
 static int prepare_run(struct api_call *call, const struct ecs_run_task_request *in, struct cluster *cluster, struct task_request *request,
-                       struct placement_rules *rules)
+                       struct placement_rules *rules, struct ecs_capacity_provider_strategy_item_list *strategy)
 {
         struct task_input input = {
                 .task_definition = in->task_definition,
@@ -225,15 +319,16 @@ static int prepare_run(struct api_call *call, const struct ecs_run_task_request 
                 .strategy = &in->capacity_provider_strategy,
                 .platform_version = in->platform_version,
         };
-        struct ecs_capacity_provider_strategy_item_list strategy;
         struct task_definition *found;
         int r;
 
-        /* The launch type first: of a Fargate task with awsvpc the more telling reason is that there is no Fargate. */
         r = ecs_runnable_task_definition(call, in->task_definition, &found);
         if (r != 0)
                 return r;
-        r = launch_check(call, cluster, found->state->definition, &wish, &strategy);
+        r = launch_check(call, cluster, found->state->definition, &wish, strategy);
+        input.fargate = r == 0 && launch_is_fargate(in->launch_type, strategy);
+        if (input.fargate)
+                r = check_fargate_placement(call, in);
         if (r == 0)
                 r = ecs_prepare_task(call, cluster, &input, request);
         if (r == 0)
@@ -247,6 +342,7 @@ static int prepare_run(struct api_call *call, const struct ecs_run_task_request 
 static int run_task(struct api_call *call, const void *input, void *output)
 {
         const struct ecs_run_task_request *in = input;
+        struct ecs_capacity_provider_strategy_item_list strategy;
         struct task_request request;
         struct placement_request placement;
         struct placement_rules rules;
@@ -266,9 +362,11 @@ static int run_task(struct api_call *call, const void *input, void *output)
                 view_again(call, token, cluster->state->name, output);
                 return 0;
         }
-        r = prepare_run(call, in, cluster, &request, &rules);
+        r = prepare_run(call, in, cluster, &request, &rules, &strategy);
         if (r != 0)
                 return r;
+        if (launch_is_fargate(in->launch_type, &strategy))
+                return run_fargate(call, in, &request, &strategy, asked, output);
         if (ecs_needs_gpu(&request))
                 return no_gpu(call, &request, &((struct ecs_run_task_response *)output)->failures);
         task_size_of(request.definition->state->definition, request.overrides, call->arena, &size);

@@ -6,6 +6,7 @@
 #include "api/ecs/instances.h"
 #include "api/ecs/tasks.h"
 #include "base/strutil.h"
+#include "control/fargate.h"
 #include "control/task_network.h"
 
 static const struct ecs_container_definition *definition_of(const struct task *task, const char *name)
@@ -133,25 +134,47 @@ static struct ecs_task_override *view_overrides(struct api_call *call, const str
         return out;
 }
 
+static void view_attribute(struct api_call *call, struct ecs_task *out, const char *name, const char *value)
+{
+        struct ecs_attribute *attribute;
+
+        if (str_empty(value))
+                return;
+        attribute = SHAPE_PUSH(call->arena, &out->attributes);
+        attribute->name = name;
+        attribute->value = value;
+}
+
 static void view_instance(struct api_call *call, const struct task *task, struct ecs_task *out)
 {
         const struct state_task *state = task->state;
         const char *architecture;
 
-        if (state->instance)
+        if (state->instance && state->launch_type != ECS_LAUNCH_TYPE_FARGATE)
                 out->container_instance_arn = model_instance_arn(call->model, call->arena, state->cluster, state->instance);
         if (!task->instance)
                 return;
         out->availability_zone = ecs_instance_attribute(task->instance, "ecs.availability-zone");
         architecture = ecs_instance_attribute(task->instance, "ecs.cpu-architecture");
-        if (!str_empty(architecture)) {
-                struct ecs_attribute *attribute = SHAPE_PUSH(call->arena, &out->attributes);
-
-                attribute->name = "ecs.cpu-architecture";
-                attribute->value = architecture;
-        }
+        view_attribute(call, out, "ecs.cpu-architecture", architecture);
         if (state->connectivity_at != 0)
                 out->connectivity = task->instance->connected ? ECS_CONNECTIVITY_CONNECTED : ECS_CONNECTIVITY_DISCONNECTED;
+}
+
+/* What only Fargate tasks show. How its host keeps it apart from others is our own attribute. */
+static void view_fargate(struct api_call *call, const struct task *task, struct ecs_task *out)
+{
+        const struct ecs_ephemeral_storage *own = task->definition ? task->definition->state->definition->ephemeral_storage : NULL;
+        const struct ecs_task_override *overrides = task->state->overrides;
+        int32_t gib = own ? own->size_in_gi_b : FARGATE_STORAGE_GIB;
+
+        if (overrides && overrides->ephemeral_storage)
+                gib = overrides->ephemeral_storage->size_in_gi_b;
+        out->ephemeral_storage = ARENA_NEW(call->arena, struct ecs_ephemeral_storage);
+        SHAPE_SET(out->ephemeral_storage, ecs_ephemeral_storage, size_in_gi_b, gib);
+        out->platform_family = "Linux";
+        if (task->instance)
+                view_attribute(call, out, FARGATE_ATTRIBUTE, fargate_isolation(task->instance));
 }
 
 static void view_times(const struct state_task *state, struct ecs_task *out)
@@ -174,6 +197,8 @@ void ecs_view_task(struct api_call *call, const struct task *task, const struct 
         out->cluster_arn = model_cluster_arn(call->model, call->arena, state->cluster);
         out->task_definition_arn = model_task_definition_arn(call->model, call->arena, state->family, state->revision);
         view_instance(call, task, out);
+        if (state->launch_type == ECS_LAUNCH_TYPE_FARGATE)
+                view_fargate(call, task, out);
         view_times(state, out);
         out->attachments = state->attachments;
         out->capacity_provider_name = state->capacity_provider;
