@@ -164,6 +164,8 @@ bool service_run_stages(struct service_run *run, const struct service_group *gro
 void task_names_add(struct task_names *names, const struct task *task);
 void task_names_done(struct task_names *names);
 void service_report(struct service_run *run);
+/* Nothing can be placed, wherever there is room: the definition or the constraints are at fault. */
+void service_report_unreadable(struct service_run *run, const struct pool *pool);
 void service_report_unplaced(struct service_run *run, struct pool *pool);
 /* The same when the scheduler found an instance and something else was missing ("RESOURCE:ENI"). */
 void service_report_refused(struct service_run *run, const struct instance *instance, const char *reason);

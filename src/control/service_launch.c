@@ -17,6 +17,8 @@
 #define MANAGED_SERVICE "aws:ecs:serviceName"
 /* Longer than an agent waits between two tries to connect. */
 #define NODES_MS 3000
+/* A circuit breaker that is set to bear more failures does not stand in for the throttle any longer: they come as fast as a node can. */
+#define BREAKER_LAUNCHES 200
 #define ZONE_EXPRESSION "attribute:ecs.availability-zone == '%s'"
 
 /* ---- What a task needs ---- */
@@ -197,7 +199,8 @@ uint32_t service_launches_allowed(struct service_run *run, const struct pool *po
         const struct state_service *service = run->service->state;
         const struct service_deployment *deployment = service_current_deployment(run->controller->model, run->service);
 
-        if (service->failed_launches < LAUNCHES_UNTHROTTLED || (deployment && breaker_armed(deployment)))
+        if (service->failed_launches < LAUNCHES_UNTHROTTLED ||
+            (deployment && breaker_armed(deployment) && deployment->state->failure_count < BREAKER_LAUNCHES))
                 return UINT32_MAX;
         run->throttled = true;
         if (run->now_ms < service->next_launch_at) {
@@ -248,6 +251,7 @@ uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, 
         request = pool_placement(run, pool);
         if (!request || !run->controller->sched) {
                 run->blocked = true;
+                service_report_unreadable(run, pool);
                 return 0;
         }
         if (zone)

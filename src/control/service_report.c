@@ -129,6 +129,14 @@ static const char *explain(struct service_run *run, struct pool *pool)
         return arena_printf(tx_arena(run->tx), " The closest matching (container-instance %s) %s", instance->state->id, closest[best].text);
 }
 
+void service_report_unreadable(struct service_run *run, const struct pool *pool)
+{
+        service_say_once(run, UNPLACED,
+                         pool_definition(pool, run->controller->model)
+                                 ? ". Reason: its placement constraints cannot be read. Update the service with other constraints."
+                                 : ". Reason: its task definition was deleted. Update the service with another task definition.");
+}
+
 void service_report_unplaced(struct service_run *run, struct pool *pool)
 {
         if (was_said(run, UNPLACED))

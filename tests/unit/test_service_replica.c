@@ -147,6 +147,24 @@ static void says_that_there_are_no_instances(void **state)
                             "Instances were found in your cluster.");
 }
 
+static void says_that_its_definition_is_gone(void **state)
+{
+        struct world *w = *state;
+        struct tx *tx;
+
+        world_create(w, 1);
+        tx = tx_begin(w->model);
+        tx_remove(tx, &model_task_definition(w->model, "web", 1)->object);
+        tx_commit(tx);
+        world_settle(w);
+        assert_string_equal(world_event(w, "was unable to place"),
+                            "was unable to place a task. Reason: its task definition was deleted. Update the service with another task "
+                            "definition.");
+        world_deploy(w, 2);
+        world_settle(w);
+        assert_true(world_service(w)->state->steady);
+}
+
 static void guards_protected_tasks(void **state)
 {
         struct world *w = *state;
@@ -236,6 +254,7 @@ int main(void)
                 TEST(takes_what_does_not_run_first),
                 TEST(waits_for_room),
                 TEST(says_that_there_are_no_instances),
+                TEST(says_that_its_definition_is_gone),
                 TEST(guards_protected_tasks),
                 TEST(goes_away),
                 TEST(goes_on_after_a_restart),
