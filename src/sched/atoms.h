@@ -9,6 +9,7 @@
 struct atom {
         struct map_node node;
         uint32_t refs;
+        uint32_t place; /* as a name: where a node was last found to have it, which is a good guess for the next one */
         char text[];
 };
 

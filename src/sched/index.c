@@ -83,15 +83,21 @@ static int compare_attributes(const void *a, const void *b)
         return x < y ? -1 : x > y;
 }
 
+/* Nodes are much alike: most have a name in the same place. */
 struct atom *node_attribute(const struct node *node, const struct atom *name)
 {
-        const struct node_attribute key = {.name = (struct atom *)(uintptr_t)name};
+        const struct node_attribute *all = node->attributes, key = {.name = (struct atom *)(uintptr_t)name};
         const struct node_attribute *found;
 
         if (name == NULL || node->n_attributes == 0)
                 return NULL;
-        found = bsearch(&key, node->attributes, node->n_attributes, sizeof(key), compare_attributes);
-        return found != NULL ? found->value : NULL;
+        if (name->place < node->n_attributes && all[name->place].name == name)
+                return all[name->place].value;
+        found = bsearch(&key, all, node->n_attributes, sizeof(key), compare_attributes);
+        if (found == NULL)
+                return NULL;
+        key.name->place = (uint32_t)(found - all);
+        return found->value;
 }
 
 static void drop_attributes(struct node *node, struct node_attribute *attributes, uint32_t n)

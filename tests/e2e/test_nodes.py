@@ -31,7 +31,7 @@ class FleetTest(unittest.TestCase):
     def tearDown(self):
         for node in self.fleet.nodes:
             node.heal()
-        for node in self.fleet.nodes:
+        for node in self.fleet.nodes if self.fleet.server.running() else ():
             node.joined()
 
 
