@@ -147,7 +147,7 @@ static int check_kind(struct api_call *call, const struct elbv2_create_target_gr
         if (SHAPE_HAS(in, elbv2_create_target_group_input, health_check_enabled) && !in->health_check_enabled)
                 return api_fail(call, "InvalidConfigurationRequest",
                                 "Health checks must be enabled for target groups of type instance and ip");
-        if (in->protocol_version != NULL && !str_eq(in->protocol_version, "HTTP1") && !str_eq(in->protocol_version, "HTTP2") &&
+        if (!str_empty(in->protocol_version) && !str_eq(in->protocol_version, "HTTP1") && !str_eq(in->protocol_version, "HTTP2") &&
             !str_eq(in->protocol_version, "GRPC"))
                 return api_fail(call, "ValidationError", "Protocol version '%.32s' must be one of: HTTP1, HTTP2, GRPC",
                                 in->protocol_version);
@@ -176,8 +176,8 @@ static struct state_health_check *make_check(struct api_call *call, const struct
         check->protocol = in->health_check_protocol != ELBV2_PROTOCOL_UNSET ? in->health_check_protocol
                           : is_http(state->protocol)                        ? state->protocol
                                                                             : ELBV2_PROTOCOL_TCP;
-        check->port = in->health_check_port != NULL ? in->health_check_port : "traffic-port";
-        check->path = in->health_check_path != NULL ? in->health_check_path : grpc ? "/AWS.ALB/healthcheck" : "/";
+        check->port = !str_empty(in->health_check_port) ? in->health_check_port : "traffic-port";
+        check->path = !str_empty(in->health_check_path) ? in->health_check_path : grpc ? "/AWS.ALB/healthcheck" : "/";
         SHAPE_SET(check, state_health_check, interval, GIVEN(health_check_interval_seconds, 30));
         SHAPE_SET(check, state_health_check, timeout, GIVEN(health_check_timeout_seconds, standard_timeout(state, check->protocol)));
         SHAPE_SET(check, state_health_check, healthy, GIVEN(healthy_threshold_count, 5));
@@ -198,7 +198,7 @@ static int create_target_group(struct api_call *call, const void *input, void *o
         struct elbv2_create_target_group_output *out = output;
         struct state_target_group state = {.name = in->name,
                                            .protocol = in->protocol,
-                                           .protocol_version = in->protocol_version != NULL ? in->protocol_version : "HTTP1",
+                                           .protocol_version = !str_empty(in->protocol_version) ? in->protocol_version : "HTTP1",
                                            .vpc_id = in->vpc_id,
                                            .target_type = in->target_type != ELBV2_TARGET_TYPE_UNSET ? in->target_type
                                                                                                      : ELBV2_TARGET_TYPE_INSTANCE,
@@ -309,9 +309,9 @@ static void update_check(const struct elbv2_modify_target_group_input *in, struc
 #undef UPDATE
         if (in->health_check_protocol != ELBV2_PROTOCOL_UNSET)
                 check->protocol = in->health_check_protocol;
-        if (in->health_check_port != NULL)
+        if (!str_empty(in->health_check_port))
                 check->port = in->health_check_port;
-        if (in->health_check_path != NULL)
+        if (!str_empty(in->health_check_path))
                 check->path = in->health_check_path;
         if (in->matcher != NULL && in->matcher->http_code != NULL)
                 check->http_code = in->matcher->http_code;

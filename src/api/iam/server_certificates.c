@@ -53,6 +53,15 @@ static int read_pem(struct api_call *call, const struct iam_upload_server_certif
         }
 }
 
+static const char *trimmed(struct api_call *call, const char *text)
+{
+        size_t len = text != NULL ? strlen(text) : 0;
+
+        while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
+                len--;
+        return text != NULL ? arena_strndup(call->arena, text, len) : NULL;
+}
+
 static int upload_server_certificate(struct api_call *call, const void *input, void *output)
 {
         const struct iam_upload_server_certificate_request *in = input;
@@ -72,6 +81,9 @@ static int upload_server_certificate(struct api_call *call, const void *input, v
                 return api_fail(call, "LimitExceeded", "There are %d certificates, the most that can be", MAX_CERTIFICATES);
         if ((r = read_pem(call, in, &state)) < 0)
                 return r;
+        /* As IAM gives them back: without what follows the last line. Terraform compares. */
+        state.body = trimmed(call, state.body);
+        state.chain = trimmed(call, state.chain);
         state.arn = arena_printf(call->arena, "arn:aws:iam::%s:server-certificate%s%s", model_account(call->model), path, name);
         state.id = api_unique_id(call->arena, "ASCA", state.arn);
         for (uint32_t i = 0; i < in->tags.n; i++)

@@ -1,0 +1,510 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load balancers as clients see them, in front of targets that were registered by hand: rules, health, names, TLS, and no failed
+request while things change."""
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import unittest
+import uuid
+
+from farm import FastTargets, Load, Target, free_port
+from lab import LabTest, error_code, wait_for
+
+
+def certificate(directory, name):
+    """A key and a certificate of its own for a name."""
+    key, cert = (os.path.join(directory, f'{name}-{uuid.uuid4().hex[:6]}.{kind}') for kind in ('key', 'pem'))
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert,
+                    '-subj', f'/CN={name}', '-addext', f'subjectAltName=DNS:{name}', '-days', '2'], check=True, capture_output=True)
+    with open(key, 'rb') as k, open(cert, 'rb') as c:
+        return {'Certificate': c.read(), 'PrivateKey': k.read()}
+
+
+def proxy_pid(lab):
+    with open(os.path.join(lab.data, 'balancer', 'haproxy.pid')) as f:
+        return int(f.read())
+
+
+def served_name(port, name):
+    """Common name of the certificate that a client gets which asks for `name`."""
+    out = subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{port}', '-servername', name], input='', capture_output=True, text=True)
+    return re.search(r'subject=CN = (\S+)', out.stdout).group(1)
+
+
+class BalancerTest(LabTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.elb = cls.lab.elbv2
+        subnets = cls.lab.ec2.describe_subnets()['Subnets']
+        cls.vpc = subnets[0]['VpcId']
+        cls.subnets = [s['SubnetId'] for s in subnets][:2]
+
+    def setUp(self):
+        self.balancers, self.groups = [], []
+
+    def tearDown(self):
+        for arn in self.balancers:
+            self.elb.delete_load_balancer(LoadBalancerArn=arn)
+        for arn in self.groups:
+            self.elb.delete_target_group(TargetGroupArn=arn)
+
+    def balancer(self, kind='application'):
+        made = self.elb.create_load_balancer(Name=f't-{uuid.uuid4().hex[:12]}', Subnets=self.subnets, Type=kind)['LoadBalancers'][0]
+        self.balancers.append(made['LoadBalancerArn'])
+        return made
+
+    def group(self, *targets, **more):
+        arguments = {'Protocol': 'HTTP', 'Port': 80, 'TargetType': 'ip', 'HealthCheckIntervalSeconds': 5, 'HealthCheckTimeoutSeconds': 2,
+                     'HealthyThresholdCount': 2, **more}
+        arn = self.elb.create_target_group(Name=f't-{uuid.uuid4().hex[:12]}', VpcId=self.vpc, **arguments)['TargetGroups'][0]['TargetGroupArn']
+        self.groups.append(arn)
+        if targets:
+            self.add(arn, *targets)
+        return arn
+
+    @staticmethod
+    def at(*ports):
+        return [{'Id': '127.0.0.1', 'Port': getattr(p, 'port', p)} for p in ports]
+
+    def add(self, group, *targets):
+        self.elb.register_targets(TargetGroupArn=group, Targets=self.at(*targets))
+
+    def remove(self, group, *targets):
+        self.elb.deregister_targets(TargetGroupArn=group, Targets=self.at(*targets))
+
+    def health(self, group):
+        return {d['Target']['Port']: d['TargetHealth'] for d in self.elb.describe_target_health(TargetGroupArn=group)['TargetHealthDescriptions']}
+
+    def wait_healthy(self, group, count, timeout=10):
+        wait_for(lambda: sum(h['State'] == 'healthy' for h in self.health(group).values()) == count, timeout, f'{count} healthy targets')
+
+    def listen(self, balancer, action, port=None, protocol='HTTP', **more):
+        port = port or free_port()
+        if isinstance(action, str):
+            action = {'Type': 'forward', 'TargetGroupArn': action}
+        listener = self.elb.create_listener(LoadBalancerArn=balancer['LoadBalancerArn'], Protocol=protocol, Port=port, DefaultActions=[action],
+                                            **more)['Listeners'][0]['ListenerArn']
+        return port, listener
+
+    def attributes(self, group, **values):
+        self.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[{'Key': k.replace('__', '.'), 'Value': v} for k, v in values.items()])
+
+    def ask(self, port, path='/', method='GET', host='127.0.0.1', **headers):
+        connection = http.client.HTTPConnection(host, port, timeout=10)
+        connection.request(method, path, headers={k.replace('_', '-'): v for k, v in headers.items()})
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        connection.close()
+        return answer, json.loads(body) if body.startswith('{') else body
+
+    def status(self, port, path='/'):
+        """Of the answer; None while there is none."""
+        try:
+            return self.ask(port, path)[0].status
+        except (OSError, http.client.HTTPException):
+            return None
+
+    def until(self, port, name, *arguments, **more):
+        """Reloads take a moment: asks until the answer is from `name`."""
+        def asked():
+            try:
+                return self.ask(port, *arguments, **more)[1]['name'] == name
+            except (OSError, TypeError, http.client.HTTPException):
+                return False
+        wait_for(asked, 10, f'an answer of {name}')
+
+    def target(self, name, **more):
+        made = Target(name, **more)
+        self.addCleanup(made.stop)
+        return made
+
+
+class Rules(BalancerTest):
+    def test_conditions(self):
+        plain, special = self.target('plain'), self.target('special')
+        groups = self.group(plain), self.group(special)
+        port, listener = self.listen(self.balancer(), groups[0])
+        conditions = [
+            {'Field': 'path-pattern', 'PathPatternConfig': {'Values': ['/api/*', '/one']}},
+            {'Field': 'host-header', 'HostHeaderConfig': {'Values': ['*.Example.com']}},
+            {'Field': 'http-header', 'HttpHeaderConfig': {'HttpHeaderName': 'X-Kind', 'Values': ['a b*', '"quoted"']}},
+            {'Field': 'http-request-method', 'HttpRequestMethodConfig': {'Values': ['PUT']}},
+            {'Field': 'query-string', 'QueryStringConfig': {'Values': [{'Key': 'v', 'Value': '2*'}, {'Value': 'beta'}]}},
+            {'Field': 'path-pattern', 'Values': ['/v?2']},
+        ]
+        for priority, condition in enumerate(conditions, 1):
+            self.elb.create_rule(ListenerArn=listener, Priority=priority, Conditions=[condition],
+                                 Actions=[{'Type': 'forward', 'TargetGroupArn': groups[1]}])
+        self.until(port, 'special', '/v12')
+        self.wait_healthy(groups[0], 1)
+        cases = [('plain', {}), ('special', {'path': '/api/x?y'}), ('plain', {'path': '/API/x'}), ('special', {'path': '/one'}),
+                 ('plain', {'path': '/one/more'}), ('special', {'Host': f'www.example.COM:{port}'}), ('plain', {'Host': 'example.com'}),
+                 ('special', {'X_Kind': 'A b c'}), ('special', {'X_Kind': '"quoted"'}), ('plain', {'X_Kind': 'x a b'}),
+                 ('special', {'method': 'PUT'}), ('special', {'path': '/?a=1&V=21'}), ('plain', {'path': '/?v=12'}),
+                 ('special', {'path': '/?any=beta'}), ('plain', {'path': '/?any=betamax'}), ('plain', {'path': '/v'})]
+        for expected, request in cases:
+            with self.subTest(request):
+                self.assertEqual(expected, self.ask(port, **request)[1]['name'])
+        answer, seen = self.ask(port, X_Forwarded_For='192.0.2.1')
+        headers = {k.lower(): v for k, v in seen['headers'].items()}
+        self.assertEqual('http', headers['x-forwarded-proto'])
+        self.assertEqual(str(port), headers['x-forwarded-port'])
+        self.assertIn('127.0.0.1', headers['x-forwarded-for'])
+
+    def test_source_address(self):
+        here, elsewhere = self.target('here'), self.target('elsewhere')
+        groups = self.group(here), self.group(elsewhere)
+        port, listener = self.listen(self.balancer(), groups[1])
+        self.elb.create_rule(ListenerArn=listener, Priority=1, Conditions=[{'Field': 'source-ip', 'SourceIpConfig': {'Values': ['127.0.0.0/8']}}],
+                             Actions=[{'Type': 'forward', 'TargetGroupArn': groups[0]}])
+        self.until(port, 'here')
+
+    def test_answers_by_itself(self):
+        target = self.target('t')
+        group = self.group(target)
+        port, listener = self.listen(self.balancer(), group)
+        text = '<p>it\'s "down" #1 100%[x]</p>\n'
+        actions = [('/old/*', {'Type': 'redirect', 'RedirectConfig': {'StatusCode': 'HTTP_301', 'Protocol': 'HTTPS', 'Port': '443',
+                                                                      'Path': '/new/#{path}'}}),
+                   ('/find', {'Type': 'redirect', 'RedirectConfig': {'StatusCode': 'HTTP_302', 'Host': 'x.#{host}', 'Query': 'q=1&#{query}'}}),
+                   ('/down', {'Type': 'fixed-response', 'FixedResponseConfig': {'StatusCode': '503', 'ContentType': 'text/html',
+                                                                                'MessageBody': text}}),
+                   ('/none', {'Type': 'fixed-response', 'FixedResponseConfig': {'StatusCode': '404'}})]
+        for priority, (path, action) in enumerate(actions, 1):
+            self.elb.create_rule(ListenerArn=listener, Priority=priority, Conditions=[{'Field': 'path-pattern', 'Values': [path]}], Actions=[action])
+        wait_for(lambda: self.status(port, '/none') == 404, 10, 'the last rule')
+        answer, _ = self.ask(port, '/old/a?b=c', Host='site.test')
+        self.assertEqual((301, 'https://site.test:443/new/old/a?b=c'), (answer.status, answer.headers['Location']))
+        answer, _ = self.ask(port, '/old/a', Host='site.test')
+        self.assertEqual('https://site.test:443/new/old/a', answer.headers['Location'])
+        answer, _ = self.ask(port, '/find?z', Host='site.test')
+        self.assertEqual((302, f'http://x.site.test:{port}/find?q=1&z'), (answer.status, answer.headers['Location']))
+        answer, body = self.ask(port, '/down')
+        self.assertEqual((503, text, 'text/html'), (answer.status, body, answer.headers['Content-Type']))
+        self.until(port, 't', '/else')
+
+    def test_weights_and_their_cookie(self):
+        one, two = self.target('one'), self.target('two')
+        groups = self.group(one), self.group(two)
+        action = {'Type': 'forward', 'ForwardConfig': {
+            'TargetGroups': [{'TargetGroupArn': groups[0], 'Weight': 80}, {'TargetGroupArn': groups[1], 'Weight': 20}],
+            'TargetGroupStickinessConfig': {'Enabled': True, 'DurationSeconds': 60}}}
+        port, _ = self.listen(self.balancer(), action)
+        self.until(port, 'two')
+        names = [self.ask(port)[1]['name'] for _ in range(400)]
+        self.assertTrue(40 < names.count('two') < 130, names.count('two'))
+        answer, seen = self.ask(port)
+        cookie = answer.headers['Set-Cookie'].split(';')[0]
+        self.assertEqual({seen['name']}, {self.ask(port, Cookie=cookie)[1]['name'] for _ in range(30)})
+
+    def test_stickiness(self):
+        targets = [self.target(f't{i}') for i in range(3)]
+        group = self.group()
+        self.attributes(group, stickiness__enabled='true')
+        port, _ = self.listen(self.balancer(), group)
+        self.add(group, *targets)
+        self.wait_healthy(group, 3)
+        answer, seen = self.ask(port)
+        cookie = answer.headers['Set-Cookie'].split(';')[0]
+        self.assertTrue(cookie.startswith('AWSALB='))
+        self.assertEqual({seen['name']}, {self.ask(port, Cookie=cookie)[1]['name'] for _ in range(20)})
+        self.assertEqual(3, len({self.ask(port)[1]['name'] for _ in range(12)}))
+
+    def test_network_balancer(self):
+        target = self.target('tcp')
+        group = self.group(target, Protocol='TCP')
+        port, _ = self.listen(self.balancer('network'), group, protocol='TCP')
+        self.until(port, 'tcp')
+
+
+class Names(BalancerTest):
+    def test_two_on_one_port(self):
+        """*.localhost is this machine for curl and for browsers; the name that was asked for tells balancers apart."""
+        port = free_port()
+        names = []
+        for i in range(2):
+            group = self.group(self.target(f't{i}'))
+            balancer = self.balancer()
+            self.listen(balancer, group, port)
+            names.append(balancer['DNSName'])
+        for i, name in enumerate(names):
+            def asked(name=name):
+                return subprocess.run(['curl', '-s', f'http://{name}:{port}/'], capture_output=True, text=True).stdout
+            wait_for(lambda i=i, asked=asked: f'"name": "t{i}"' in asked(), 10, f'curl http://{name}:{port}/')
+
+    def test_a_taken_port_is_said(self):
+        with socket.socket() as taken:
+            taken.bind(('127.0.0.1', 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            other = self.balancer()
+            other_port, _ = self.listen(other, self.group(self.target('other')))
+            self.until(other_port, 'other')
+            balancer = self.balancer()
+            self.listen(balancer, self.group(self.target('t')), port)
+
+            def state():
+                return self.elb.describe_load_balancers(LoadBalancerArns=[balancer['LoadBalancerArn']])['LoadBalancers'][0]['State']
+            wait_for(lambda: state()['Code'] == 'active_impaired', 10, 'the state active_impaired')
+            self.assertIn(f'cannot listen on 127.0.0.1:{port}: another program listens there', state()['Reason'])
+            self.until(other_port, 'other')
+
+
+class Health(BalancerTest):
+    def test_states(self):
+        good, bad = self.target('good'), self.target('bad', status=404)
+        closed = free_port()
+        group = self.group(UnhealthyThresholdCount=2)
+        self.add(group, good)
+        self.assertEqual('Target.NotInUse', self.health(group)[good.port]['Reason'])
+        port, _ = self.listen(self.balancer(), group)
+        self.add(group, bad, closed)
+        started = time.monotonic()
+        self.wait_healthy(group, 1)
+        self.assertLess(time.monotonic() - started, 2)
+        self.assertEqual('Elb.InitialHealthChecking', self.health(group)[bad.port]['Reason'])
+        wait_for(lambda: {self.health(group)[p]['State'] for p in (bad.port, closed)} == {'unhealthy'}, 15, 'unhealthy targets')
+        self.assertEqual(('Target.ResponseCodeMismatch', 'Health checks failed with these codes: [404]'),
+                         (self.health(group)[bad.port]['Reason'], self.health(group)[bad.port]['Description']))
+        self.assertEqual('Target.FailedHealthChecks', self.health(group)[closed]['Reason'])
+        self.assertEqual({'good'}, {self.ask(port)[1]['name'] for _ in range(10)})
+        self.remove(group, closed)
+        # A healthy target needs as many failed checks as the threshold says, and then traffic goes to all of them.
+        good.status = 500
+        began = time.monotonic()
+        wait_for(lambda: self.health(group)[good.port]['State'] == 'unhealthy', 20, 'the good one to be unhealthy')
+        self.assertGreater(time.monotonic() - began, 4)
+        self.assertEqual({'good', 'bad'}, {self.ask(port)[1]['name'] for _ in range(10)})
+        # And as many passed ones to come back.
+        good.status = 200
+        self.wait_healthy(group, 1, 20)
+        self.assertEqual({'good'}, {self.ask(port)[1]['name'] for _ in range(10)})
+
+    def test_slow_requests_end_before_their_target_goes(self):
+        slow = self.target('slow')
+        group = self.group(slow, self.target('other'))
+        self.attributes(group, deregistration_delay__timeout_seconds='20')
+        port, _ = self.listen(self.balancer(), group)
+        self.wait_healthy(group, 2)
+        slow.delay = 2
+        connections = [http.client.HTTPConnection('127.0.0.1', port, timeout=10) for _ in range(2)]
+        for connection in connections:
+            self.addCleanup(connection.close)
+            connection.request('GET', '/')
+        wait_for(lambda: slow.requests > 0, 5, 'a request at the slow target')
+        self.remove(group, slow)
+        self.assertEqual('draining', self.health(group)[slow.port]['State'])
+        self.assertEqual({'other'}, {self.ask(port)[1]['name'] for _ in range(6)})
+        self.assertEqual('draining', self.health(group)[slow.port]['State'])
+        self.assertEqual({200}, {c.getresponse().status for c in connections})
+        began = time.monotonic()
+        wait_for(lambda: slow.port not in self.health(group), 5, 'the slow target to be gone')
+        self.assertLess(time.monotonic() - began, 1)
+
+    def test_the_delay_ends_what_is_still_under_way(self):
+        slow = self.target('slow')
+        group = self.group(slow)
+        self.attributes(group, deregistration_delay__timeout_seconds='1')
+        port, _ = self.listen(self.balancer(), group)
+        self.wait_healthy(group, 1)
+        slow.delay = 30
+        connection = http.client.HTTPConnection('127.0.0.1', port, timeout=20)
+        self.addCleanup(connection.close)
+        connection.request('GET', '/')
+        wait_for(lambda: slow.requests > 0, 5, 'a request at the slow target')
+        self.remove(group, slow)
+        wait_for(lambda: not self.health(group), 5, 'the slow target to be gone')
+        self.assertGreaterEqual(connection.getresponse().status, 500)
+
+
+class Tls(BalancerTest):
+    def test_certificates(self):
+        acm = self.lab.acm
+        target = self.target('secure')
+        group = self.group(target)
+        arns = [acm.import_certificate(**certificate(self.lab.dir, name))['CertificateArn'] for name in ('first.test', 'second.test')]
+        port, listener = self.listen(self.balancer(), group, protocol='HTTPS', Certificates=[{'CertificateArn': arns[0]}])
+        self.assertEqual('ResourceInUseException', error_code(acm.delete_certificate, CertificateArn=arns[0]))
+        wait_for(lambda: self.answers(port), 10, 'the listener')
+        self.assertEqual('first.test', served_name(port, 'second.test'))
+        self.elb.add_listener_certificates(ListenerArn=listener, Certificates=[{'CertificateArn': arns[1]}])
+        wait_for(lambda: served_name(port, 'second.test') == 'second.test', 10, 'the second certificate')
+        self.assertEqual('first.test', served_name(port, 'unknown.test'))
+        # One connection lives through a replacement under load.
+        context = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection('127.0.0.1', port, context=context, timeout=10)
+        self.addCleanup(connection.close)
+        connection.request('GET', '/')
+        self.assertEqual('https', json.loads(connection.getresponse().read())['headers']['x-forwarded-proto'])
+        load = Load(f'https://127.0.0.1:{port}/', 3, connections=8)
+        renewed = certificate(self.lab.dir, 'renewed.test')
+        acm.import_certificate(CertificateArn=arns[0], **renewed)
+        wait_for(lambda: served_name(port, 'unknown.test') == 'renewed.test', 3, 'the renewed certificate')
+        connection.request('GET', '/again')
+        self.assertEqual(200, connection.getresponse().status)
+        self.assertEqual(0, load.finish().failed, load.text)
+        if 'HTTP2' in subprocess.run(['curl', '-V'], capture_output=True, text=True).stdout:
+            out = subprocess.run(['curl', '-sk', '-o', '/dev/null', '-w', '%{http_version}', f'https://127.0.0.1:{port}/'], capture_output=True, text=True)
+            self.assertEqual('2', out.stdout)
+
+    def test_server_certificate_of_iam(self):
+        iam = self.lab.iam
+        made = certificate(self.lab.dir, 'iam.test')
+        other = certificate(self.lab.dir, 'other.test')
+        pem = {'CertificateBody': made['Certificate'].decode(), 'PrivateKey': made['PrivateKey'].decode()}
+        self.assertEqual('KeyPairMismatch', error_code(iam.upload_server_certificate, ServerCertificateName='x', CertificateBody=pem['CertificateBody'],
+                                                       PrivateKey=other['PrivateKey'].decode()))
+        arn = iam.upload_server_certificate(ServerCertificateName='web', **pem)['ServerCertificateMetadata']['Arn']
+        port, _ = self.listen(self.balancer(), self.group(self.target('t')), protocol='HTTPS', Certificates=[{'CertificateArn': arn}])
+        wait_for(lambda: self.answers(port), 10, 'the listener')
+        self.assertEqual('iam.test', served_name(port, 'any'))
+
+    @staticmethod
+    def answers(port):
+        try:
+            context = ssl._create_unverified_context()
+            with socket.create_connection(('127.0.0.1', port), 2) as plain, context.wrap_socket(plain):
+                return True
+        except OSError:
+            return False
+
+
+class UnderLoad(BalancerTest):
+    """Not one failed request while everything around it changes."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.farm = FastTargets(cls.lab.dir, 6)
+        cls.addClassCleanup(cls.farm.stop)
+
+    def serve(self, count):
+        group = self.group(*self.farm.ports[:count])
+        port, listener = self.listen(self.balancer(), group)
+        self.wait_healthy(group, count)
+        return group, port, listener
+
+    def check(self, load):
+        load.finish()
+        self.assertEqual(0, load.failed, load.text)
+        self.assertGreater(load.per_second, 500)
+
+    def test_targets_come_and_go(self):
+        group, port, _ = self.serve(3)
+        load = Load(f'http://127.0.0.1:{port}/', 4)
+        while load.running():
+            for one in self.farm.ports[3:]:
+                self.add(group, one)
+            self.wait_healthy(group, 6)
+            for one in self.farm.ports[3:]:
+                self.remove(group, one)
+            wait_for(lambda: len(self.health(group)) == 3, 10, 'three targets to drain')
+        self.check(load)
+
+    def test_rules_change(self):
+        group, port, listener = self.serve(3)
+        # A reload may close connections that are idle, as HTTP allows; none is refused or cut off.
+        load = Load(f'http://127.0.0.1:{port}/', 4, headers=('Connection: close',))
+        while load.running():
+            rule = self.elb.create_rule(ListenerArn=listener, Priority=1, Conditions=[{'Field': 'path-pattern', 'Values': ['/x*']}],
+                                        Actions=[{'Type': 'forward', 'TargetGroupArn': group}])['Rules'][0]['RuleArn']
+            time.sleep(0.2)
+            self.elb.delete_rule(RuleArn=rule)
+            time.sleep(0.2)
+        self.check(load)
+
+    def test_the_server_is_killed(self):
+        group, port, _ = self.serve(4)
+        before = proxy_pid(self.lab)
+        load = Load(f'http://127.0.0.1:{port}/', 4)
+        time.sleep(0.5)
+        server = self.lab.child_pid('server')
+        os.kill(server, signal.SIGKILL)
+        wait_for(lambda: self.lab.child_pid('server') not in (None, server) and self.lab.answers(), 20, 'the server again')
+        self.wait_healthy(group, 4)
+        self.remove(group, self.farm.ports[0])
+        wait_for(lambda: len(self.health(group)) == 3, 10, 'the target to drain')
+        self.check(load)
+        self.assertEqual(before, proxy_pid(self.lab))
+
+    def test_the_proxy_is_killed(self):
+        group, port, _ = self.serve(2)
+        before = proxy_pid(self.lab)
+        workers = subprocess.run(['pgrep', '-P', str(before)], capture_output=True, text=True).stdout.split()
+        for pid in [before, *map(int, workers)]:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: proxy_pid(self.lab) != before, 10, 'another proxy')
+        wait_for(lambda: self.status(port) == 200, 10, 'an answer of it')
+        self.wait_healthy(group, 2)
+
+
+class Tasks(BalancerTest):
+    def test_tasks_in_bridge_mode(self):
+        family = self.register('balanced', {
+            'name': 'web', 'essential': True, 'portMappings': [{'containerPort': 80}],
+            'command': ['sh', '-c', 'mkdir /www; echo hello > /www/index.html; exec httpd -f -p 80 -h /www']})
+        answer = self.ecs.run_task(taskDefinition=family, count=2)
+        arns = [t['taskArn'] for t in answer['tasks']]
+        tasks = [self.lab.wait_status(arn, 'RUNNING') for arn in arns]
+        instance = tasks[0]['containerInstanceArn'].rsplit('/', 1)[1]
+        group = self.group(TargetType='instance')
+        port, _ = self.listen(self.balancer(), group)
+        self.elb.register_targets(TargetGroupArn=group, Targets=[
+            {'Id': instance, 'Port': t['containers'][0]['networkBindings'][0]['hostPort']} for t in tasks])
+        self.wait_healthy(group, 2)
+        self.assertIn('hello', self.ask(port)[1])
+        for arn in arns:
+            self.ecs.stop_task(task=arn)
+
+
+class Services(BalancerTest):
+    """A service behind a balancer: releases and scaling cost no request."""
+    TASKS = 3
+
+    def definition(self, text):
+        return self.register('web', {
+            'name': 'web', 'essential': True, 'memory': 16, 'portMappings': [{'containerPort': 80}],
+            'command': ['sh', '-c', f'mkdir /www; echo {text} > /www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /www & wait']})
+
+    def stable(self, count):
+        def settled():
+            service = self.ecs.describe_services(services=['web'])['services'][0]
+            return len(service['deployments']) == 1 and service['runningCount'] == service['desiredCount'] == count and service['pendingCount'] == 0
+        wait_for(settled, 60, f'a stable service of {count}')
+
+    def test_releases_and_scaling(self):
+        group = self.group(TargetType='instance')
+        self.attributes(group, deregistration_delay__timeout_seconds='10')
+        port, _ = self.listen(self.balancer(), group)
+        self.ecs.create_service(serviceName='web', taskDefinition=self.definition('one'), desiredCount=self.TASKS, loadBalancers=[
+            {'targetGroupArn': group, 'containerName': 'web', 'containerPort': 80}])
+        self.addCleanup(self.ecs.delete_service, service='web', force=True)
+        self.stable(self.TASKS)
+        self.wait_healthy(group, self.TASKS)
+        load = Load(f'http://127.0.0.1:{port}/', int(os.environ.get('GANTRY_LOAD_SECONDS', '12')), connections=16)
+        texts = ['two', 'one']
+        while load.running():
+            text = texts[0]
+            texts.reverse()
+            self.ecs.update_service(service='web', taskDefinition=self.definition(text))
+            self.stable(self.TASKS)
+            wait_for(lambda text=text: {self.ask(port)[1].strip() for _ in range(5)} == {text}, 10, f'answers of {text}')
+            self.ecs.update_service(service='web', desiredCount=self.TASKS * 2)
+            self.stable(self.TASKS * 2)
+            self.ecs.update_service(service='web', desiredCount=self.TASKS)
+            self.stable(self.TASKS)
+        load.finish()
+        print(f'{load.requests} requests, {load.per_second:.0f}/s, {load.failed} failed', flush=True)
+        self.assertEqual(0, load.failed, load.text)
+        wait_for(lambda: len(self.health(group)) == self.TASKS, 20, 'targets of tasks that have stopped to be gone')
+
+
+if __name__ == '__main__':
+    unittest.main()
