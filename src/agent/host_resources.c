@@ -43,6 +43,9 @@ static bool each_port(const struct engine_task *task, bool (*fn)(uint8_t *bits, 
 {
         bool host_mode = str_eq(engine_task_network_mode(task), "host");
 
+        /* Ports of a task with an address of its own are not the machine's. */
+        if (engine_task_is_awsvpc(task))
+                return true;
         for (uint32_t i = 0; i < task->n_containers; i++) {
                 const struct acs_port_mapping_list *list = &task->containers[i].definition->port_mappings;
 

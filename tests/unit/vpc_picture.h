@@ -34,7 +34,7 @@ static inline struct vpc_network *picture_new(const char *id, uint32_t vni)
                 n->subnets[i].routes[0].target = i == 0 ? VPC_TARGET_INTERNET : VPC_TARGET_NAT;
         }
         n->groups = arena_calloc(&n->arena, 64, sizeof *n->groups);
-        n->interfaces = arena_calloc(&n->arena, 4096, sizeof *n->interfaces);
+        n->interfaces = arena_calloc(&n->arena, 8192, sizeof *n->interfaces);
         n->nodes = arena_calloc(&n->arena, 16, sizeof *n->nodes);
         return n;
 }
