@@ -42,8 +42,20 @@ static void on_lease(struct acs_session *session, uint32_t lease_ms, bool only_s
         (void)only_server;
 }
 
-static const struct acs_session_ops ops = {
-        .send = on_send, .store = on_store, .sync = on_store, .sequence_changed = on_nothing, .heartbeat = on_nothing, .lease = on_lease};
+/* What they mean is the matter of fuzz_network_message.c. */
+static bool on_network(struct acs_session *session, const struct acs_network_message *message)
+{
+        acs_session_answer(session, message, message->all ? "no" : NULL);
+        return true;
+}
+
+static const struct acs_session_ops ops = {.send = on_send,
+                                           .store = on_store,
+                                           .sync = on_store,
+                                           .sequence_changed = on_nothing,
+                                           .heartbeat = on_nothing,
+                                           .network = on_network,
+                                           .lease = on_lease};
 
 /* What else is made of a payload. */
 static void look_at(struct engine_task *task)
