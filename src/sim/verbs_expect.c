@@ -150,7 +150,7 @@ static bool node_holds(struct sim_world *world, const struct sim_step *step, str
 
 static bool rest_holds(struct sim_world *world, const struct sim_step *step, struct buf *why)
 {
-        enum sim_invariant which;
+        enum sim_invariant which = SIM_INV_SETTLES;
 
         return sim_at_rest(world, &which, why);
 }

@@ -358,9 +358,10 @@ int store_sqlite_copy(const char *dir, struct store **ret, struct error *error)
         if (r == 0)
                 r = sqlite_load(&s->store, copy_row, copy, error);
         sqlite_close(&s->store);
-        if (r < 0)
-                copy = store_close(copy);
-        else
-                *ret = copy;
-        return r;
+        if (r < 0) {
+                (void)store_close(copy);
+                return r;
+        }
+        *ret = copy;
+        return 0;
 }
