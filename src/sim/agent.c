@@ -150,6 +150,7 @@ void sim_node_disconnected(struct sim_node *node, struct sim_connection *c)
         if (c == node->telemetry) {
                 node->telemetry = NULL;
                 node->telemetry_up = false;
+                sim_node_telemetry_lost(node);
                 return;
         }
         if (c != node->control)

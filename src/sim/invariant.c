@@ -190,13 +190,28 @@ static void check_service(struct sim_world *world, const struct sim_want *want)
                         want->desired, service->state->desired_count);
 }
 
+/* A completion that was not on disk yet when the server died never was. */
+static void forget_lost_completions(struct sim_world *world, struct sim_want *want)
+{
+        const struct service *service = model_service(world->server.model, world->cluster, want->name);
+
+        want->good[0] = '\0';
+        if (service == NULL)
+                return;
+        list_for_each (revision, &service->revisions, struct service_revision, in_service)
+                if (revision->state->completed_at != 0)
+                        (void)snprintf(want->good, sizeof(want->good), "%s:%d", revision->state->family, revision->state->revision);
+}
+
 void sim_invariants_restart(struct sim_world *world)
 {
         list_for_each (want, &world->wants, struct sim_want, link) {
                 if (!want->promised || want->name[0] == '\0')
                         continue;
-                if (want->kind == SIM_WANT_SERVICE && !want->gone)
+                if (want->kind == SIM_WANT_SERVICE && !want->gone) {
                         check_service(world, want);
+                        forget_lost_completions(world, want);
+                }
                 if (want->kind == SIM_WANT_TASK && model_task(world->server.model, world->cluster, want->name) == NULL)
                         VIOLATE(world, SIM_INV_ACKNOWLEDGED, "task %s was acknowledged, and is not there", want->name);
         }

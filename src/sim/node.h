@@ -130,6 +130,8 @@ void sim_run_exit(struct sim_run *run, int32_t exit_code, const char *reason);
 void sim_run_report(struct sim_run *run);
 /* Health of all its tasks, over the telemetry channel. */
 void sim_node_report_health(struct sim_node *node);
+/* The telemetry channel has ended, or could not be opened: tries again later. */
+void sim_node_telemetry_lost(struct sim_node *node);
 static inline bool sim_run_is_live(const struct sim_run *run)
 {
         return run->status == SIM_RUN_RUNNING || run->status == SIM_RUN_STOPPING;

@@ -269,6 +269,14 @@ static void on_health_due(void *owner, void *data, uint64_t life)
         sim_node_report_health(node);
 }
 
+void sim_node_telemetry_lost(struct sim_node *node)
+{
+        if (node->agent_up && !node->reports_health) {
+                node->reports_health = true;
+                sim_after(&node->world->clock, HEALTH_US / 4, on_health_due, node, NULL, node->life);
+        }
+}
+
 static void health_of(struct sim_run *run, struct arena *arena, struct tcs_publish_health_request *out)
 {
         static const char *const words[] = {"UNKNOWN", "UNKNOWN", "HEALTHY", "UNHEALTHY"};
