@@ -73,6 +73,8 @@ struct lb_driver {
         struct buf check_text;
         uint64_t changing_since; /* loop time, ms */
         unsigned restart_ms;
+        bool any_problem;        /* a balancer does not have all its addresses */
+        uint64_t last_structure; /* loop time, ms: when addresses were looked at */
         struct lb_runtime *runtime;
 
         /* What the worker has. */

@@ -24,6 +24,8 @@
 #include "lb/internal.h"
 #include "net/addr.h"
 
+/* An address that another program has is tried again after that. */
+#define RETRY_ADDRESS_MS 5000
 #define GENERATION "GANTRY_GENERATION"
 /* A new worker answers within that time, or it is tried again. */
 #define CHANGE_TIMEOUT_MS 15000
@@ -100,11 +102,7 @@ static bool bindable(void *data, const struct listener *listener, const char *ad
                    : errno == EACCES   ? "ports below 1024 need root: start the server as root, or choose another port"
                                        : strerror(errno);
         (void)snprintf(problem, sizeof(problem), "cannot listen on %s: %s", text, *ret_why);
-        if (!str_eq(listener->balancer->problem, problem)) {
-                log_warn("a load balancer's address is not available", LOG_S("balancer", listener->balancer->state->name),
-                         LOG_S("address", text), LOG_S("why", *ret_why));
-                model_set_balancer_problem(listener->balancer, problem);
-        }
+        model_set_balancer_problem(listener->balancer, problem);
         return false;
 }
 
@@ -339,6 +337,36 @@ static void stop(struct lb_driver *driver)
         lb_servers_forget(driver);
 }
 
+/* The text without servers, and what is wrong with each balancer's addresses now: said when that is new. */
+static bool make_structure(struct lb_driver *driver, struct buf *text)
+{
+        const struct tree *balancers = model_objects(driver->options.model, OBJECT_LOAD_BALANCER);
+        CLEANUP_ARENA struct arena arena = {0};
+        const char **before = arena_calloc(&arena, balancers->count + 1, sizeof(char *));
+        size_t n = 0;
+        bool any;
+
+        tree_for_each (node, balancers) {
+                struct load_balancer *balancer = MODEL_OBJECT(node, load_balancer);
+
+                before[n++] = arena_strdup(&arena, balancer->problem);
+                model_set_balancer_problem(balancer, NULL);
+        }
+        any = make_text(driver, false, text);
+        driver->any_problem = false;
+        n = 0;
+        tree_for_each (node, balancers) {
+                const struct load_balancer *balancer = MODEL_OBJECT(node, load_balancer);
+
+                driver->any_problem |= balancer->problem != NULL;
+                if (balancer->problem != NULL && !str_eq(balancer->problem, before[n]))
+                        log_warn("a load balancer is impaired", LOG_S("balancer", balancer->state->name), LOG_S("why", balancer->problem));
+                n++;
+        }
+        driver->last_structure = uv_now(driver->options.loop);
+        return any;
+}
+
 void lb_process_apply(struct lb_driver *driver)
 {
         CLEANUP_BUF struct buf text = {0};
@@ -348,7 +376,7 @@ void lb_process_apply(struct lb_driver *driver)
         if (driver->check_running || driver->state == LB_CHANGING)
                 return; /* woken again when that is over */
         driver->structure_dirty = false;
-        if (!make_text(driver, false, &text)) {
+        if (!make_structure(driver, &text)) {
                 stop(driver);
                 return;
         }
@@ -482,6 +510,9 @@ void lb_process_tick(struct lb_driver *driver)
                 }
                 connect_worker(driver);
         }
+        /* Perhaps an address is free by now. */
+        if (driver->any_problem && driver->state == LB_UP && now - driver->last_structure > RETRY_ADDRESS_MS)
+                driver->structure_dirty = true;
         if (driver->old_workers && driver->state == LB_UP && driver->pid != 0)
                 look_for_old_workers(driver);
 }

@@ -255,6 +255,8 @@ class Names(BalancerTest):
             wait_for(lambda: state()['Code'] == 'active_impaired', 10, 'the state active_impaired')
             self.assertIn(f'cannot listen on 127.0.0.1:{port}: another program listens there', state()['Reason'])
             self.until(other_port, 'other')
+        wait_for(lambda: state()['Code'] == 'active', 15, 'the state active when the port is free')
+        self.until(port, 't')
 
 
 class Health(BalancerTest):
