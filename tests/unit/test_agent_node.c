@@ -456,22 +456,22 @@ static void test_server_is_gone(void **state)
 {
         struct lab *lab = *state;
 
-        say(lab, "{\"type\":\"LeaseMessage\",\"message\":{\"leaseMs\":500,\"onlyServer\":true}}");
+        say(lab, "{\"type\":\"LeaseMessage\",\"message\":{\"leaseMs\":1000,\"onlyServer\":true}}");
         run_task(lab, UNIQUE("1"));
         lose_server(lab);
-        pass(lab, 1200);
+        pass(lab, 1500);
         assert_false(is_cut_off(lab));
         /* the terms outlive the process */
         stop_node(lab);
         start_node(lab);
-        pass(lab, 1200);
-        assert_int_equal(lab->agent->acs.fence.lease_ms, 500);
+        pass(lab, 1500);
+        assert_int_equal(lab->agent->acs.fence.lease_ms, 1000);
         assert_false(is_cut_off(lab));
         assert_int_equal(fakes_running(), 1);
         find_server(lab);
         assert_true(wait_for(lab, is_connected));
-        say(lab, "{\"type\":\"LeaseMessage\",\"message\":{\"leaseMs\":500,\"onlyServer\":false}}");
-        pass(lab, 1200);
+        say(lab, "{\"type\":\"LeaseMessage\",\"message\":{\"leaseMs\":1000,\"onlyServer\":false}}");
+        pass(lab, 1500);
         assert_false(is_cut_off(lab));
         lose_server(lab);
         stop_node(lab);
