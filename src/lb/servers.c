@@ -339,7 +339,6 @@ void lb_servers_write(void *data, const struct target_group *group, struct buf *
         list_for_each (target, &group->targets, struct target, in_group) {
                 const struct lb_member *member = map_get(&driver->members, target->object.key, struct lb_member, node);
                 const char *address = target_address(driver->options.model, target, &arena);
-                CLEANUP_BUF struct buf options = {0};
 
                 if (address == NULL || target->state->draining_since != 0)
                         continue;
