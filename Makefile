@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD ?= build
 MESON_FLAGS ?=
 
-.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server lint format bench cgroup2 clean install
+.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server lint format load bench cgroup2 clean install
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -48,6 +48,9 @@ lint: setup ## formatter, layers, lengths, cppcheck, clang-tidy
 
 format: ## rewrite the C files in the project's format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+load: build ## releases and scaling of a service under 60 s of load
+	@GANTRY_LOAD_SECONDS=60 tools/e2e.sh $(BUILD) test_balancer.Services
 
 bench: build ## print figures and ratios (not a test)
 	@tools/bench.sh $(BUILD)

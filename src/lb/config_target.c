@@ -71,6 +71,9 @@ void lb_server_options(const struct target_group *group, enum lb_role role, int 
         int64_t slow = 0;
 
         append_protocol(group, out);
+        /* Servers that are added at run time do not get HAProxy's defaults: without these every request would open a connection. */
+        if (role != LB_PROBE)
+                buf_append_str(out, " pool-purge-delay 5s pool-max-conn -1");
         if (role == LB_OPEN) {
                 buf_append_str(out, " backup");
                 return;

@@ -123,7 +123,7 @@ class Bench:
                 seen[body + ' last'] = time.monotonic()
 
         watcher = threading.Thread(target=watch)
-        load = Load(f'http://127.0.0.1:{port}/', CHANGES // 2, connections=16, threads=1)
+        load = Load(f'http://127.0.0.1:{port}/', 12, connections=16, threads=1)
         watcher.start()
         name = str(spare)
         while load.running() and len(added) < CHANGES:
@@ -141,7 +141,6 @@ class Bench:
                 'TargetHealthDescriptions']], 10, 'the target to be gone', interval=0.002)
         stop.set()
         watcher.join()
-        load.process.terminate()
         load.finish()
         print(f'registered → first balanced request, under load: p50 {percentile(added, 50) * 1e3:.1f} ms, p99 {percentile(added, 99) * 1e3:.1f} ms')
         print(f'DeregisterTargets answered → last request there: p50 {percentile(drained, 50) * 1e3:.1f} ms, p99 {percentile(drained, 99) * 1e3:.1f} ms; '
