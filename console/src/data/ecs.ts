@@ -44,7 +44,11 @@ export async function listServices(cluster: string): Promise<Service[]> {
     const answer = await ecs().send(new ListServicesCommand({ cluster, nextToken, maxResults: 100 }))
     return [answer.serviceArns, answer.nextToken]
   })
-  return inSlices(arns, 10, async services => (await ecs().send(new DescribeServicesCommand({ cluster, services }))).services ?? [])
+  return describeServices(cluster, arns)
+}
+
+export async function describeServices(cluster: string, services: string[]): Promise<Service[]> {
+  return inSlices(services, 10, async some => (await ecs().send(new DescribeServicesCommand({ cluster, services: some }))).services ?? [])
 }
 
 export async function getService(cluster: string, service: string): Promise<Service> {
@@ -61,7 +65,7 @@ export interface TaskFilter {
   family?: string
 }
 
-/** Tasks that run or should, and those that stopped lately; the newest first. */
+/** Tasks that run or should, and those that stopped lately. */
 export async function listTasks(filter: TaskFilter, statuses: ('RUNNING' | 'STOPPED')[] = ['RUNNING', 'STOPPED']): Promise<Task[]> {
   const arns = await Promise.all(
     statuses.map(desiredStatus =>
@@ -69,9 +73,15 @@ export async function listTasks(filter: TaskFilter, statuses: ('RUNNING' | 'STOP
         const answer = await ecs().send(new ListTasksCommand({ ...filter, desiredStatus, nextToken, maxResults: 100 }))
         return [answer.taskArns, answer.nextToken]
       })))
-  const tasks = await inSlices(arns.flat(), 100, async tasks =>
-    (await ecs().send(new DescribeTasksCommand({ cluster: filter.cluster, tasks }))).tasks ?? [])
-  return tasks.sort((a, b) => (b.createdAt?.getTime() ?? 0) - (a.createdAt?.getTime() ?? 0))
+  return describeTasks(filter.cluster, arns.flat())
+}
+
+export async function describeTasks(cluster: string, tasks: string[]): Promise<Task[]> {
+  return inSlices(tasks, 100, async some => (await ecs().send(new DescribeTasksCommand({ cluster, tasks: some }))).tasks ?? [])
+}
+
+export function newestFirst(a: Task, b: Task): number {
+  return (b.createdAt?.getTime() ?? 0) - (a.createdAt?.getTime() ?? 0)
 }
 
 export async function getTask(cluster: string, id: string): Promise<Task> {

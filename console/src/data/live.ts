@@ -10,6 +10,8 @@ export interface Change {
   kind: string
   /** "CLUSTER/ID" of the object. */
   key: string
+  /** Of a task: the service that it belongs to. */
+  service?: string
 }
 
 type Listener = (change: Change) => void
@@ -56,7 +58,7 @@ function take(block: string) {
     else if (line.startsWith('data:')) data += line.slice(5).trim()
   }
   if (event === 'reset') tell({ kind: 'reset', key: '' })
-  else if (data) tell(JSON.parse(data) as Change)
+  else if (event === 'change') tell(JSON.parse(data) as Change)
 }
 
 async function follow() {

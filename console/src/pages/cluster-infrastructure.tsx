@@ -5,8 +5,9 @@ import SpaceBetween from '@cloudscape-design/components/space-between'
 import { useState } from 'react'
 
 import { ecs } from '../aws'
-import { listInstances, listTasks } from '../data/ecs'
+import { listInstances } from '../data/ecs'
 import { attribute } from '../data/instances'
+import { useTasks } from '../data/live-ecs'
 import { useLoad } from '../data/load'
 import { shortId } from '../data/names'
 import { Confirm } from '../parts/confirm'
@@ -40,8 +41,7 @@ export function Infrastructure({ cluster }: { cluster: string }) {
   const [removing, setRemoving] = useState(false)
   const { data, error, loading } = useLoad(
     () => listInstances(cluster), [cluster], c => ['container-instance', 'task', 'reset'].includes(c.kind))
-  const { data: tasks } = useLoad(
-    () => listTasks({ cluster }, ['RUNNING']), [cluster], c => (c.kind === 'task' && c.key.startsWith(`${cluster}/`)) || c.kind === 'reset')
+  const { data: tasks } = useTasks({ cluster }, 'RUNNING')
   const arns = selected.map(instance => instance.containerInstanceArn!)
   const move = (status: 'DRAINING' | 'ACTIVE') =>
     ecs()

@@ -2,8 +2,7 @@ import type { Service } from '@aws-sdk/client-ecs'
 import Button from '@cloudscape-design/components/button'
 import { useNavigate } from 'react-router-dom'
 
-import { listServices } from '../data/ecs'
-import { useLoad } from '../data/load'
+import { useServices } from '../data/live-ecs'
 import { shortName } from '../data/names'
 import { Link } from '../parts/link'
 import { List } from '../parts/list'
@@ -12,7 +11,7 @@ import { Status } from '../parts/status'
 
 export function ClusterServices({ cluster }: { cluster: string }) {
   const navigate = useNavigate()
-  const { data, error, loading } = useLoad(() => listServices(cluster), [cluster], c => c.kind.startsWith('service') || c.kind === 'reset')
+  const { data, error, loading } = useServices(cluster)
   const create = <Button variant="primary" onClick={() => navigate(`/clusters/${cluster}/services/create`)}>Create</Button>
   return (
     <>

@@ -6,8 +6,8 @@ import { useState } from 'react'
 import { useNavigate } from 'react-router-dom'
 
 import { ecs } from '../aws'
-import { listTasks, type TaskFilter } from '../data/ecs'
-import { useLoad } from '../data/load'
+import type { TaskFilter } from '../data/ecs'
+import { useTasks } from '../data/live-ecs'
 import { shortId, shortName } from '../data/names'
 import { Confirm } from '../parts/confirm'
 import { useFlash } from '../parts/flash'
@@ -21,14 +21,10 @@ import { Status } from '../parts/status'
 export function ClusterTasks(filter: TaskFilter) {
   const tell = useFlash()
   const navigate = useNavigate()
-  const [which, setWhich] = useState('RUNNING')
+  const [which, setWhich] = useState<'RUNNING' | 'STOPPED' | 'ALL'>('RUNNING')
   const [selected, setSelected] = useState<Task[]>([])
   const [stopping, setStopping] = useState(false)
-  const { data, error, loading } = useLoad(
-    () => listTasks(filter, which === 'ALL' ? ['RUNNING', 'STOPPED'] : [which as 'RUNNING' | 'STOPPED']),
-    [filter.cluster, filter.serviceName, filter.containerInstance, which],
-    c => (c.kind === 'task' && c.key.startsWith(`${filter.cluster}/`)) || c.kind === 'reset',
-  )
+  const { data, error, loading } = useTasks(filter, which)
   return (
     <>
       <ErrorAlert error={error} />
@@ -51,7 +47,7 @@ export function ClusterTasks(filter: TaskFilter) {
           <SegmentedControl
             label="Desired status"
             selectedId={which}
-            onChange={event => setWhich(event.detail.selectedId)}
+            onChange={event => setWhich(event.detail.selectedId as typeof which)}
             options={[
               { id: 'RUNNING', text: 'Running' },
               { id: 'STOPPED', text: 'Stopped' },

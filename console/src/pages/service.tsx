@@ -9,7 +9,8 @@ import { useState } from 'react'
 import { useNavigate, useParams } from 'react-router-dom'
 
 import { ecs } from '../aws'
-import { getService, getTaskDefinition, listTasks } from '../data/ecs'
+import { getService, getTaskDefinition } from '../data/ecs'
+import { useTasks } from '../data/live-ecs'
 import { useLoad } from '../data/load'
 import { shortName } from '../data/names'
 import { asJson } from '../data/show'
@@ -30,11 +31,7 @@ import { ServiceNetwork } from './service-network'
 import { ServiceUpdate } from './service-update'
 
 function Health({ service, cluster }: { service: EcsService; cluster: string }) {
-  const { data: tasks, error } = useLoad(
-    () => listTasks({ cluster, serviceName: service.serviceName }, ['RUNNING']),
-    [cluster, service.serviceName],
-    c => (c.kind === 'task' && c.key.startsWith(`${cluster}/`)) || c.kind === 'reset',
-  )
+  const { data: tasks, error } = useTasks({ cluster, serviceName: service.serviceName }, 'RUNNING')
   return (
     <Container header={<Header variant="h2">Deployments and tasks</Header>}>
       <ErrorAlert error={error} />

@@ -32,7 +32,6 @@ export function Shell({ children }: { children: ReactNode }) {
           identity={{
             href: '/console/clusters',
             title: 'Gantry',
-            logo: { src: '/console/icon.svg', alt: '' },
             onFollow: event => {
               event.preventDefault()
               navigate('/clusters')

@@ -1,0 +1,51 @@
+// Lists of the ECS API that are kept true.
+import type { Service, Task } from '@aws-sdk/client-ecs'
+
+import { describeServices, describeTasks, listServices, listTasks, newestFirst, type TaskFilter } from './ecs'
+import { type LiveList, useLiveList } from './live-list'
+import { shortName } from './names'
+
+/** What follows "CLUSTER/" in a key of that cluster. */
+function inCluster(cluster: string, key: string): string | undefined {
+  return key.startsWith(`${cluster}/`) ? key.slice(cluster.length + 1) : undefined
+}
+
+function matches(filter: TaskFilter, task: Task): boolean {
+  if (filter.serviceName && task.group !== `service:${filter.serviceName}`) return false
+  if (filter.containerInstance && task.containerInstanceArn !== filter.containerInstance) return false
+  return !filter.family || shortName(task.taskDefinitionArn).split(':')[0] === filter.family
+}
+
+/** The newest first. */
+export function useTasks(filter: TaskFilter, which: 'RUNNING' | 'STOPPED' | 'ALL'): LiveList<Task> {
+  return useLiveList<Task>(
+    {
+      load: () => listTasks(filter, which === 'ALL' ? ['RUNNING', 'STOPPED'] : [which]),
+      refresh: keys => describeTasks(filter.cluster, keys),
+      keyOf: task => shortName(task.taskArn),
+      concerns: change => (change.kind === 'task' ? inCluster(filter.cluster, change.key) : undefined),
+      belongs: task => matches(filter, task) && (which === 'ALL' || (task.desiredStatus === 'STOPPED') === (which === 'STOPPED')),
+      compare: newestFirst,
+    },
+    [filter.cluster, filter.serviceName, filter.containerInstance, filter.family, which],
+  )
+}
+
+/** By name. Counts of tasks change with every task: a service is asked for again when one of its own did. */
+export function useServices(cluster: string): LiveList<Service> {
+  return useLiveList<Service>(
+    {
+      load: () => listServices(cluster),
+      refresh: keys => describeServices(cluster, keys),
+      keyOf: service => service.serviceName ?? '',
+      concerns: change => {
+        if (change.kind === 'task' && change.service && inCluster(cluster, change.key)) return change.service
+        if (!change.kind.startsWith('service') || change.kind === 'service-event') return undefined
+        return inCluster(cluster, change.key)?.split('/')[0]
+      },
+      belongs: service => service.status !== 'INACTIVE',
+      compare: (a, b) => (a.serviceName ?? '').localeCompare(b.serviceName ?? ''),
+    },
+    [cluster],
+  )
+}
