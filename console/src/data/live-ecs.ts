@@ -16,15 +16,24 @@ function matches(filter: TaskFilter, task: Task): boolean {
   return !filter.family || shortName(task.taskDefinitionArn).split(':')[0] === filter.family
 }
 
+/** Which tasks a list shows: by desired status, or all that are not over yet (also those that are stopping). */
+export type Which = 'RUNNING' | 'STOPPED' | 'ALL' | 'LIVE'
+
+function isShown(which: Which, task: Task): boolean {
+  if (which === 'ALL') return true
+  if (which === 'LIVE') return task.lastStatus !== 'STOPPED'
+  return task.desiredStatus === which
+}
+
 /** The newest first. */
-export function useTasks(filter: TaskFilter, which: 'RUNNING' | 'STOPPED' | 'ALL'): LiveList<Task> {
+export function useTasks(filter: TaskFilter, which: Which): LiveList<Task> {
   return useLiveList<Task>(
     {
-      load: () => listTasks(filter, which === 'ALL' ? ['RUNNING', 'STOPPED'] : [which]),
+      load: () => listTasks(filter, which === 'ALL' ? ['RUNNING', 'STOPPED'] : [which === 'LIVE' ? 'RUNNING' : which]),
       refresh: keys => describeTasks(filter.cluster, keys),
       keyOf: task => shortName(task.taskArn),
       concerns: change => (change.kind === 'task' ? inCluster(filter.cluster, change.key) : undefined),
-      belongs: task => matches(filter, task) && (which === 'ALL' || (task.desiredStatus === 'STOPPED') === (which === 'STOPPED')),
+      belongs: task => matches(filter, task) && isShown(which, task),
       compare: newestFirst,
     },
     [filter.cluster, filter.serviceName, filter.containerInstance, filter.family, which],

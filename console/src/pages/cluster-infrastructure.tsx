@@ -41,7 +41,7 @@ export function Infrastructure({ cluster }: { cluster: string }) {
   const [removing, setRemoving] = useState(false)
   const { data, error, loading } = useLoad(
     () => listInstances(cluster), [cluster], c => ['container-instance', 'task', 'reset'].includes(c.kind))
-  const { data: tasks } = useTasks({ cluster }, 'RUNNING')
+  const { data: tasks } = useTasks({ cluster }, 'LIVE')
   const arns = selected.map(instance => instance.containerInstanceArn!)
   const move = (status: 'DRAINING' | 'ACTIVE') =>
     ecs()

@@ -31,7 +31,7 @@ import { ServiceNetwork } from './service-network'
 import { ServiceUpdate } from './service-update'
 
 function Health({ service, cluster }: { service: EcsService; cluster: string }) {
-  const { data: tasks, error } = useTasks({ cluster, serviceName: service.serviceName }, 'RUNNING')
+  const { data: tasks, error } = useTasks({ cluster, serviceName: service.serviceName }, 'LIVE')
   return (
     <Container header={<Header variant="h2">Deployments and tasks</Header>}>
       <ErrorAlert error={error} />
