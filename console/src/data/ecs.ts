@@ -39,11 +39,14 @@ export async function getCluster(name: string): Promise<Cluster> {
   return cluster
 }
 
-export async function listServices(cluster: string): Promise<Service[]> {
+export async function listServices(cluster: string, some?: (services: Service[]) => void): Promise<Service[]> {
+  let first: Promise<unknown> | undefined
   const arns = await all(async nextToken => {
     const answer = await ecs().send(new ListServicesCommand({ cluster, nextToken, maxResults: 100 }))
+    if (some && answer.nextToken) first ??= describeServices(cluster, answer.serviceArns ?? []).then(some)
     return [answer.serviceArns, answer.nextToken]
   })
+  await first
   return describeServices(cluster, arns)
 }
 
@@ -66,13 +69,17 @@ export interface TaskFilter {
 }
 
 /** Tasks that run or should, and those that stopped lately. */
-export async function listTasks(filter: TaskFilter, statuses: ('RUNNING' | 'STOPPED')[] = ['RUNNING', 'STOPPED']): Promise<Task[]> {
+export async function listTasks(
+  filter: TaskFilter, statuses: ('RUNNING' | 'STOPPED')[] = ['RUNNING', 'STOPPED'], some?: (tasks: Task[]) => void): Promise<Task[]> {
+  let first: Promise<unknown> | undefined
   const arns = await Promise.all(
     statuses.map(desiredStatus =>
       all(async nextToken => {
         const answer = await ecs().send(new ListTasksCommand({ ...filter, desiredStatus, nextToken, maxResults: 100 }))
+        if (some && answer.nextToken) first ??= describeTasks(filter.cluster, answer.taskArns ?? []).then(some)
         return [answer.taskArns, answer.nextToken]
       })))
+  await first
   return describeTasks(filter.cluster, arns.flat())
 }
 

@@ -29,7 +29,7 @@ function isShown(which: Which, task: Task): boolean {
 export function useTasks(filter: TaskFilter, which: Which): LiveList<Task> {
   return useLiveList<Task>(
     {
-      load: () => listTasks(filter, which === 'ALL' ? ['RUNNING', 'STOPPED'] : [which === 'LIVE' ? 'RUNNING' : which]),
+      load: some => listTasks(filter, which === 'ALL' ? ['RUNNING', 'STOPPED'] : [which === 'LIVE' ? 'RUNNING' : which], some),
       refresh: keys => describeTasks(filter.cluster, keys),
       keyOf: task => shortName(task.taskArn),
       concerns: change => (change.kind === 'task' ? inCluster(filter.cluster, change.key) : undefined),
@@ -44,7 +44,7 @@ export function useTasks(filter: TaskFilter, which: Which): LiveList<Task> {
 export function useServices(cluster: string): LiveList<Service> {
   return useLiveList<Service>(
     {
-      load: () => listServices(cluster),
+      load: some => listServices(cluster, some),
       refresh: keys => describeServices(cluster, keys),
       keyOf: service => service.serviceName ?? '',
       concerns: change => {

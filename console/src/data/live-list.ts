@@ -10,8 +10,8 @@ export interface LiveList<T> {
 }
 
 interface Source<T> {
-  /** Everything. */
-  load: () => Promise<T[]>
+  /** Everything; `some` is called with what has come so far, so that a long list can be used before it is whole. */
+  load: (some: (items: T[]) => void) => Promise<T[]>
   /** What these keys stand for now; those that are missing are gone. */
   refresh: (keys: string[]) => Promise<T[]>
   keyOf: (item: T) => string
@@ -24,6 +24,9 @@ interface Source<T> {
 }
 
 const BURST_MS = 150
+// A long list takes longer to draw, and nobody sees one row change sooner than that.
+const LONG = 1000
+const LONG_BURST_MS = 500
 // More changed keys than that at once are cheaper as a whole.
 const MOST = 500
 
@@ -51,9 +54,17 @@ export function useLiveList<T>(source: Source<T>, deps: unknown[]): LiveList<T> 
     const loadAll = async () => {
       whole = false
       changed.clear()
-      const all = await current.current.load()
-      if (stopped) return
-      items.current = new Map(all.map(item => [current.current.keyOf(item), item]))
+      const take = (all: T[]) => {
+        items.current = new Map(all.map(item => [current.current.keyOf(item), item]))
+      }
+      let first = items.current.size === 0
+      const all = await current.current.load(some => {
+        if (stopped || !first) return
+        first = false
+        take(some)
+        show()
+      })
+      if (!stopped) take(all)
     }
 
     const loadSome = async () => {
@@ -93,7 +104,7 @@ export function useLiveList<T>(source: Source<T>, deps: unknown[]): LiveList<T> 
       timer ??= setTimeout(() => {
         timer = undefined
         void run()
-      }, BURST_MS)
+      }, items.current.size > LONG ? LONG_BURST_MS : BURST_MS)
     })
     void run()
     return () => {
