@@ -50,6 +50,10 @@ struct agent_options {
         const struct agent_pair *tags; /* of the container instance */
         uint32_t n_tags;
 
+        /* Takes Fargate tasks, and how it keeps them apart: "sandbox", "microvm" or "auto" (what this machine can); NULL: none. The
+         * cluster is then that of the pool, unless another is named. */
+        const char *fargate;
+
         uint32_t total_cpu;             /* CPU units; default: cores x 1024 */
         uint32_t total_memory;          /* MiB; default: what the kernel says */
         uint32_t reserved_cpu;          /* CPU units that the system keeps; 0 */

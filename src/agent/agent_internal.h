@@ -9,6 +9,9 @@
 #include "agent/network.h"
 #include "agent/tcs.h"
 
+/* What the server calls the cluster of Fargate hosts. */
+#define AGENT_FARGATE_CLUSTER ".fargate"
+
 struct agent {
         struct arena arena; /* of the options */
         struct agent_options options;

@@ -299,13 +299,14 @@ static void make_spec(struct drive *dr, struct arena *arena, struct runtime_cont
         const struct oci_image_config *config = dr->image->config;
         struct spec_context context = {
                 .data_dir = dr->d->options->data_dir,
-                .cluster = dr->d->cluster,
+                .cluster = engine_task_cluster(dr->c->task, dr->d->cluster),
                 .region = dr->d->options->region,
                 .sandbox_path = sandbox != NULL ? vpc_sandbox_path(sandbox) : NULL,
                 .address = sandbox != NULL ? vpc_sandbox_address(sandbox) : NULL,
                 .resolv_conf = sandbox != NULL ? dr->d->resolv_conf : NULL,
                 .pause_pid_path = dt->pid_path,
                 .pause_ipc_path = dt->ipc_path,
+                .pause_user_path = dt->user_path,
                 .image = dr->image,
                 .image_env = config->config != NULL ? &config->config->env : NULL,
                 .mounts_of = mounts_of,

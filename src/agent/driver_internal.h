@@ -35,7 +35,7 @@ struct drive_task {
         struct vpc_op op;            /* its sandbox: making or destroying it */
         struct timer retry;
         struct runtime_container *pause;
-        char *pid_path, *ipc_path;
+        char *pid_path, *ipc_path, *user_path;
         void (*network_made)(struct drive_task *dt, const struct error *error);
         void (*network_gone)(struct drive_task *dt);
         uint32_t pending;   /* parts of release or removal that are not done */

@@ -46,8 +46,10 @@ static void take_pause(struct drive_task *dt)
 
         free(dt->pid_path);
         free(dt->ipc_path);
+        free(dt->user_path);
         dt->pid_path = str_eq(p->pid_mode, "task") ? xprintf("/proc/%d/ns/pid", pid) : NULL;
         dt->ipc_path = str_eq(p->ipc_mode, "task") ? xprintf("/proc/%d/ns/ipc", pid) : NULL;
+        dt->user_path = engine_task_is_fargate(dt->t) ? xprintf("/proc/%d/ns/user", pid) : NULL;
 }
 
 static void on_pause_started(struct runtime_container *rc, int status, const struct error *error, void *data)
@@ -102,6 +104,7 @@ static void start_pause(struct drive_task *dt)
         }
         spec.network.mode = RUNTIME_NS_HOST;
         spec.uts.mode = RUNTIME_NS_HOST;
+        spec.own_users = engine_task_is_fargate(dt->t);
         if (spec_task_limits(dt->t, &limits))
                 spec.task_limits = &limits;
         if (runtime_start(dt->d->runtime, &spec, &pause_events, dt, &dt->pause, &error) < 0) {
@@ -226,6 +229,7 @@ static void on_files_removed(struct state_op *op, int result)
         t->driver = NULL;
         free(dt->pid_path);
         free(dt->ipc_path);
+        free(dt->user_path);
         free(dt);
         log_info("task removed", LOG_S("task", t->arn));
         engine_task_removed(t);
@@ -309,7 +313,8 @@ void driver_forget(struct engine_task *t)
         drive_network_cancel(dt);
         free(dt->pid_path);
         free(dt->ipc_path);
-        dt->pid_path = dt->ipc_path = NULL;
+        free(dt->user_path);
+        dt->pid_path = dt->ipc_path = dt->user_path = NULL;
         dt->t = NULL;
         if (dt->callbacks == 0)
                 free(dt);

@@ -26,7 +26,7 @@ struct proxied {
         struct aws_client client; /* signs with the task role's credentials, or the node's */
         struct sigv4_credentials credentials;
         struct aws_call call;
-        char *task_arn;
+        char *task_arn, *cluster;
         void *state; /* the route's, in the request's arena */
 };
 

@@ -184,7 +184,7 @@ void view_container(const struct engine_container *c, const struct view_context 
         };
         put_ports(c, context->version >= 4, arena, &ret->ports);
         put_networks(c, context->version >= 4, arena, &ret->networks);
-        put_labels(c, context->cluster, arena, &ret->labels);
+        put_labels(c, engine_task_cluster(c->task, context->cluster), arena, &ret->labels);
         put_volumes(c, arena, &ret->volumes);
         if (c->has_exit_code)
                 SHAPE_SET(ret, meta_container, exit_code, c->exit_code);
@@ -200,7 +200,7 @@ void view_task(const struct engine_task *t, const struct view_context *context, 
         const struct acs_task *p = t->payload;
 
         *ret = (struct meta_task){
-                .cluster = context->cluster,
+                .cluster = engine_task_cluster(t, context->cluster),
                 .task_arn = t->arn,
                 .family = p->family,
                 .revision = p->version,

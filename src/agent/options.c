@@ -59,7 +59,8 @@ static void copy_strings(struct agent_options *o, struct arena *arena)
                                         &o->cgroup_parent,
                                         &o->auth_type,
                                         &o->auth_data,
-                                        &o->auth_file};
+                                        &o->auth_file,
+                                        &o->fargate};
 
         for (size_t i = 0; i < ARRAY_SIZE(members); i++)
                 *members[i] = arena_strdup(arena, *members[i]);
@@ -79,7 +80,7 @@ static void put_defaults(struct agent_options *o)
         if (o->env == NULL)
                 o->env = env_system();
         if (str_empty(o->cluster))
-                o->cluster = "default";
+                o->cluster = o->fargate != NULL ? AGENT_FARGATE_CLUSTER : "default";
         if (str_empty(o->region))
                 o->region = "us-east-1";
         if (str_empty(o->reserved_ports))
@@ -99,6 +100,20 @@ static void put_defaults(struct agent_options *o)
         DEFAULT(o->introspection_port, 51678);
 }
 
+/* Micro-VMs are not built yet: a host that is told to make them must not do less. */
+static int check_fargate(struct agent_options *o, struct error *error)
+{
+        if (o->fargate == NULL || str_eq(o->fargate, "sandbox"))
+                return 0;
+        if (str_eq(o->fargate, "auto")) {
+                o->fargate = "sandbox";
+                return 0;
+        }
+        if (str_eq(o->fargate, "microvm"))
+                return error_set(error, EINVAL, "micro-VMs are not available on this node yet; give --fargate=sandbox");
+        return error_set(error, EINVAL, "--fargate: '%s' is not sandbox, microvm or auto", o->fargate);
+}
+
 int agent_options_copy(const struct agent_options *from, struct arena *arena, struct agent_options *ret, struct error *error)
 {
         struct agent_options o = *from;
@@ -109,6 +124,8 @@ int agent_options_copy(const struct agent_options *from, struct arena *arena, st
                 return error_set(error, EINVAL, "a node needs the server's URL, such as http://127.0.0.1:4327");
         if (str_empty(o.key_id) || str_empty(o.secret))
                 return error_set(error, EINVAL, "a node needs an access key; `gantry keys` on the server makes one");
+        if (check_fargate(&o, error) < 0)
+                return -EINVAL;
         copy_strings(&o, arena);
         put_defaults(&o);
         *ret = o;

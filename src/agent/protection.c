@@ -20,6 +20,7 @@ struct proxied *proxied_new(struct metadata *m, struct http_request *req, const 
         p->req = req;
         p->client = m->agent->client;
         p->task_arn = xstrdup(task->arn);
+        p->cluster = xstrdup(engine_task_cluster(task, m->agent->options.cluster));
         list_init(&p->link);
         list_push(&m->proxied, &p->link);
         return p;
@@ -30,6 +31,7 @@ void proxied_free(struct proxied *p)
         aws_call_cancel(&p->call);
         list_remove(&p->link);
         free(p->task_arn);
+        free(p->cluster);
         free(p);
 }
 
@@ -89,7 +91,7 @@ static void start_protection(struct proxied *p, const char *operation, const voi
 static void get_protection(struct proxied *p)
 {
         const char *arn = p->task_arn;
-        const struct ecs_get_task_protection_request req = {.cluster = p->m->agent->options.cluster, .tasks = {&arn, 1}};
+        const struct ecs_get_task_protection_request req = {.cluster = p->cluster, .tasks = {&arn, 1}};
 
         start_protection(p, "GetTaskProtection", &req);
 }
@@ -97,7 +99,7 @@ static void get_protection(struct proxied *p)
 static void put_protection(struct proxied *p, const struct meta_protection_request *in)
 {
         const char *arn = p->task_arn;
-        struct ecs_update_task_protection_request req = {.cluster = p->m->agent->options.cluster, .tasks = {&arn, 1}};
+        struct ecs_update_task_protection_request req = {.cluster = p->cluster, .tasks = {&arn, 1}};
 
         SHAPE_SET(&req, ecs_update_task_protection_request, protection_enabled, in->protection_enabled);
         if (SHAPE_HAS(in, meta_protection_request, expires_in_minutes))

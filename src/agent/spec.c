@@ -9,6 +9,7 @@
 #include "agent/spec_parts.h"
 #include "base/strutil.h"
 
+#define FARGATE_PIDS 8192
 #define MIB (INT64_C(1) << 20)
 #define MEMORY_MIN (6 * MIB) /* less than this no container starts */
 #define SHARES_MIN 2         /* the kernel's limits of cpu.shares */
@@ -50,6 +51,8 @@ bool spec_task_limits(const struct engine_task *task, struct runtime_task_limits
                 ret->cpu_shares = shares(sum);
         if (task->payload->memory > 0)
                 ret->memory_bytes = task->payload->memory * MIB;
+        if (engine_task_is_fargate(task))
+                ret->pids = FARGATE_PIDS;
         return true;
 }
 
@@ -238,6 +241,17 @@ static void put_labels(const struct engine_container *c, const struct spec_conte
                 string_map_set(arena, &spec->annotations, own[i].key, own[i].value != NULL ? own[i].value : "");
 }
 
+/* A Fargate task trusts nobody on its host, and nobody trusts it. */
+static void put_sandbox(const struct engine_container *c, const struct spec_context *context, struct runtime_container_spec *spec)
+{
+        if (!engine_task_is_fargate(c->task))
+                return;
+        spec->own_users = true;
+        spec->no_new_privileges = true;
+        if (context->pause_user_path != NULL)
+                spec->user_ns = (struct runtime_namespace){.mode = RUNTIME_NS_PATH, .path = context->pause_user_path};
+}
+
 void spec_make(const struct engine_container *c, const struct spec_context *context, struct arena *arena,
                struct runtime_container_spec *ret)
 {
@@ -252,6 +266,7 @@ void spec_make(const struct engine_container *c, const struct spec_context *cont
         put_names(c, context, arena, ret);
         put_namespaces(c, context, ret);
         put_isolation(c, arena, ret);
+        put_sandbox(c, context, ret);
         put_limits(c, arena, ret);
         put_log(c, ret);
         put_labels(c, context, arena, ret);

@@ -12,7 +12,7 @@ struct spec_context {
         const char *sandbox_path; /* file of the network namespace; NULL: the machine's network */
         const char *address;      /* the container's own; NULL: none */
         const char *resolv_conf;  /* file to give the container when no name servers are said; NULL: the runtime's choice */
-        const char *pause_pid_path, *pause_ipc_path; /* namespaces shared by the task; NULL: not shared */
+        const char *pause_pid_path, *pause_ipc_path, *pause_user_path; /* namespaces shared by the task; NULL: not shared */
         struct image *image;
         const struct string_list *image_env; /* "NAME=value"; NULL: none */
         /* Mounts that volumesFrom finds in a started container besides those of its definition; may be NULL. Borrowed. */

@@ -353,3 +353,13 @@ struct engine_task *engine_task_free(struct engine_task *task)
         free(task);
         return NULL;
 }
+
+bool engine_task_is_fargate(const struct engine_task *task)
+{
+        return str_eq(task->payload->launch_type, "FARGATE");
+}
+
+const char *engine_task_cluster(const struct engine_task *task, const char *cluster)
+{
+        return engine_task_is_fargate(task) && !str_empty(task->payload->task_cluster_arn) ? task->payload->task_cluster_arn : cluster;
+}

@@ -177,5 +177,8 @@ bool engine_container_has_health(const struct engine_container *container);
 /* The network mode: "bridge", "host", "none", "awsvpc". */
 const char *engine_task_network_mode(const struct engine_task *task);
 bool engine_task_is_awsvpc(const struct engine_task *task);
+bool engine_task_is_fargate(const struct engine_task *task);
+/* The cluster as the task shall see it: of a Fargate task its own cluster's ARN, else `cluster`, the node's. */
+const char *engine_task_cluster(const struct engine_task *task, const char *cluster);
 /* "arn:…/id" gives "id"; a plain id stays. */
 const char *arn_resource_id(const char *arn);

@@ -18,7 +18,7 @@
 #define REGISTRY_AUTH_FILE "/etc/gantry/auth.json"
 
 struct agent_values {
-        const char *data_dir, *server, *cluster, *region, *key_id, *secret, *server_dir, *ca_file, *zone, *instance_type;
+        const char *data_dir, *server, *cluster, *region, *key_id, *secret, *server_dir, *ca_file, *zone, *instance_type, *fargate;
         const char *reserved_ports, *reserved_ports_udp, *pull, *registry_auth, *auth_type, *auth_data, *log_level, *log_format;
         struct string_list attributes, tags, mirrors, insecure_registries;
         int64_t reserved_cpu, reserved_memory, total_cpu, total_memory, pull_timeout, pull_inactivity, stop_timeout, cleanup_wait,
@@ -33,7 +33,9 @@ static const struct option_row agent_option_rows[] = {
         {"server", OPTION_STRING, FIELD(server), "URL", NULL, "the server: http://HOST:4327 (or --server-data-dir)"},
         {"server-data-dir", OPTION_STRING, FIELD(server_dir), "DIR", NULL,
          "data directory of a server on this machine: URL, region and join key are read from it"},
-        {"cluster", OPTION_STRING, FIELD(cluster), "NAME", "default", "cluster to join"},
+        {"cluster", OPTION_STRING, FIELD(cluster), "NAME", NULL, "cluster to join; default \"default\", with --fargate the pool of hosts"},
+        {"fargate", OPTION_STRING, FIELD(fargate), "MODE", NULL,
+         "take Fargate tasks of all clusters, each apart from others by MODE: sandbox, microvm or auto"},
         {"region", OPTION_STRING, FIELD(region), "NAME", "us-east-1", "region that the server serves"},
         {"access-key", OPTION_STRING, FIELD(key_id), "ID", NULL, "key that nodes join with: gantry keys create --agent"},
         {"secret-key", OPTION_STRING, FIELD(secret), "SECRET", NULL, "its secret; better given as GANTRY_SECRET_KEY"},
@@ -148,6 +150,7 @@ static int fill_options(const struct agent_values *v, struct arena *arena, struc
         o->data_dir = v->data_dir;
         o->endpoint = c.endpoint;
         o->cluster = v->cluster;
+        o->fargate = v->fargate;
         o->region = c.region;
         o->key_id = c.key_id;
         o->secret = c.secret;

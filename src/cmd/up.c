@@ -20,7 +20,7 @@
 #define STOP_TIMEOUT_MS 20000
 
 struct up_values {
-        const char *data_dir, *listen, *account, *region, *log_level, *log_format, *zone, *vpc_range;
+        const char *data_dir, *listen, *account, *region, *log_level, *log_format, *zone, *vpc_range, *fargate;
         int64_t metadata_port, introspection_port, reserved_memory, reserved_cpu;
         struct string_list attributes, balancer_addresses;
 };
@@ -35,6 +35,8 @@ static const struct option_row up_options[] = {
          "range of the default VPC, which is made at the first start"},
         {"zone", OPTION_STRING, FIELD(zone), "NAME", NULL,
          "availability zone of this node; default: the region's first, for example us-east-1a"},
+        {"fargate", OPTION_STRING, FIELD(fargate), "MODE", "auto",
+         "this node takes Fargate tasks too, apart from others by MODE: sandbox, microvm, auto or none"},
         {"attribute", OPTION_LIST, FIELD(attributes), "NAME=VALUE", NULL, "own attribute of this node; may be repeated"},
         {"reserved-cpu", OPTION_INT, FIELD(reserved_cpu), "UNITS", "0", "CPU units kept for the system"},
         {"reserved-memory", OPTION_INT, FIELD(reserved_memory), "MIB", "256", "memory kept for the system"},
@@ -305,6 +307,10 @@ static char **node_argv(struct up *up)
         string_list_push(a, &words, "agent");
         add_option(a, &words, "data-dir", arena_printf(a, "%s/agent", v->data_dir));
         add_option(a, &words, "server-data-dir", v->data_dir);
+        if (!str_eq(v->fargate, "none")) {
+                add_option(a, &words, "fargate", v->fargate);
+                add_option(a, &words, "cluster", "default");
+        }
         add_option(a, &words, "zone", v->zone != NULL ? v->zone : arena_printf(a, "%sa", v->region));
         add_option(a, &words, "reserved-cpu", arena_printf(a, "%lld", (long long)v->reserved_cpu));
         add_option(a, &words, "reserved-memory", arena_printf(a, "%lld", (long long)v->reserved_memory));

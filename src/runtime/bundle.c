@@ -17,6 +17,7 @@
 #include "runtime/mounts.h"
 #include "runtime/netfiles.h"
 #include "runtime/seccomp_profile.h"
+#include "runtime/user_range.h"
 #include "runtime/users.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -213,6 +214,8 @@ static void make_namespaces(struct making *m, struct oci_spec_linux *out)
 {
         static const struct runtime_namespace own = {.mode = RUNTIME_NS_PRIVATE};
 
+        if (m->context->user_base != 0)
+                add_namespace(m, out, "user", &m->spec->user_ns);
         add_namespace(m, out, "mount", &own);
         add_namespace(m, out, "network", &m->spec->network);
         add_namespace(m, out, "pid", &m->spec->pid);
@@ -220,6 +223,15 @@ static void make_namespaces(struct making *m, struct oci_spec_linux *out)
         add_namespace(m, out, "uts", &m->spec->uts);
         if (!m->spec->privileged)
                 add_namespace(m, out, "cgroup", &own);
+}
+
+static void add_mapping(struct making *m, struct oci_spec_id_mapping_list *list)
+{
+        struct oci_spec_id_mapping *mapping = SHAPE_PUSH(m->arena, list);
+
+        SHAPE_SET(mapping, oci_spec_id_mapping, container_id, 0);
+        SHAPE_SET(mapping, oci_spec_id_mapping, host_id, (int64_t)m->context->user_base);
+        SHAPE_SET(mapping, oci_spec_id_mapping, size, USER_RANGE_SIZE);
 }
 
 static void make_memory(struct making *m, struct oci_spec_resources *resources)
@@ -326,6 +338,10 @@ static int make_linux(struct making *m, struct oci_spec *config)
         if (r < 0 || (r = make_seccomp(m, config, out)) < 0)
                 return r;
         make_namespaces(m, out);
+        if (m->context->user_base != 0 && m->spec->user_ns.mode != RUNTIME_NS_PATH) {
+                add_mapping(m, &out->uid_mappings);
+                add_mapping(m, &out->gid_mappings);
+        }
         make_hidden_paths(m, out);
         out->cgroups_path = m->context->cgroup_path;
         out->sysctl = m->spec->sysctls;

@@ -16,6 +16,7 @@ struct oci_spec;
 
 struct bundle_context {
         const char *dir;           /* the bundle: config.json and the generated files are written here */
+        uint32_t user_base;        /* first user of its own user namespace; 0: none */
         const char *rootfs;        /* where the container's root is (or will be) mounted: an absolute path for root.path */
         const char *const *layers; /* the image's layers, lowest first: user names are looked up in them (topmost file wins) */
         uint32_t n_layers;

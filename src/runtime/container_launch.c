@@ -18,6 +18,7 @@
 #include "runtime/launch.h"
 #include "runtime/rootfs.h"
 #include "runtime/runtime_internal.h"
+#include "runtime/user_range.h"
 
 #define ARGS_MAX 64
 #define SYNC_FD 3
@@ -92,6 +93,28 @@ static int clean_for_restart(struct start *start)
 
 /* ---- overlay ---- */
 
+/* The container's own users must get there through directories that are closed to them: then it is mounted elsewhere. */
+static const char *root_path(struct start *start)
+{
+        const struct runtime_container *container = start->container;
+
+        return container->user_base != 0 ? RUNTIME_ROOT_DIR : arena_printf(&start->arena, "%s/rootfs", container->bundle);
+}
+
+/* The users of its namespace own what the container writes. */
+static int shift_users(struct start *start)
+{
+        const struct runtime_container *container = start->container;
+        const char *upper = arena_printf(&start->arena, "%s/upper", container->dir);
+
+        if (container->user_base == 0)
+                return 0;
+        if (!container->restarting && chown(upper, container->user_base, container->user_base) < 0)
+                return fail(start, errno, "give the root directory to its user namespace");
+        start->launch.users_fd = user_range_open(container->user_base);
+        return start->launch.users_fd < 0 ? fail(start, -start->launch.users_fd, "make a user namespace") : 0;
+}
+
 /* Lower directories are named relative to the directory that all have in common: a page holds 127 of them so. */
 static int describe_overlay(struct start *start)
 {
@@ -107,6 +130,8 @@ static int describe_overlay(struct start *start)
         for (uint32_t i = 0; i < container->n_layers; i++)
                 if (strncmp(container->layers[i], container->layers[0], base + 1) != 0)
                         base = 0;
+        if (container->user_base != 0 && base == 0)
+                return error_set(start->error, EINVAL, "the image's layers are not in one directory");
         buf_append_str(&options, "lowerdir=");
         for (uint32_t i = container->n_layers; i > 0; i--)
                 buf_printf(&options, "%s%s", i < container->n_layers ? ":" : "", container->layers[i - 1] + (base > 0 ? base + 1 : 0));
@@ -117,7 +142,7 @@ static int describe_overlay(struct start *start)
                                  container->n_layers, container->runtime->dir);
         start->launch.overlay_options = arena_strdup(&start->arena, options.data);
         start->launch.overlay_dir = base > 0 ? arena_strndup(&start->arena, container->layers[0], base) : NULL;
-        start->launch.overlay_target = arena_printf(&start->arena, "%s/rootfs", container->bundle);
+        start->launch.overlay_target = root_path(start);
         return 0;
 }
 
@@ -149,13 +174,16 @@ static void make_mount_points(struct start *start)
         if (mkdir(path, 0755) < 0)
                 return;
         etc = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (etc < 0 || fchown(etc, st.st_uid, st.st_gid) < 0 || fchmod(etc, st.st_mode & 07777) < 0)
+        if (etc < 0 || fchown(etc, container->user_base + st.st_uid, container->user_base + st.st_gid) < 0 ||
+            fchmod(etc, st.st_mode & 07777) < 0)
                 return;
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
                 int fd = openat(etc, names[i], O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
-                if (fd >= 0)
+                if (fd >= 0) {
+                        (void)!fchown(fd, container->user_base, container->user_base);
                         close(fd);
+                }
         }
 }
 
@@ -286,7 +314,8 @@ static int write_bundle(struct start *start, struct bundle_result *ret)
         struct runtime *runtime = container->runtime;
         const struct bundle_context context = {
                 .dir = container->bundle,
-                .rootfs = "rootfs",
+                .user_base = container->user_base,
+                .rootfs = container->user_base != 0 ? RUNTIME_ROOT_DIR : "rootfs",
                 .layers = container->layers,
                 .n_layers = container->n_layers,
                 .image = container->image != NULL ? container->image->config : NULL,
@@ -327,6 +356,19 @@ static void keep_volumes(struct start *start, const struct bundle_result *result
         container->n_mounts = n;
 }
 
+/* A volume that the image has nothing for is its root's. */
+static int own_volume(const struct start *start, int fd)
+{
+        uint32_t base = start->container->user_base;
+        struct stat st;
+
+        if (base == 0)
+                return 0;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return st.st_uid == 0 && fchown(fd, base, base) < 0 ? -errno : 0;
+}
+
 static int prepare_source(struct start *start, const struct runtime_mount *mount)
 {
         CLEANUP_CLOSE int fd = -1;
@@ -345,6 +387,8 @@ static int prepare_source(struct start *start, const struct runtime_mount *mount
                 return error_set(start->error, errno, "cannot open %s for the mount at %s: %s", mount->source, mount->destination,
                                  strerror(errno));
         r = rootfs_copy_up(start->root, mount->destination, fd);
+        if (r == 0)
+                r = own_volume(start, fd);
         return r < 0 ? error_set(start->error, -r, "cannot fill the volume at %s with what the image has there: %s", mount->destination,
                                  strerror(-r))
                      : 0;
@@ -353,7 +397,7 @@ static int prepare_source(struct start *start, const struct runtime_mount *mount
 /* The root file system as the launcher has mounted it, seen from here. */
 static int open_root(struct start *start)
 {
-        const char *path = arena_printf(&start->arena, "/proc/%d/root%s/rootfs", start->launch.pid, start->container->bundle);
+        const char *path = arena_printf(&start->arena, "/proc/%d/root%s", start->launch.pid, root_path(start));
 
         start->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return start->root < 0 ? error_set(start->error, errno, "cannot open the container's root file system: %s", strerror(errno)) : 0;
@@ -378,7 +422,8 @@ static int prepare_root(struct start *start, const struct oci_spec *config)
                 r = open_root(start);
                 if (r < 0)
                         return r;
-                r = rootfs_make_dir(start->root, process->cwd, (uint32_t)process->user->uid, (uint32_t)process->user->gid);
+                r = rootfs_make_dir(start->root, process->cwd, container->user_base + (uint32_t)process->user->uid,
+                                    container->user_base + (uint32_t)process->user->gid);
                 if (r < 0)
                         return error_set(start->error, -r, "cannot make the working directory %s in the container: %s", process->cwd,
                                          strerror(-r));
@@ -437,6 +482,8 @@ static int launch(struct start *start)
                 r = make_dirs(start);
         if (r == 0)
                 r = describe_overlay(start);
+        if (r == 0)
+                r = shift_users(start);
         if (r == 0 && !container->restarting)
                 make_mount_points(start);
         if (r == 0)
@@ -465,8 +512,8 @@ static int launch(struct start *start)
 
 static void close_fds(struct start *start)
 {
-        int fds[] = {start->sync_fds[0], start->sync_fds[1], start->start_fds[0],    start->start_fds[1],
-                     start->null_fd,     start->root,        start->launch.report_fd};
+        int fds[] = {start->sync_fds[0], start->sync_fds[1], start->start_fds[0],     start->start_fds[1],
+                     start->null_fd,     start->root,        start->launch.report_fd, start->launch.users_fd};
 
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 if (fds[i] >= 0)
@@ -482,7 +529,7 @@ int container_launch(struct runtime_container *container, struct error *error)
                 .start_fds = {-1, -1},
                 .null_fd = -1,
                 .root = -1,
-                .launch = {.cgroup_fd = -1, .pidfd = -1, .report_fd = -1},
+                .launch = {.cgroup_fd = -1, .pidfd = -1, .report_fd = -1, .users_fd = -1},
         };
         int r = launch(&start);
 

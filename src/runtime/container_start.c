@@ -16,6 +16,7 @@
 #include "image/files.h"
 #include "runtime/launch.h"
 #include "runtime/runtime_internal.h"
+#include "runtime/user_range.h"
 
 #define SAID_MAX (64 * 1024)
 #define LOG_DEFAULT (INT64_C(16) << 20)
@@ -333,6 +334,8 @@ int runtime_start(struct runtime *runtime, const struct runtime_container_spec *
         container->tty = spec->tty;
         container->stdin_open = spec->stdin_open;
         container->host_network = spec->network.mode == RUNTIME_NS_HOST;
+        if (spec->own_users)
+                container->user_base = user_range_pick(runtime, spec->task_id);
         if (events != NULL)
                 container->events = *events;
         container->data = data;

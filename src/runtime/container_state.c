@@ -46,6 +46,7 @@ static void describe(const struct runtime_container *container, struct buf *ret)
         SHAPE_SET(stored, oci_stored_container, stdin_open, container->stdin_open);
         SHAPE_SET(stored, oci_stored_container, stop_signal, container->stop_signal);
         SHAPE_SET(stored, oci_stored_container, host_network, container->host_network);
+        SHAPE_SET(stored, oci_stored_container, user_base, (int64_t)container->user_base);
         for (uint32_t i = 0; i < container->n_mounts; i++)
                 add_mount(&arena, stored, &container->mounts[i]);
         stored->started_at = container->started_ms;
@@ -192,6 +193,7 @@ static void take_stored(struct runtime_container *container, const struct oci_st
         container->stdin_open = stored->stdin_open;
         container->stop_signal = stored->stop_signal;
         container->host_network = stored->host_network;
+        container->user_base = (uint32_t)stored->user_base;
         container->started_ms = stored->started_at;
         container->oom_base = (uint64_t)stored->oom_base;
         if (container->image_digest != NULL && container->runtime->images != NULL)

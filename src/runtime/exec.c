@@ -99,7 +99,7 @@ static void describe(struct runtime_exec_job *job, struct launch *launch, const 
 static int start_crun(struct runtime_exec_job *job)
 {
         const char *argv[12];
-        struct launch launch = {.cgroup_fd = -1};
+        struct launch launch = {.cgroup_fd = -1, .users_fd = -1};
         CLEANUP_CLOSE int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
         CLEANUP_CLOSE int cgroup = -1;
         CLEANUP_CLOSE int out = -1;

@@ -23,7 +23,7 @@ static const char *const stage_words[STAGE_MAX] = {
         [STAGE_CGROUP] = "enter its control groups",
         [STAGE_PROPAGATION] = "separate its mounts from the host's",
         [STAGE_HIDE] = "hide the second control group mount",
-        [STAGE_OVERLAY] = "mount its root file system (overlay)",
+        [STAGE_OVERLAY] = "mount its root file system (overlay; with users of its own that needs Linux 5.19)",
         [STAGE_FDS] = "arrange its file descriptors",
         [STAGE_EXEC] = "execute its monitor",
 };
@@ -54,10 +54,26 @@ static int enter_groups(const char *const *files)
         return 0;
 }
 
+/* The directory over itself, with the owners as the user namespace has them. */
+static int shift_owners(const char *dir, int users_fd)
+{
+        struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)users_fd};
+        int fd = open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+        if (fd < 0)
+                return -1;
+        if (mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 || move_mount(fd, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return -1;
+        close(fd);
+        return 0;
+}
+
 static int mount_overlay(const struct launch *launch)
 {
         if (launch->overlay_target == NULL)
                 return 0;
+        if (launch->users_fd >= 0 && (launch->overlay_dir == NULL || shift_owners(launch->overlay_dir, launch->users_fd) < 0))
+                return -1;
         if (launch->overlay_dir != NULL && chdir(launch->overlay_dir) < 0)
                 return -1;
         if (mount("overlay", launch->overlay_target, "overlay", 0, launch->overlay_options) < 0)

@@ -24,6 +24,7 @@ struct launch {
         const char *overlay_target;  /* absolute; NULL: no overlay */
         const char *overlay_options; /* of mount(2), relative to overlay_dir */
         const char *overlay_dir;     /* where relative names start */
+        int users_fd;                /* user namespace that the owners of overlay_dir are shifted by; -1: as they are */
 
         /* The program's descriptors: `to` is what `from` is here. All others must be O_CLOEXEC. */
         struct {

@@ -277,6 +277,8 @@ static int make_run_dir(struct runtime *runtime, const struct runtime_options *o
         bundles = xprintf("%s/bundles", runtime->run_dir);
         r = files_make_dirs(runtime->run_dir, 0700);
         if (r == 0)
+                r = files_make_dirs(RUNTIME_ROOT_DIR, 0755);
+        if (r == 0)
                 r = files_make_dirs(runtime->crun_root, 0700);
         return r < 0 ? r : files_make_dirs(bundles, 0700);
 }

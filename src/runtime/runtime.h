@@ -130,7 +130,9 @@ struct runtime_container_spec {
 
         /* Isolation. */
         struct runtime_namespace network, pid, ipc, uts;
-        bool ipc_none; /* private, without /dev/shm */
+        bool own_users; /* a user namespace: the container's root is nobody on the host, and no other task's users are its */
+        struct runtime_namespace user_ns; /* with own_users: PATH joins one instead of making it (that of the pause container) */
+        bool ipc_none;                    /* private, without /dev/shm */
         bool privileged;
         struct string_list cap_add, cap_drop; /* with or without "CAP_", or "ALL" */
         const struct runtime_device *devices;

@@ -23,6 +23,10 @@
 
 #define CRUN_FD 5 /* where conmon and what it starts find crun: see runtime.c */
 
+/* Where the root of a container with users of its own is mounted, in its monitor's mount namespace: reachable for everybody, and
+ * always empty on the host. */
+#define RUNTIME_ROOT_DIR "/run/gantry-root"
+
 struct runtime {
         uv_loop_t *loop;
         char *dir, *run_dir, *crun_root, *parent;
@@ -83,6 +87,7 @@ struct runtime_container {
         const struct runtime_mount *mounts; /* volumes that were given a directory */
         uint32_t n_mounts;
         bool log_none, tty, stdin_open, host_network;
+        uint32_t user_base; /* first of its user namespace's users on the host; 0: it has none of its own */
         int64_t log_max_bytes;
         int stop_signal;
 

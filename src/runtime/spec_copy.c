@@ -38,10 +38,10 @@ static struct string_map copy_map(const struct string_map *from, struct arena *a
 static void copy_strings(struct runtime_container_spec *to, struct arena *arena)
 {
         const char **strings[] = {
-                &to->id,          &to->task_id,       &to->user,       &to->working_dir,      &to->stop_signal,   &to->hostname,
-                &to->domain_name, &to->hosts_address, &to->hosts_path, &to->resolv_path,      &to->network.path,  &to->pid.path,
-                &to->ipc.path,    &to->uts.path,      &to->seccomp,    &to->apparmor_profile, &to->selinux_label, &to->cpuset_cpus,
-                &to->cpuset_mems,
+                &to->id,           &to->task_id,          &to->user,          &to->working_dir, &to->stop_signal,
+                &to->hostname,     &to->domain_name,      &to->hosts_address, &to->hosts_path,  &to->resolv_path,
+                &to->network.path, &to->pid.path,         &to->ipc.path,      &to->uts.path,    &to->user_ns.path,
+                &to->seccomp,      &to->apparmor_profile, &to->selinux_label, &to->cpuset_cpus, &to->cpuset_mems,
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
