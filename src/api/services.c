@@ -4,6 +4,7 @@
 
 #include "api/acm.idl.h"
 #include "api/acm/certificates.h"
+#include "api/capacity.h"
 #include "api/ec2/common.h"
 #include "api/ecs/common.h"
 #include "api/ecs/task_definitions.h"
@@ -25,6 +26,7 @@ void services_register(struct api *api)
         api_add_routes(api, &iam_service, iam_server_certificate_routes);
         api_add_routes(api, &acm_service, acm_certificate_routes);
         elbv2_register(api);
+        capacity_register(api);
 }
 
 void services_housekeeping(struct api *api)

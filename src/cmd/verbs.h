@@ -5,6 +5,7 @@
 #include "cmd/options.h"
 
 extern const struct verb verb_agent;
+extern const struct verb verb_capacity;
 extern const struct verb verb_console;
 extern const struct verb verb_env;
 extern const struct verb verb_keys;

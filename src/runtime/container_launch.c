@@ -115,6 +115,18 @@ static int shift_users(struct start *start)
         return start->launch.users_fd < 0 ? fail(start, -start->launch.users_fd, "make a user namespace") : 0;
 }
 
+/* What holds namespaces needs no files; but in its user namespace it can make mount points only where that owns the directory. */
+static int describe_empty(struct start *start)
+{
+        uint32_t base = start->container->user_base;
+
+        if (base == 0)
+                return 0;
+        start->launch.overlay_target = root_path(start);
+        start->launch.empty_options = arena_printf(&start->arena, "mode=0755,size=64k,uid=%u,gid=%u", base, base);
+        return 0;
+}
+
 /* Lower directories are named relative to the directory that all have in common: a page holds 127 of them so. */
 static int describe_overlay(struct start *start)
 {
@@ -124,7 +136,7 @@ static int describe_overlay(struct start *start)
         size_t base;
 
         if (container->n_layers == 0)
-                return 0;
+                return describe_empty(start);
         slash = strrchr(container->layers[0], '/');
         base = slash != NULL ? (size_t)(slash - container->layers[0]) : 0;
         for (uint32_t i = 0; i < container->n_layers; i++)

@@ -72,6 +72,8 @@ static int mount_overlay(const struct launch *launch)
 {
         if (launch->overlay_target == NULL)
                 return 0;
+        if (launch->empty_options != NULL)
+                return mount("tmpfs", launch->overlay_target, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, launch->empty_options);
         if (launch->users_fd >= 0 && (launch->overlay_dir == NULL || shift_owners(launch->overlay_dir, launch->users_fd) < 0))
                 return -1;
         if (launch->overlay_dir != NULL && chdir(launch->overlay_dir) < 0)

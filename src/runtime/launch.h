@@ -22,6 +22,7 @@ struct launch {
 
         const char *directory;       /* to run in; NULL: "/" */
         const char *overlay_target;  /* absolute; NULL: no overlay */
+        const char *empty_options;   /* not NULL: a tmpfs with these options instead of the overlay */
         const char *overlay_options; /* of mount(2), relative to overlay_dir */
         const char *overlay_dir;     /* where relative names start */
         int users_fd;                /* user namespace that the owners of overlay_dir are shifted by; -1: as they are */

@@ -39,7 +39,9 @@ class Fargate(LabTest):
                              executionRoleArn='arn:aws:iam::123456789012:role/logs', **more)
 
     def start(self, definition, **more):
-        return self.lab.run(definition, launchType='FARGATE', networkConfiguration=self.network, **more)
+        arn = self.lab.run(definition, launchType='FARGATE', networkConfiguration=self.network, **more)
+        self.addCleanup(self.stop, arn)
+        return arn
 
     def pid_of(self, marker):
         """On the host, of the process whose command line has that word; conmon has it not."""
@@ -92,14 +94,14 @@ class Fargate(LabTest):
         attack = '\n'.join([
             'echo uid $(cat /proc/self/uid_map)',
             'echo sees $(ls /proc | grep -c "^[0-9]*$")',
-            f'kill -0 {target} 2>/dev/null && echo BROKE signal; kill -9 {host} 2>/dev/null && echo BROKE host signal',
+            'for p in $(seq 2 5000); do [ $p = $$ ] || kill -9 $p 2>/dev/null; done',
             f'cat /proc/{target}/root/secret 2>/dev/null && echo BROKE disk',
             'mount -t proc none /mnt 2>/dev/null && echo BROKE mount; mkdir -p /mnt; mount -t tmpfs none /mnt 2>/dev/null && echo BROKE tmpfs',
             'mknod /tmp/disk b 254 0 2>/dev/null && head -c 1 /tmp/disk 2>/dev/null | grep -q . && echo BROKE device',
             'echo 1 > /proc/sys/kernel/sysrq 2>/dev/null && echo BROKE sysctl; echo b > /proc/sysrq-trigger 2>/dev/null && echo BROKE sysrq',
             'head -c 1 /dev/mem 2>/dev/null | grep -q . && echo BROKE memory; head -c 16 /proc/kcore 2>/dev/null | grep -q . && echo BROKE kcore',
-            'for f in /sys/fs/cgroup/*/tasks /sys/fs/cgroup/cgroup.procs; do echo 0 > $f 2>/dev/null && echo BROKE cgroup $f; done',
-            'for f in /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; do echo 99999999999 > $f 2>/dev/null && echo BROKE limit; done',
+            'for f in /sys/fs/cgroup/*/tasks /sys/fs/cgroup/cgroup.procs; do [ -e $f ] && echo 0 > $f 2>/dev/null && echo BROKE cgroup $f; done',
+            'for f in /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; do [ -e $f ] && echo 99999999999 > $f 2>/dev/null && echo BROKE limit; done',
             'unshare -U true 2>/dev/null && echo BROKE unshare; nsenter -t 1 -n true 2>/dev/null && true',
             'for p in 51678 51679 4327; do for h in 127.0.0.1 169.254.170.2 $(ip route | sed -n "s/default via \\([0-9.]*\\).*/\\1/p"); do',
             '  nc -w 1 $h $p </dev/null >/dev/null 2>&1 && echo BROKE port $h:$p; done; done',
@@ -109,6 +111,7 @@ class Fargate(LabTest):
         lines = self.output(attacker, 'done')
         self.assertEqual([], [line for line in lines if 'BROKE' in line or 'secret' in line])
         self.assertIn('locked', lines)
+        self.assertEqual('RUNNING', self.lab.task(victim)['lastStatus'])
         mapping = next(line for line in lines if line.startswith('uid ')).split()
         self.assertEqual(('0', '65536'), (mapping[1], mapping[3]))
         with open(f'/proc/{target}/uid_map') as other:
@@ -221,6 +224,7 @@ class Fargate(LabTest):
     def counts(self):
         links = subprocess.run(['ip', '-o', 'link'], capture_output=True, text=True).stdout.count('\n')
         spaces = len({os.readlink(f'/proc/{pid}/ns/user') for pid in processes() if os.path.exists(f'/proc/{pid}/ns/user')})
-        mounts = open('/proc/self/mounts').read().count('\n')
+        with open('/proc/self/mounts') as f:
+            mounts = f.read().count('\n')
         interfaces = len(self.lab.ec2.describe_network_interfaces()['NetworkInterfaces'])
         return links, spaces, mounts, interfaces

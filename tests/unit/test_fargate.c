@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fargate through the API: the pool of hosts, sizes, strategies, tasks that wait for capacity, and services. */
+#include <errno.h>
+
+#include "api/capacity.h"
 #include "base/strutil.h"
 #include "control/fargate.h"
 #include "control/network.h"
@@ -249,6 +252,35 @@ static void test_services(void **state)
         end(&w);
 }
 
+static void test_spot_is_taken_back(void **state)
+{
+        struct world w;
+        CLEANUP_BUF struct buf list = {0};
+
+        begin(&w);
+        join(&w, &w.host, 1024, 2048, "us-east-1a");
+        create_service(&w, "spot", "'capacityProviderStrategy':[{'capacityProvider':'FARGATE_SPOT','weight':1}],'desiredCount':1");
+        fake_ack(&w.host, "PayloadMessage");
+        run(&w, "'launchType':'FARGATE'");
+        fake_ack(&w.host, "PayloadMessage");
+        capacity_list(w.c.h.model, &list);
+        assert_non_null(strstr(list.data, w.id));
+        assert_non_null(strstr(list.data, "512/1024"));
+        assert_int_equal(capacity_reclaim(w.c.h.model, "none", w.c.h.env.now_ms), -ENOENT);
+        assert_int_equal(capacity_reclaim(w.c.h.model, w.id, w.c.h.env.now_ms), 1);
+        assert_int_equal(capacity_reclaim(w.c.h.model, w.id, w.c.h.env.now_ms), 0);
+        cluster_run(&w.c);
+        harness_ok(&w.c.h, "ListTasks", "{'cluster':'lab','desiredStatus':'STOPPED'}");
+        assert_int_equal(harness_count(&w.c.h, "taskArns"), 1);
+        snprintf(w.task, sizeof(w.task), "%s", harness_text(&w.c.h, "taskArns[0]"));
+        harness_ok(&w.c.h, "DescribeTasks", "{'cluster':'lab','tasks':['%s']}", w.task);
+        expect(&w, "tasks[0].stopCode", "SpotInterruption");
+        /* The service has another one already. */
+        harness_ok(&w.c.h, "ListTasks", "{'cluster':'lab','serviceName':'spot'}");
+        assert_int_equal(harness_count(&w.c.h, "taskArns"), 1);
+        end(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -258,6 +290,7 @@ int main(void)
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_strategy),
                 cmocka_unit_test(test_services),
+                cmocka_unit_test(test_spot_is_taken_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
