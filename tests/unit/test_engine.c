@@ -561,6 +561,27 @@ static void test_no_head_of_line_blocking(void **state)
         world_done(&w);
 }
 
+#define ON_PORT_80(id, mode)                                                                                                    \
+        "{\"arn\":\"x/" id "\",\"networkMode\":\"" mode "\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"portMappings\":[" \
+        "{\"containerPort\":80,\"hostPort\":80}]}]}"
+
+/* The second waits for the machine's port; with interfaces of their own none does. */
+static void test_ports_of_the_machine(void **state)
+{
+        struct world w;
+
+        (void)state;
+        world_init(&w, 1);
+        (void)add_json(&w, ON_PORT_80("b1", "bridge"));
+        struct engine_task *waits = add_json(&w, ON_PORT_80("b2", "bridge"));
+        struct engine_task *first = add_json(&w, ON_PORT_80("v1", "awsvpc")), *second = add_json(&w, ON_PORT_80("v2", "awsvpc"));
+        run_until(&w, 5);
+        assert_int_equal(waits->state, TASK_QUEUED);
+        assert_int_equal(first->state, TASK_RUNNING);
+        assert_int_equal(second->state, TASK_RUNNING);
+        world_done(&w);
+}
+
 static void test_too_big(void **state)
 {
         struct world w;
@@ -740,6 +761,7 @@ int main(void)
                 cmocka_unit_test(test_hanging_start),
                 cmocka_unit_test(test_stop_before_start),
                 cmocka_unit_test(test_no_head_of_line_blocking),
+                cmocka_unit_test(test_ports_of_the_machine),
                 cmocka_unit_test(test_too_big),
                 cmocka_unit_test(test_restart_policy),
                 cmocka_unit_test(test_restart_needs_the_period),
