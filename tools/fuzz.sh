@@ -7,7 +7,10 @@ export seconds=${1:-60} build=build-fuzz
 compiler=clang-14
 command -v ccache >/dev/null && compiler="ccache $compiler"
 [ -f $build/build.ninja ] || CC=$compiler meson setup $build -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
-ninja -C $build ${NINJAFLAGS:-} >/dev/null
+programs=(tests/fuzz/fuzz_*.c)
+programs=("${programs[@]##*/}")
+programs=("${programs[@]%.c}")
+ninja -C $build ${NINJAFLAGS:-} "${programs[@]/#/tests/fuzz/}" >/dev/null
 [ "$seconds" = --build ] && exit
 mkdir -p $build/crashes
 rm -f $build/crashes/*.failed
@@ -20,7 +23,6 @@ run() {
     -artifact_prefix="$build/crashes/$name-" "$build/corpus/$name" $seeds >"$build/crashes/$name.log" 2>&1 || touch "$build/crashes/$name.failed"
 }
 export -f run
-mapfile -t programs < <(find $build/tests/fuzz -maxdepth 1 -name 'fuzz_*' -type f -executable -printf '%f\n' | sort)
 printf '%s\n' "${programs[@]}" | xargs -P "$(nproc)" -I{} bash -c 'run {}'
 failed=0
 for program in "${programs[@]}"; do

@@ -495,6 +495,7 @@ class Errors(LabTest):
             ('ClientException', e.create_task_set, {**of, 'taskDefinition': 'none'}),
             ('PlatformUnknownException', e.create_task_set, {**of, 'taskDefinition': 'good', 'launchType': 'FARGATE', 'platformVersion': '9.9'}),
             (wrong, e.create_task_set, {**of, 'taskDefinition': 'good', 'capacityProviderStrategy': [{'capacityProvider': 'FARGATE'}]}),
+            ('UnsupportedFeatureException', e.create_task_set, {**of, 'taskDefinition': 'good', 'loadBalancers': [{'loadBalancerName': 'classic'}]}),
         ])
 
     def test_protection_and_capacity_providers(self):
