@@ -36,13 +36,12 @@ packages=(
   git                      # says which files are the project's
   python3-boto3            # the end-to-end tests' client
   docker-registry          # a registry on loopback
+  openssl procps           # certificates for listeners, processes of a proxy
+  wrk                      # load on a balancer while tasks come and go; `make bench` uses it, too
 
   # The web console: built with npm, tried in a browser.
   nodejs npm
   chromium fonts-liberation
-
-  # `make bench` and `make valgrind`.
-  wrk valgrind
 )
 
 if [ "${1:-}" = --list ]; then
