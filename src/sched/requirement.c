@@ -146,12 +146,15 @@ static bool has_attributes(const struct requirement *q, const struct node *node)
 
 static bool in_zones(const struct requirement *q, const struct node *node)
 {
-        const struct atom *zone = q->zones != NULL ? node_attribute(node, q->zone) : NULL;
+        const struct atom *zone;
 
+        if (q->zones == NULL)
+                return true;
+        zone = node_attribute(node, q->zone);
         for (uint32_t i = 0; i < q->n_zones; i++)
                 if (zone == q->zones[i])
                         return true;
-        return q->zones == NULL;
+        return false;
 }
 
 /* A node as queries see it. */
