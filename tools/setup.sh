@@ -23,6 +23,7 @@ packages=(
   crun conmon skopeo
   catatonit                # init of containers that ask for one, and the pause process
   nftables iproute2        # not called by the program; for the people who look after it, and its tests
+  tzdata                   # scheduled actions in time zones
   ca-certificates          # registries
   haproxy                  # carries the traffic of load balancers; Gantry starts it itself
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AWS JSON 1.0 and 1.1: one object in, one out; failures carry __type and message. */
+#include <stdio.h>
 #include <string.h>
 
 #include "api/errors.h"
@@ -9,17 +10,31 @@
 /* Deep enough for every shape of the API, far from the stack's end. */
 static const struct shape_limits limits = {.max_depth = 32, .max_bytes = 64u << 20};
 
+static bool answers(const struct shape_operation *operation, const char *code)
+{
+        for (const char *const *name = operation->errors; *name != NULL; name++)
+                if (str_eq(*name, code))
+                        return true;
+        return false;
+}
+
+/* A value that is out of bounds has one of two names, by the service. */
 static int decode(struct exchange *x, void **ret_input, struct error *error)
 {
         const struct http_request *req = x->call.http;
         const char *body = req->body;
         size_t len = req->body_len;
+        int r;
 
         if (len == 0) { /* some clients send nothing where they have nothing to say */
                 body = "{}";
                 len = 2;
         }
-        return shape_from_json(x->call.operation->input, x->call.arena, body, len, &limits, ret_input, error);
+        r = shape_from_json(x->call.operation->input, x->call.arena, body, len, &limits, ret_input, error);
+        if (r < 0 && str_eq(error->code, "InvalidParameterException") && answers(x->call.operation, "ValidationException") &&
+            !answers(x->call.operation, error->code))
+                (void)snprintf(error->code, sizeof(error->code), "ValidationException");
+        return r;
 }
 
 static void encode(struct exchange *x, struct buf *out)

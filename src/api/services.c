@@ -4,6 +4,7 @@
 
 #include "api/acm.idl.h"
 #include "api/acm/certificates.h"
+#include "api/autoscaling/common.h"
 #include "api/capacity.h"
 #include "api/ec2/common.h"
 #include "api/ecs/common.h"
@@ -27,6 +28,7 @@ void services_register(struct api *api)
         api_add_routes(api, &acm_service, acm_certificate_routes);
         elbv2_register(api);
         capacity_register(api);
+        autoscaling_register(api);
 }
 
 void services_housekeeping(struct api *api)

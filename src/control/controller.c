@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/strutil.h"
 #include "control/fargate.h"
+#include "control/scaler.h"
 #include "control/service.h"
 #include "control/service_deploy.h"
 #include "model/balancer.h"
@@ -202,6 +203,15 @@ static void place_waiting(struct work *work, struct work_turn *turn)
                 work_wake(&controller->queue, &controller->placing, next);
 }
 
+static void run_scaling(struct work *work, struct work_turn *turn)
+{
+        struct controller *controller = CONTAINER_OF(work, struct controller, scaling);
+        int64_t next = scaler_run(controller->model, controller->options.ops, controller->options.data, turn->now_ms);
+
+        if (next != INT64_MAX)
+                work_wake(&controller->queue, &controller->scaling, next);
+}
+
 static void task_gone(struct controller *controller, struct task *task)
 {
         struct pool *pool = task->place.pool;
@@ -342,6 +352,8 @@ static void on_changed(struct model_observer *observer, struct object *object, c
         struct pool *pool;
         struct task *task;
 
+        if (object->kind == OBJECT_SCHEDULED_ACTION || object->kind == OBJECT_SCALING_POLICY)
+                work_mark(&controller->queue, &controller->scaling);
         if (object->kind != OBJECT_TASK || !old || !new || task_is_over(old) || !task_is_over(new))
                 return;
         task = CONTAINER_OF(object, struct task, object);
@@ -422,6 +434,8 @@ struct controller *controller_new(const struct controller_options *options)
         list_init(&controller->waiting);
         list_init(&controller->provisioning);
         work_init(&controller->placing, place_waiting);
+        work_init(&controller->scaling, run_scaling);
+        work_mark(&controller->queue, &controller->scaling);
         load(controller);
         controller->observer.applied = on_applied;
         controller->observer.changed = on_changed;
@@ -441,6 +455,7 @@ struct controller *controller_free(struct controller *controller)
         list_for_each (task, &controller->provisioning, struct task, place.link)
                 list_remove(&task->place.link);
         work_drop(&controller->queue, &controller->placing);
+        work_drop(&controller->queue, &controller->scaling);
         work_queue_done(&controller->queue);
         free(controller);
         return NULL;

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/scaling.h"
 #include "model/service.h"
 
 struct controller;
@@ -44,6 +45,10 @@ struct controller_ops {
         /* Sends that much of the test or production traffic to the deployment's target revision, within `tx`. Returns whether it
          * goes there; if not, controller_mark_service when it does. NULL: nothing has to be shifted. */
         bool (*shift_traffic)(void *data, struct tx *tx, const struct service_deployment *deployment, bool test, double percent);
+        /* The newest `n` points of a target tracking policy's metric, oldest first, `period_ms` each, the last one ending at now; NAN where
+         * nothing was measured. Returns how many there are. NULL: no metric is known, and such policies do nothing. */
+        uint32_t (*scaling_points)(void *data, const struct scaling_policy *policy, int64_t period_ms, int64_t now_ms, double *ret,
+                                   uint32_t n);
 };
 
 struct controller_options {

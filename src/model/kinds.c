@@ -6,6 +6,7 @@
 #include "model/balancer.h"
 #include "model/internal.h"
 #include "model/network.h"
+#include "model/scaling.h"
 #include "model/service.h"
 
 static void key_join(struct buf *out, const char *a, const char *b)
@@ -165,6 +166,32 @@ ID_KEY(elastic_address)
 ID_KEY(network_acl)
 ID_KEY(vpc_endpoint)
 
+static void scalable_target_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_scalable_target *)state)->resource_id);
+}
+
+static void scaling_policy_key(const void *state, struct buf *out)
+{
+        const struct state_scaling_policy *s = state;
+
+        key_join(out, s->resource_id, s->name);
+}
+
+static void scheduled_action_key(const void *state, struct buf *out)
+{
+        const struct state_scheduled_action *s = state;
+
+        key_join(out, s->resource_id, s->name);
+}
+
+static void scaling_activity_key(const void *state, struct buf *out)
+{
+        const struct state_scaling_activity *s = state;
+
+        buf_printf(out, "%s/%02d", s->resource_id, (int)(s->number % SCALING_ACTIVITIES));
+}
+
 #define KIND(type, state_type) .shape = &state_type##_shape, .size = sizeof(struct type)
 
 const struct kind model_kinds[OBJECT_KIND_MAX] = {
@@ -220,6 +247,10 @@ const struct kind model_kinds[OBJECT_KIND_MAX] = {
                                 .detach = vpc_member_detach},
         [OBJECT_VPC_ENDPOINT] = {KIND(vpc_endpoint, state_vpc_endpoint), .key = vpc_endpoint_key, .attach = vpc_member_attach,
                                  .detach = vpc_member_detach},
+        [OBJECT_SCALABLE_TARGET] = {KIND(scalable_target, state_scalable_target), .key = scalable_target_key},
+        [OBJECT_SCALING_POLICY] = {KIND(scaling_policy, state_scaling_policy), .key = scaling_policy_key},
+        [OBJECT_SCHEDULED_ACTION] = {KIND(scheduled_action, state_scheduled_action), .key = scheduled_action_key},
+        [OBJECT_SCALING_ACTIVITY] = {KIND(scaling_activity, state_scaling_activity), .key = scaling_activity_key},
 };
 
 /* The generic view relies on it. */
@@ -256,6 +287,10 @@ STATE_FOLLOWS(nat_gateway);
 STATE_FOLLOWS(elastic_address);
 STATE_FOLLOWS(network_acl);
 STATE_FOLLOWS(vpc_endpoint);
+STATE_FOLLOWS(scalable_target);
+STATE_FOLLOWS(scaling_policy);
+STATE_FOLLOWS(scheduled_action);
+STATE_FOLLOWS(scaling_activity);
 
 struct object *object_new(enum object_kind kind, const void *state, const char *key)
 {

@@ -58,6 +58,11 @@ enum object_kind {
         OBJECT_ELASTIC_ADDRESS = 28,
         OBJECT_NETWORK_ACL = 29,
         OBJECT_VPC_ENDPOINT = 30,
+        /* Application Auto Scaling: structures in model/scaling.h. */
+        OBJECT_SCALABLE_TARGET = 31,
+        OBJECT_SCALING_POLICY = 32,
+        OBJECT_SCHEDULED_ACTION = 33,
+        OBJECT_SCALING_ACTIVITY = 34,
         OBJECT_KIND_MAX
 };
 
