@@ -244,7 +244,7 @@ const char *network_zone_of(const struct instance *instance)
 
 static void add_zones(struct model *model, struct tx *tx)
 {
-        for (char c = 'a'; c <= 'c'; c++)
+        for (int c = 'a'; c <= 'c'; c++)
                 add_zone(model, tx, arena_printf(tx_arena(tx), "%s%c", model_region(model), c));
         tree_for_each (node, model_objects(model, OBJECT_INSTANCE)) {
                 const char *zone = network_zone_of(MODEL_OBJECT(node, instance));
