@@ -52,6 +52,9 @@ enum lb_role {
 const char *lb_backend_name(struct arena *arena, const struct target_group *group, enum lb_role role);
 /* Options of a server line or of `add server`. `interval_ms` 0: the group's own (LB_MAIN). */
 void lb_server_options(const struct target_group *group, enum lb_role role, int interval_ms, struct buf *out);
+/* Where connections to a target in the VPC come from: the balancer's own address there, which its security groups have as a member, so that
+ * rules for them let it in. NULL: from the machine's. The balancer's machine has these addresses if it has an agent. */
+const char *lb_source(struct model *model, const struct target *target);
 /* The cookie key of a group whose stickiness is by lb_cookie, else NULL: set it again when servers were added. */
 const char *lb_cookie_key(const struct target_group *group);
 

@@ -5,6 +5,7 @@
 
 #include "base/strutil.h"
 #include "lb/config.h"
+#include "model/network.h"
 
 static bool is_http(enum elbv2_protocol protocol)
 {
@@ -35,6 +36,27 @@ const char *lb_cookie_key(const struct target_group *group)
 }
 
 /* ---- Servers ---- */
+
+/* The address that a balancer has among its security groups; NULL: it is in none, and nothing passes there. */
+static const char *own_address(const struct target_group *group)
+{
+        const struct state_load_balancer *balancer = group->balancer != NULL ? group->balancer->state : NULL;
+
+        return balancer != NULL && balancer->security_groups.n > 0 && balancer->zones.n > 0 ? balancer->zones.items[0].address : NULL;
+}
+
+const char *lb_source(struct model *model, const struct target *target)
+{
+        const struct vpc *vpc = model_vpc(model, target->group->state->vpc_id);
+        uint32_t address;
+
+        if (target->group->state->target_type != ELBV2_TARGET_TYPE_IP || vpc == NULL || cidr_parse_address(target->state->id, &address) < 0)
+                return NULL;
+        list_for_each (subnet, &vpc->subnets, struct subnet, in_vpc)
+                if (cidr_has(subnet->range, address))
+                        return own_address(target->group);
+        return NULL;
+}
 
 static void append_protocol(const struct target_group *group, struct buf *out)
 {
@@ -177,6 +199,9 @@ static void append_backend(const struct target_group *group, enum lb_role role, 
 
         buf_printf(out, "\nbackend %c-%s # %s\n  mode %s\n", role == LB_PROBE ? 'P' : 'T', state->id, state->name,
                    is_http(state->protocol) ? "http" : "tcp");
+        /* Servers say it themselves; here, so that a change of it is one of the text. */
+        if (own_address(group) != NULL)
+                buf_printf(out, "  # from %s\n", own_address(group));
         buf_printf(out, "  timeout check %ds\n", state->health_check->timeout);
         if (is_http(state->health_check->protocol))
                 append_http_check(group, out);

@@ -206,11 +206,25 @@ static void send_delete(struct lb_driver *driver, struct lb_server *server)
         lb_runtime_send(driver->runtime, on_deleted, command_new(driver, server->key), "del server %s", server->key);
 }
 
-static void send_add(struct lb_driver *driver, const struct target_group *group, struct lb_server *server, const char *name)
+/* " source ADDRESS", or nothing. */
+static void append_source(struct lb_driver *driver, const struct target *target, struct buf *out)
+{
+        const char *source = lb_source(driver->options.model, target);
+
+        if (source != NULL)
+                buf_printf(out, " source %s", source);
+}
+
+static void send_add(struct lb_driver *driver, const struct target *target, struct lb_server *server, const char *name)
 {
         CLEANUP_BUF struct buf options = {0};
 
-        lb_server_options(group, server->role, server->role != LB_PROBE ? 0 : server->fast ? PROBE_FAST_MS : PROBE_SLOW_MS, &options);
+        append_source(driver, target, &options);
+        lb_server_options(target->group, server->role,
+                          server->role != LB_PROBE ? 0
+                          : server->fast           ? PROBE_FAST_MS
+                                                   : PROBE_SLOW_MS,
+                          &options);
         lb_runtime_send(driver->runtime, on_added, command_new(driver, server->key), "add server %s %s%s", server->key, name,
                         options.data != NULL ? options.data : "");
         send_ready(driver, server);
@@ -236,7 +250,7 @@ static struct lb_server *want(struct lb_driver *driver, const struct target *tar
                 server->wanted = true;
                 server->member = member;
                 member->servers[role] = server;
-                send_add(driver, target->group, server, member->name);
+                send_add(driver, target, server, member->name);
                 return server;
         }
         if (server == NULL)
@@ -342,8 +356,11 @@ void lb_servers_write(void *data, const struct target_group *group, struct buf *
 
                 if (address == NULL || target->state->draining_since != 0)
                         continue;
-                if (member != NULL && member->passed && target->health == ELBV2_TARGET_HEALTH_STATE_HEALTHY)
-                        buf_printf(out, "  server %s:%d %s:%d\n", address, target->state->port, address, target->state->port);
+                if (member == NULL || !member->passed || target->health != ELBV2_TARGET_HEALTH_STATE_HEALTHY)
+                        continue;
+                buf_printf(out, "  server %s:%d %s:%d", address, target->state->port, address, target->state->port);
+                append_source(driver, target, out);
+                buf_append_char(out, '\n');
         }
 }
 

@@ -257,6 +257,33 @@ static void test_shared(void **state)
         harness_end(&w.h);
 }
 
+static const char *source_of(struct world *w, const char *group, const char *id)
+{
+        harness_ok(&w->h, "RegisterTargets", "{'TargetGroupArn':'%s','Targets':[{'Id':'%s','Port':80}]}", group, id);
+        return lb_source(w->h.model, model_target(w->h.model, strrchr(group, '/') + 1, id, 80));
+}
+
+/* Rules for the balancer's security groups let it in only when it comes from its own address. */
+static void test_source(void **state)
+{
+        struct world w;
+        char tcp[256];
+
+        begin(&w);
+        make_listener(&w, "HTTP", 80, forward(w.group));
+        assert_string_equal(
+                MODEL_OBJECT(tree_first(model_objects(w.h.model, OBJECT_LOAD_BALANCER)), load_balancer)->state->zones.items[0].address,
+                source_of(&w, w.group, "172.31.0.77"));
+        /* Outside of the VPC, behind no balancer, behind one without security groups: in the machine's name. */
+        assert_null(source_of(&w, w.group, "10.0.0.1"));
+        assert_null(source_of(&w, w.green, "172.31.0.77"));
+        make_group(&w, "db", ",'Protocol':'TCP'", tcp);
+        make_balancer(&w, "db", "network");
+        make_listener(&w, "TCP", 5432, forward(tcp));
+        assert_null(source_of(&w, tcp, "172.31.0.77"));
+        harness_end(&w.h);
+}
+
 static void test_nothing(void **state)
 {
         CLEANUP_BUF struct buf text = {0};
@@ -270,8 +297,9 @@ static void test_nothing(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_plain),  cmocka_unit_test(test_conditions), cmocka_unit_test(test_actions),
-                cmocka_unit_test(test_groups), cmocka_unit_test(test_shared),     cmocka_unit_test(test_nothing),
+                cmocka_unit_test(test_plain),   cmocka_unit_test(test_conditions), cmocka_unit_test(test_actions),
+                cmocka_unit_test(test_groups),  cmocka_unit_test(test_shared),     cmocka_unit_test(test_source),
+                cmocka_unit_test(test_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
