@@ -50,7 +50,7 @@ static void insert_activity(struct tx *tx, struct scalable_target *target, struc
         struct model *model = tx_model(tx);
         struct state_scalable_target *state = tx_edit(tx, &target->object);
         struct object *old;
-        char id[37];
+        char *id = arena_bytes(tx_arena(tx), 37);
 
         env_random_uuid(model_env(model), id);
         activity->id = id;

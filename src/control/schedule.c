@@ -184,6 +184,7 @@ static int parse_rate(const char *inside, struct schedule *s, struct error *erro
         char word[16], rest[2];
         int value;
 
+        /* NOLINTNEXTLINE(cert-err34-c): the widths keep the numbers in an int */
         if (sscanf(inside, "%6d %15s %1s", &value, word, rest) == 2 && value > 0)
                 for (size_t i = 0; i < ARRAY_SIZE(units); i++)
                         if (str_eq(word, units[i].word) && (value == 1) == (i % 2 == 0)) {
@@ -200,6 +201,7 @@ static int parse_at(const char *inside, struct schedule *s, struct error *error)
 {
         int year, month, day, hour, minute, second, end = 0;
 
+        /* NOLINTNEXTLINE(cert-err34-c): the widths keep the numbers in an int */
         if (sscanf(inside, "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &end) != 6 || inside[end] != '\0' ||
             year < SCHEDULE_FIRST_YEAR || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour < 0 || hour > 23 ||
             minute < 0 || minute > 59 || second < 0 || second > 59)

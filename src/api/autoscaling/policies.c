@@ -20,7 +20,7 @@ static void list_alarms(struct api_call *call, const struct state_scaling_policy
 static struct scaling_policy *insert_policy(struct api_call *call, struct tx *tx, const struct aas_put_scaling_policy_request *in,
                                             struct state_scaling_policy *s)
 {
-        char id[37];
+        char *id = arena_bytes(call->arena, 37);
 
         env_random_uuid(model_env(call->model), id);
         s->id = id;

@@ -190,9 +190,10 @@ int autoscaling_check_policy(struct api_call *call, const struct aas_put_scaling
                                 call, "ValidationException", "A policy of type %s needs %sPolicyConfiguration and no other configuration.",
                                 shape_enum_name(&aas_policy_type_enum, (int)type), shape_enum_name(&aas_policy_type_enum, (int)type));
         *ret_type = type;
-        if (type == AAS_POLICY_TYPE_STEPSCALING)
+        if (in->step_scaling_policy_configuration != NULL)
                 return check_step(call, in->step_scaling_policy_configuration);
-        if (type == AAS_POLICY_TYPE_TARGETTRACKINGSCALING)
+        if (in->target_tracking_scaling_policy_configuration != NULL)
                 return check_tracking(call, in);
-        return check_predictive(call, in->predictive_scaling_policy_configuration);
+        return in->predictive_scaling_policy_configuration != NULL ? check_predictive(call, in->predictive_scaling_policy_configuration)
+                                                                   : 0;
 }
