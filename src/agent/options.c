@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of a node: copying and defaults. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "agent/agent_internal.h"
+#include "base/log.h"
 #include "base/strutil.h"
 #include "image/image.h"
 
@@ -100,18 +103,33 @@ static void put_defaults(struct agent_options *o)
         DEFAULT(o->introspection_port, 51678);
 }
 
-/* Micro-VMs are not built yet: a host that is told to make them must not do less. */
+/* Overlay file systems over idmapped layers. */
+static bool kernel_can_sandbox(void)
+{
+        struct utsname uts;
+        int major = 0, minor = 0;
+
+        return uname(&uts) == 0 && sscanf(uts.release, "%d.%d", &major, &minor) == 2 && (major > 5 || (major == 5 && minor >= 19));
+}
+
+/* "auto" on a machine that is a node of a cluster besides gives way; a host that is told what to do must not do less. */
 static int check_fargate(struct agent_options *o, struct error *error)
 {
-        if (o->fargate == NULL || str_eq(o->fargate, "sandbox"))
+        if (o->fargate == NULL)
                 return 0;
-        if (str_eq(o->fargate, "auto")) {
+        if (str_eq(o->fargate, "microvm"))
+                return error_set(error, ENOSYS, "--fargate: micro-VMs are not built yet; give sandbox");
+        if (!str_eq(o->fargate, "sandbox") && !str_eq(o->fargate, "auto"))
+                return error_set(error, EINVAL, "--fargate: '%s' is not sandbox, microvm or auto", o->fargate);
+        if (kernel_can_sandbox()) {
                 o->fargate = "sandbox";
                 return 0;
         }
-        if (str_eq(o->fargate, "microvm"))
-                return error_set(error, EINVAL, "micro-VMs are not available on this node yet; give --fargate=sandbox");
-        return error_set(error, EINVAL, "--fargate: '%s' is not sandbox, microvm or auto", o->fargate);
+        if (str_eq(o->fargate, "sandbox") || str_empty(o->cluster))
+                return error_set(error, ENOSYS, "--fargate: sandboxes need Linux 5.19 or later on this machine");
+        log_info("this node takes no Fargate tasks: sandboxes need Linux 5.19 or later");
+        o->fargate = NULL;
+        return 0;
 }
 
 int agent_options_copy(const struct agent_options *from, struct arena *arena, struct agent_options *ret, struct error *error)
@@ -124,8 +142,9 @@ int agent_options_copy(const struct agent_options *from, struct arena *arena, st
                 return error_set(error, EINVAL, "a node needs the server's URL, such as http://127.0.0.1:4327");
         if (str_empty(o.key_id) || str_empty(o.secret))
                 return error_set(error, EINVAL, "a node needs an access key; `gantry keys` on the server makes one");
-        if (check_fargate(&o, error) < 0)
-                return -EINVAL;
+        int r = check_fargate(&o, error);
+        if (r < 0)
+                return r;
         copy_strings(&o, arena);
         put_defaults(&o);
         *ret = o;
