@@ -311,6 +311,7 @@ int runtime_start(struct runtime *runtime, const struct runtime_container_spec *
                   struct runtime_container **ret, struct error *error)
 {
         struct runtime_container *container;
+        uint32_t user_base = 0;
 
         if (!id_is_valid(spec->id) || !id_is_valid(spec->task_id))
                 return error_set(error, EINVAL,
@@ -320,6 +321,8 @@ int runtime_start(struct runtime *runtime, const struct runtime_container_spec *
                 return error_set(error, EEXIST, "there is a container %s already", spec->id);
         if (spec->image == NULL && !spec->pause)
                 return error_set(error, EINVAL, "the container %s has no image", spec->id);
+        if (spec->own_users && (user_base = user_range_pick(runtime, spec->task_id)) == 0)
+                return error_set(error, EAGAIN, "all ranges of users are taken: too many sandboxed tasks on this node");
         container = container_new(runtime, spec->id, spec->task_id);
         container->spec = spec_copy(spec, &container->arena);
         if (spec->image != NULL) {
@@ -334,8 +337,7 @@ int runtime_start(struct runtime *runtime, const struct runtime_container_spec *
         container->tty = spec->tty;
         container->stdin_open = spec->stdin_open;
         container->host_network = spec->network.mode == RUNTIME_NS_HOST;
-        if (spec->own_users)
-                container->user_base = user_range_pick(runtime, spec->task_id);
+        container->user_base = user_base;
         if (events != NULL)
                 container->events = *events;
         container->data = data;

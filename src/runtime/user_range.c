@@ -16,10 +16,10 @@
 #include "base/strutil.h"
 #include "runtime/runtime_internal.h"
 
-/* Ranges 16 to 49,151 of 65,536 users: above all that distributions give to people, below the signed 32 bits of old programs' mistakes
- * is only the lower half, which suffices. */
-#define FIRST_RANGE 16
-#define N_RANGES 32752
+/* From 0x70000000 to the end of the signed numbers: above what /etc/subuid (login.defs: up to 600,100,000) and systemd (containers: up to
+ * 0x6fffffff) give to others. As many tasks with users of their own can be on a node. */
+#define FIRST_RANGE 28672
+#define N_RANGES 4095
 
 static uint32_t hash_of(const char *text)
 {
@@ -48,9 +48,13 @@ uint32_t user_range_pick(const struct runtime *runtime, const char *task_id)
                 if (other->user_base != 0 && str_eq(other->task_id, task_id))
                         return other->user_base;
         }
-        while (is_taken(runtime, (FIRST_RANGE + slot) * USER_RANGE_SIZE))
-                slot = (slot + 1) % N_RANGES;
-        return (FIRST_RANGE + slot) * USER_RANGE_SIZE;
+        for (uint32_t i = 0; i < N_RANGES; i++) {
+                uint32_t first = (FIRST_RANGE + (slot + i) % N_RANGES) * USER_RANGE_SIZE;
+
+                if (!is_taken(runtime, first))
+                        return first;
+        }
+        return 0;
 }
 
 static int write_map(pid_t pid, const char *name, uint32_t first)

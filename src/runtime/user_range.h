@@ -13,7 +13,7 @@ struct runtime;
 
 #define USER_RANGE_SIZE 65536
 
-/* First user of the range of a task: that of its other containers, else one that no container has. Never 0. */
+/* First user of the range of a task: that of its other containers, else one that no container has; 0 when all are taken. */
 uint32_t user_range_pick(const struct runtime *runtime, const char *task_id);
 /* A descriptor of a user namespace that maps 0… to the range; -errno. Blocks for about a millisecond. */
 int user_range_open(uint32_t first) MUST_CHECK;
