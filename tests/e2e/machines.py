@@ -312,9 +312,8 @@ class Node(Machine):
 class Fleet(Lab):
     """A server on one machine and an agent on each of the others. All that `Lab` offers works on it."""
 
-    def __init__(self, zones=('us-east-1a', 'us-east-1b'), server_options=(), node_options=(), cluster='default'):
+    def __init__(self, zones=('us-east-1a', 'us-east-1b'), server_options=(), node_options=()):
         super().__init__()
-        self.cluster = cluster  # that the nodes join
         self.zones, self.server_options, self.node_options = zones, server_options, node_options
         self.switch = self.clients = None
         self.nodes = []
@@ -349,8 +348,7 @@ class Fleet(Lab):
             self.agent_keys = read_agent_keys(self.data)
         return self.server
 
-    def instances(self, cluster=None):
-        cluster = cluster or self.cluster
+    def instances(self, cluster='default'):
         arns = self.ecs.list_container_instances(cluster=cluster)['containerInstanceArns']
         return self.ecs.describe_container_instances(cluster=cluster, containerInstances=arns)['containerInstances'] if arns else []
 

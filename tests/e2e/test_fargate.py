@@ -4,10 +4,8 @@ import os
 import random
 import subprocess
 import time
-import unittest
 
-from lab import GANTRY, LabTest, wait_for
-from machines import Fleet
+from lab import LabTest, wait_for
 
 LOGS = {'logDriver': 'awslogs', 'options': {'awslogs-group': '/far', 'awslogs-region': 'us-east-1', 'awslogs-stream-prefix': 'far',
                                             'awslogs-create-group': 'true'}}
@@ -230,55 +228,3 @@ class Fargate(LabTest):
             mounts = f.read().count('\n')
         interfaces = len(self.lab.ec2.describe_network_interfaces()['NetworkInterfaces'])
         return links, spaces, mounts, interfaces
-
-
-class Hosts(unittest.TestCase):
-    """Two machines that are hosts and nothing else: the cluster of the tasks has no node."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.fleet = Fleet(node_options=('--fargate', 'sandbox'), cluster='.fargate')
-        cls.addClassCleanup(cls.fleet.stop)
-        cls.fleet.start()
-        cls.ecs = cls.fleet.ecs
-        zones = [node.zone for node in cls.fleet.nodes]
-        subnets = [s['SubnetId'] for s in cls.fleet.ec2.describe_subnets()['Subnets'] if s['AvailabilityZone'] in zones]
-        cls.network = {'awsvpcConfiguration': {'subnets': subnets}}
-        cls.ecs.put_cluster_capacity_providers(cluster='default', capacityProviders=['FARGATE', 'FARGATE_SPOT'], defaultCapacityProviderStrategy=[])
-        cls.ecs.register_task_definition(
-            family='sleeper', networkMode='awsvpc', requiresCompatibilities=['FARGATE'], cpu='256', memory='512',
-            containerDefinitions=[{'name': 'c', 'image': cls.fleet.image, 'command': ['sleep', '600'], 'stopTimeout': 2}])
-
-    def service(self, name, count, **more):
-        self.ecs.create_service(serviceName=name, taskDefinition='sleeper', desiredCount=count, networkConfiguration=self.network, **more)
-        self.addCleanup(self.ecs.delete_service, service=name, force=True)
-
-    def zones(self, name):
-        return sorted(t['availabilityZone'][-1] for t in self.fleet.running(serviceName=name))
-
-    def capacity(self, *words):
-        return subprocess.run([GANTRY, 'capacity', '--data-dir', self.fleet.data, *words], check=True, capture_output=True, text=True).stdout
-
-    def test_a_lost_host(self):
-        self.service('web', 4, launchType='FARGATE')
-        wait_for(lambda: self.zones('web') == ['a', 'a', 'b', 'b'], 30, 'two tasks in each zone')
-        self.assertEqual([], self.ecs.list_container_instances()['containerInstanceArns'])
-        self.assertNotIn('.fargate', str(self.ecs.list_clusters()['clusterArns']))
-        self.assertEqual(2, self.capacity().count('READY'))
-        lost = self.fleet.nodes[0]
-        lost.cut()
-        wait_for(lambda: self.zones('web') == ['b'] * 4, 30, 'all to run on the other host')
-        self.assertIn('LOST', self.capacity())
-        lost.heal()
-        lost.joined()
-        wait_for(lambda: not lost.containers(), 20, 'nothing to be left on the host that was lost')
-
-    def test_spot_is_taken_back(self):
-        self.service('spot', 2, capacityProviderStrategy=[{'capacityProvider': 'FARGATE_SPOT', 'weight': 1}])
-        wait_for(lambda: len(self.fleet.running(serviceName='spot')) == 2, 30, 'two tasks')
-        before = {t['taskArn'] for t in self.fleet.running(serviceName='spot')}
-        for node in self.fleet.nodes:
-            self.capacity('reclaim', node.instance()['containerInstanceArn'].rsplit('/', 1)[1])
-        wait_for(lambda: len({t['taskArn'] for t in self.fleet.running(serviceName='spot')} - before) == 2, 30, 'two others')
-        self.assertEqual({'SpotInterruption'}, {self.fleet.wait_status(arn, 'STOPPED')['stopCode'] for arn in before})
-        self.assertEqual({'FARGATE_SPOT'}, {t['capacityProviderName'] for t in self.fleet.running(serviceName='spot')})
