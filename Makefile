@@ -49,8 +49,8 @@ lint: setup ## formatter, layers, lengths, cppcheck, clang-tidy
 format: ## rewrite the C files in the project's format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-load: build ## releases and scaling of a service under 60 s of load
-	@GANTRY_LOAD_SECONDS=60 tools/e2e.sh $(BUILD) test_balancer.Services
+load: build ## releases, scaling and the loss of a machine under 60 s of load
+	@GANTRY_LOAD_SECONDS=60 GANTRY_LOAD_RATE=2000 tools/e2e.sh $(BUILD) test_balancer.Services test_story
 
 bench: build ## print figures and ratios (not a test)
 	@tools/bench.sh $(BUILD)

@@ -310,23 +310,28 @@ class Node(Machine):
 
 
 class Fleet(Lab):
-    """A server on one machine and an agent on each of the others. All that `Lab` offers works on it."""
+    """A server on one machine and an agent on each of the others. All that `Lab` offers works on it.
 
-    def __init__(self, zones=('us-east-1a', 'us-east-1b'), server_options=(), node_options=()):
+    With `beside`, a zone, the server's machine `host` has an agent too, which is not among `nodes`: its load balancers reach networks.
+    """
+
+    def __init__(self, zones=('us-east-1a', 'us-east-1b'), server_options=(), node_options=(), beside=None):
         super().__init__()
-        self.zones, self.server_options, self.node_options = zones, server_options, node_options
+        self.zones, self.server_options, self.node_options, self.beside = zones, server_options, node_options, beside
         self.switch = self.clients = None
         self.nodes = []
 
     def start(self):
         os.makedirs(self.dir, exist_ok=True)
         self.switch = Switch()
-        self.host = Machine(self.switch, 'server')
+        self.host = Node(self, 'server', self.beside) if self.beside else Machine(self.switch, 'server')
         self.url = f'http://{self.host.address}:4327'
         self.start_server()
         self.image = busybox_image(self.dir)
         for i, zone in enumerate(self.zones):
             self.add(f'node{i + 1}', zone)
+        if self.beside:
+            self.host.start_agent().joined()
         for node in self.nodes:
             node.joined()
         return self
