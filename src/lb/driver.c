@@ -17,6 +17,15 @@
 
 /* ---- What has changed ---- */
 
+static void instance_changed(struct lb_driver *driver, const struct state_container_instance *old_state,
+                             const struct state_container_instance *new_state)
+{
+        /* Where its published ports are reached. */
+        if (old_state == NULL || new_state == NULL || !str_eq(old_state->address, new_state->address) ||
+            !str_eq(instance_attribute(old_state, INSTANCE_ADDRESS_ATTRIBUTE), instance_attribute(new_state, INSTANCE_ADDRESS_ATTRIBUTE)))
+                driver->servers_dirty = true;
+}
+
 static void on_changed(struct model_observer *observer, struct object *object, const void *old_state, const void *new_state)
 {
         struct lb_driver *driver = CONTAINER_OF(observer, struct lb_driver, observer);
@@ -35,11 +44,7 @@ static void on_changed(struct model_observer *observer, struct object *object, c
                 driver->certificates_dirty = true;
                 break;
         case OBJECT_INSTANCE:
-                /* Where its published ports are reached. */
-                if (old_state == NULL || new_state == NULL ||
-                    !str_eq(((const struct state_container_instance *)old_state)->address,
-                            ((const struct state_container_instance *)new_state)->address))
-                        driver->servers_dirty = true;
+                instance_changed(driver, old_state, new_state);
                 break;
         default:
                 return;

@@ -153,14 +153,45 @@ struct instance *model_instance_of_target(const struct model *model, const char 
         return NULL;
 }
 
+const char *instance_attribute(const struct state_container_instance *state, const char *name)
+{
+        for (uint32_t i = 0; state != NULL && i < state->attributes.n; i++)
+                if (str_eq(state->attributes.items[i].name, name))
+                        return state->attributes.items[i].value != NULL ? state->attributes.items[i].value : "";
+        return NULL;
+}
+
+bool instance_has_balancers(const struct state_container_instance *state)
+{
+        return state != NULL && state->status != STATE_INSTANCE_STATUS_INACTIVE &&
+               instance_attribute(state, INSTANCE_BALANCERS_ATTRIBUTE) != NULL;
+}
+
+struct instance *model_balancers_instance(const struct model *model)
+{
+        tree_for_each (node, &model->objects[OBJECT_INSTANCE]) {
+                struct instance *instance = MODEL_OBJECT(node, instance);
+
+                if (instance_has_balancers(instance->state))
+                        return instance;
+        }
+        return NULL;
+}
+
 const char *target_address(const struct model *model, const struct target *target, struct arena *arena)
 {
         const struct instance *instance;
+        const char *announced;
 
         if (target->group->state->target_type != ELBV2_TARGET_TYPE_INSTANCE)
                 return target->state->id;
         instance = model_instance_of_target(model, target->state->id);
-        return instance != NULL && !str_empty(instance->state->address) ? arena_strdup(arena, instance->state->address) : NULL;
+        if (instance == NULL)
+                return NULL;
+        announced = instance_attribute(instance->state, INSTANCE_ADDRESS_ATTRIBUTE);
+        if (str_empty(announced))
+                announced = instance->state->address;
+        return !str_empty(announced) ? arena_strdup(arena, announced) : NULL;
 }
 
 void model_set_target_health(struct model *model, struct target *target, enum elbv2_target_health_state health,

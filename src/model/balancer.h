@@ -84,6 +84,16 @@ char *model_target_group_arn(const struct model *model, struct arena *arena, con
 char *model_load_balancer_dns_name(const struct model *model, struct arena *arena, const struct load_balancer *balancer,
                                    const char *suffix);
 
+/* What an agent announces: its machine's address in the network of the machines, and that load balancers run there. */
+#define INSTANCE_ADDRESS_ATTRIBUTE "gantry.node-address"
+#define INSTANCE_BALANCERS_ATTRIBUTE "gantry.balancers"
+/* The value of an attribute, "" when it has none; NULL when there is no such attribute. `state` NULL: none. */
+const char *instance_attribute(const struct state_container_instance *state, const char *name);
+/* It is not INACTIVE and says that load balancers run on its machine. NULL: no. */
+bool instance_has_balancers(const struct state_container_instance *state);
+/* The first such instance: interfaces of balancers are addresses of that machine. NULL: none. */
+struct instance *model_balancers_instance(const struct model *model);
+
 /* Where the proxy connects to for a target, in `arena`: an IP address, or NULL when it is not known yet (an instance whose agent
  * has not connected). */
 const char *target_address(const struct model *model, const struct target *target, struct arena *arena);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "control/task_network.h"
+#include "model/balancer.h"
 #include "model/network.h"
 
 /* What is new of one VPC, and who is told. */
@@ -142,7 +143,7 @@ static void feed_check(struct networks *networks, struct feed *feed)
 
 static bool is_reader(const struct agent *agent)
 {
-        return agent->control != NULL && network_attribute(agent->instance, NETWORK_CAPABILITY) != NULL;
+        return agent->control != NULL && instance_attribute(agent->instance->state, NETWORK_CAPABILITY) != NULL;
 }
 
 static bool subscribe(struct agent *agent, const struct vpc *vpc)
@@ -270,22 +271,9 @@ static bool note_interface(struct agents *agents, const char *id)
         return interface != NULL && note(agents, interface->subnet->vpc, id);
 }
 
-static const char *attribute_of(const struct state_container_instance *state, const char *name)
-{
-        for (uint32_t i = 0; state != NULL && i < state->attributes.n; i++)
-                if (str_eq(state->attributes.items[i].name, name))
-                        return state->attributes.items[i].value != NULL ? state->attributes.items[i].value : "";
-        return NULL;
-}
-
 static bool balancers_move(const struct state_container_instance *old_state, const struct state_container_instance *new_state)
 {
-        bool was = old_state != NULL && old_state->status != STATE_INSTANCE_STATUS_INACTIVE &&
-                   attribute_of(old_state, NETWORK_BALANCERS_ATTRIBUTE) != NULL;
-        bool is = new_state != NULL && new_state->status != STATE_INSTANCE_STATUS_INACTIVE &&
-                  attribute_of(new_state, NETWORK_BALANCERS_ATTRIBUTE) != NULL;
-
-        return was != is;
+        return instance_has_balancers(old_state) != instance_has_balancers(new_state);
 }
 
 static bool balancers_changed(struct agents *agents)
@@ -308,7 +296,7 @@ static bool instance_changed(struct agents *agents, struct instance *instance, c
         bool any = balancers_move(old_state, new_state) && balancers_changed(agents);
 
         if (old_state == NULL || new_state == NULL ||
-            str_eq(attribute_of(old_state, NETWORK_ADDRESS_ATTRIBUTE), attribute_of(new_state, NETWORK_ADDRESS_ATTRIBUTE)))
+            str_eq(instance_attribute(old_state, INSTANCE_ADDRESS_ATTRIBUTE), instance_attribute(new_state, INSTANCE_ADDRESS_ATTRIBUTE)))
                 return any;
         list_for_each (task, &instance->tasks, struct task, in_instance) {
                 const struct network_interface *interface = task_network_interface(agents->model, task->state);
@@ -316,7 +304,7 @@ static bool instance_changed(struct agents *agents, struct instance *instance, c
                 if (interface != NULL)
                         any |= note(agents, interface->subnet->vpc, interface->object.key);
         }
-        if (network_attribute(instance, NETWORK_BALANCERS_ATTRIBUTE) != NULL)
+        if (instance_has_balancers(instance->state))
                 any |= balancers_changed(agents);
         return any;
 }
@@ -368,7 +356,7 @@ static bool has_part(struct agents *agents, const struct agent *agent, const str
                 if (interface != NULL && interface->subnet->vpc == vpc)
                         return true;
         }
-        if (network_attribute(agent->instance, NETWORK_BALANCERS_ATTRIBUTE) == NULL)
+        if (!instance_has_balancers(agent->instance->state))
                 return false;
         list_for_each (subnet, &vpc->subnets, struct subnet, in_vpc) {
                 list_for_each (interface, &subnet->interfaces, struct network_interface, in_subnet)
@@ -553,7 +541,7 @@ void network_begin(struct agent *agent)
                 if (interface != NULL)
                         (void)subscribe(agent, interface->subnet->vpc);
         }
-        if (network_attribute(agent->instance, NETWORK_BALANCERS_ATTRIBUTE) != NULL) {
+        if (instance_has_balancers(agent->instance->state)) {
                 tree_for_each (node, interfaces) {
                         const struct network_interface *interface = MODEL_OBJECT(node, network_interface);
 

@@ -21,10 +21,6 @@ struct network_interface;
 struct vpc;
 
 #define NETWORK_CAPABILITY "gantry.capability.network"
-/* The machine's address in the network of the machines, as its agent says. */
-#define NETWORK_ADDRESS_ATTRIBUTE "gantry.node-address"
-/* Load balancers run on this machine. */
-#define NETWORK_BALANCERS_ATTRIBUTE "gantry.balancers"
 
 struct networks {
         struct map feeds;  /* of struct feed, by the id of the VPC */
@@ -58,8 +54,6 @@ uint64_t network_flush(struct agent *agent, uint64_t durable);
 
 /* The container instance that has the interface, or NULL. */
 struct instance *network_place(struct model *model, const struct network_interface *interface);
-/* An attribute's value ("" for one without), or NULL. */
-const char *network_attribute(const struct instance *instance, const char *name);
 /* Everything of the VPC. */
 void network_message_all(struct model *model, struct vpc *vpc, struct arena *arena, struct acs_network_vpc *ret);
 /* What became of one thing, by its id. */

@@ -6,32 +6,8 @@
 #include "api/agent/network.h"
 #include "base/strutil.h"
 #include "control/task.h"
+#include "model/balancer.h"
 #include "model/network.h"
-
-const char *network_attribute(const struct instance *instance, const char *name)
-{
-        const struct ecs_attribute_list *list = &instance->state->attributes;
-
-        for (uint32_t i = 0; i < list->n; i++)
-                if (str_eq(list->items[i].name, name))
-                        return list->items[i].value != NULL ? list->items[i].value : "";
-        return NULL;
-}
-
-/* The first one that says that load balancers run on its machine. */
-static struct instance *balancers_place(struct model *model)
-{
-        const struct tree *instances = model_objects(model, OBJECT_INSTANCE);
-
-        tree_for_each (node, instances) {
-                struct instance *instance = MODEL_OBJECT(node, instance);
-
-                if (instance->state->status != STATE_INSTANCE_STATUS_INACTIVE &&
-                    network_attribute(instance, NETWORK_BALANCERS_ATTRIBUTE) != NULL)
-                        return instance;
-        }
-        return NULL;
-}
 
 struct instance *network_place(struct model *model, const struct network_interface *interface)
 {
@@ -39,7 +15,7 @@ struct instance *network_place(struct model *model, const struct network_interfa
         const struct tree_node *node;
 
         if (state->use == STATE_INTERFACE_USE_BALANCER)
-                return balancers_place(model);
+                return model_balancers_instance(model);
         if (state->use != STATE_INTERFACE_USE_TASK || state->owner == NULL)
                 return NULL;
         node = tree_find(model_objects(model, OBJECT_TASK), state->owner);
@@ -136,7 +112,7 @@ static void add_member(struct model *model, const struct network_interface *inte
         if (place == NULL)
                 return;
         out->instance_id = place->state->id;
-        out->node_address = network_attribute(place, NETWORK_ADDRESS_ATTRIBUTE);
+        out->node_address = instance_attribute(place->state, INSTANCE_ADDRESS_ATTRIBUTE);
         if (state->use == STATE_INTERFACE_USE_BALANCER)
                 SHAPE_SET(out, acs_network_member, on_machine, true);
 }
