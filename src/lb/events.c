@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,15 +39,6 @@ static void take_event(struct lb_driver *driver, const char *line)
 
 /* ---- Access logs ---- */
 
-static void make_folders(char *path)
-{
-        for (char *p = path + 1; (p = strchr(p, '/')) != NULL; p++) {
-                *p = '\0';
-                (void)mkdir(path, 0750);
-                *p = '/';
-        }
-}
-
 /* One file an hour and balancer, where AWS would put it in the bucket: BUCKET/PREFIX/AWSLogs/ACCOUNT/elasticloadbalancing/REGION/… */
 static void append_access(struct lb_driver *driver, const struct load_balancer *balancer, const char *text)
 {
@@ -57,22 +47,14 @@ static void append_access(struct lb_driver *driver, const struct load_balancer *
         time_t now = (time_t)(env_now_ms(model_env(model)) / 1000);
         struct tm tm;
         char path[1024];
-        FILE *file;
 
         gmtime_r(&now, &tm);
         (void)snprintf(path, sizeof(path), "%s/%s/%s%sAWSLogs/%s/elasticloadbalancing/%s/%04d/%02d/%02d/%s_%02d.log", driver->access_logs,
                        load_balancer_attribute(balancer, "access_logs.s3.bucket"), prefix, str_empty(prefix) ? "" : "/",
                        model_account(model), model_region(model), tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, balancer->state->id,
                        tm.tm_hour);
-        file = strstr(path, "/../") == NULL ? fopen(path, "ae") : NULL;
-        if (file == NULL && errno == ENOENT) {
-                make_folders(path);
-                file = fopen(path, "ae");
-        }
-        if (file == NULL)
-                return;
-        (void)fprintf(file, "%s\n", text);
-        (void)fclose(file);
+        if (strstr(path, "/../") == NULL)
+                lb_access_log_append(driver->access_log, path, text);
 }
 
 /* "access BALANCER TEXT" */
@@ -141,6 +123,7 @@ int lb_events_open(struct lb_driver *driver, struct error *error)
         }
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
         driver->log_fd = fd;
+        driver->access_log = lb_access_log_new(driver->options.loop);
         uv_poll_init(driver->options.loop, &driver->log_poll, fd);
         driver->log_poll.data = driver;
         uv_poll_start(&driver->log_poll, UV_READABLE, on_readable);
@@ -153,4 +136,5 @@ void lb_events_close(struct lb_driver *driver)
         uv_poll_stop(&driver->log_poll);
         close(driver->log_fd);
         driver->log_fd = -1;
+        driver->access_log = lb_access_log_free(driver->access_log);
 }

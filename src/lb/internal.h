@@ -2,6 +2,7 @@
 /* What the files of the proxy's driver share. */
 #pragma once
 
+#include "lb/access_log.h"
 #include "lb/config.h"
 #include "lb/driver.h"
 #include "lb/runtime.h"
@@ -87,6 +88,7 @@ struct lb_driver {
         /* Events and requests that the proxy logs. */
         int log_fd;
         uv_poll_t log_poll;
+        struct lb_access_log *access_log;
         bool freeing;
         int open_handles, check_handles; /* that are being closed */
 };
