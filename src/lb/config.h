@@ -50,8 +50,14 @@ enum lb_role {
 };
 /* "T-ID" or "P-ID". */
 const char *lb_backend_name(struct arena *arena, const struct target_group *group, enum lb_role role);
-/* Options of a server line or of `add server`. `interval_ms` 0: the group's own (LB_MAIN). */
-void lb_server_options(const struct target_group *group, enum lb_role role, int interval_ms, struct buf *out);
+/* How a server of LB_PROBE is checked; in the order in which a target goes through them. */
+enum lb_pace {
+        LB_PACE_FAST = 0, /* every 100 ms, one pass is enough */
+        LB_PACE_SLOW,     /* every second, one pass is enough */
+        LB_PACE_RECOVERY, /* it was unhealthy: as the group says, with its healthy threshold */
+};
+/* Options of a server line or of `add server`. `pace` counts for LB_PROBE; others are checked as the group says. */
+void lb_server_options(const struct target_group *group, enum lb_role role, enum lb_pace pace, struct buf *out);
 /* Where connections to a target in the VPC come from: the balancer's own address there, which its security groups have as a member, so that
  * rules for them let it in. NULL: from the machine's. The balancer's machine has these addresses if it has an agent. */
 const char *lb_source(struct model *model, const struct target *target);

@@ -70,14 +70,16 @@ static void append_protocol(const struct target_group *group, struct buf *out)
                 buf_append_str(out, " send-proxy-v2");
 }
 
-static void append_check(const struct target_group *group, bool probe, int interval_ms, struct buf *out)
+static void append_check(const struct target_group *group, bool probe, enum lb_pace pace, struct buf *out)
 {
+        static const int intervals_ms[] = {[LB_PACE_FAST] = 100, [LB_PACE_SLOW] = 1000};
         const struct state_health_check *check = group->state->health_check;
         bool h2 = is_http(group->state->protocol) && !str_eq(group->state->protocol_version, "HTTP1");
 
-        if (interval_ms == 0)
-                interval_ms = check->interval * 1000;
-        buf_printf(out, " check inter %dms rise %d fall %d", interval_ms, probe ? 1 : check->healthy, probe ? 1 : check->unhealthy);
+        bool eager = probe && pace != LB_PACE_RECOVERY;
+
+        buf_printf(out, " check inter %dms rise %d fall %d", eager ? intervals_ms[pace] : check->interval * 1000,
+                   eager ? 1 : check->healthy, probe ? 1 : check->unhealthy);
         if (!str_eq(check->port, "traffic-port"))
                 buf_printf(out, " port %s", check->port);
         if (check->protocol == ELBV2_PROTOCOL_HTTPS)
@@ -88,7 +90,7 @@ static void append_check(const struct target_group *group, bool probe, int inter
                 buf_append_str(out, check->protocol == ELBV2_PROTOCOL_HTTPS ? " check-alpn h2" : " check-proto h2");
 }
 
-void lb_server_options(const struct target_group *group, enum lb_role role, int interval_ms, struct buf *out)
+void lb_server_options(const struct target_group *group, enum lb_role role, enum lb_pace pace, struct buf *out)
 {
         int64_t slow = 0;
 
@@ -100,7 +102,7 @@ void lb_server_options(const struct target_group *group, enum lb_role role, int 
                 buf_append_str(out, " backup");
                 return;
         }
-        append_check(group, role == LB_PROBE, interval_ms, out);
+        append_check(group, role == LB_PROBE, pace, out);
         if (role == LB_MAIN && is_http(group->state->protocol) &&
             str_to_int64(target_group_attribute(group, "slow_start.duration_seconds"), &slow) == 0 && slow > 0)
                 buf_printf(out, " slowstart %llds", (long long)slow);
@@ -211,7 +213,7 @@ static void append_backend(const struct target_group *group, enum lb_role role, 
         buf_printf(out, "  option allbackups\n  timeout server %ss\n", idle_seconds(group));
         append_stickiness(group, out);
         buf_append_str(out, "  default-server");
-        lb_server_options(group, role, 0, out);
+        lb_server_options(group, role, LB_PACE_FAST, out);
         buf_append_char(out, '\n');
 }
 

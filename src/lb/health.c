@@ -285,8 +285,9 @@ void lb_health_tick(struct lb_driver *driver)
                         look_at(driver, member);
                 } else if (!member->passed) {
                         lb_poll_backend(driver, lb_backend_name(&arena, target->group, LB_PROBE));
-                        /* Time for longer intervals? */
-                        driver->servers_dirty |= member->servers[LB_PROBE] == NULL || member->servers[LB_PROBE]->fast;
+                        /* Time for another pace? */
+                        driver->servers_dirty |=
+                                member->servers[LB_PROBE] == NULL || member->servers[LB_PROBE]->pace < lb_servers_pace(driver, target);
                 }
         }
         if (uv_now(driver->options.loop) - driver->last_full_poll >= FULL_POLL_MS)

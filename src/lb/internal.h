@@ -21,10 +21,10 @@ struct lb_server {
         struct lb_member *member; /* whose it is; NULL: nobody's any more, it goes */
         enum lb_role role;
         char *key;
-        bool wanted;   /* scratch of servers_sync */
-        bool maint;    /* takes nothing new */
-        bool removing; /* `del server` is under way */
-        bool fast;     /* of LB_PROBE: checked in short intervals */
+        bool wanted;       /* scratch of servers_sync */
+        bool maint;        /* takes nothing new */
+        bool removing;     /* `del server` is under way */
+        enum lb_pace pace; /* of LB_PROBE */
         /* Of the last statistics: */
         int64_t sessions; /* -1: not known since the last change */
         char status[24], check[16], last[96];
@@ -116,6 +116,8 @@ void lb_servers_learn(struct lb_driver *driver);
 void lb_servers_sync(struct lb_driver *driver);
 /* Appends the servers of a group that are known to be healthy, for the configuration file. */
 void lb_servers_write(void *data, const struct target_group *group, struct buf *out);
+/* How a target that has not passed is to be checked now. */
+enum lb_pace lb_servers_pace(const struct lb_driver *driver, const struct target *target);
 struct target *lb_member_target(struct lb_driver *driver, const struct lb_member *member);
 /* Forgets the worker's servers; members keep what is known of them. */
 void lb_servers_forget(struct lb_driver *driver);

@@ -15,10 +15,8 @@
 #include "lb/internal.h"
 #include "control/targets.h"
 
-/* A new target is checked that often, and after that long less often. */
-#define PROBE_FAST_MS 100
+/* A new target is checked less often after that. */
 #define PROBE_FAST_FOR_MS 10000
-#define PROBE_SLOW_MS 1000
 
 #define OPEN_PREFIX "open:"
 
@@ -220,21 +218,23 @@ static void send_add(struct lb_driver *driver, const struct target *target, stru
         CLEANUP_BUF struct buf options = {0};
 
         append_source(driver, target, &options);
-        lb_server_options(target->group, server->role,
-                          server->role != LB_PROBE ? 0
-                          : server->fast           ? PROBE_FAST_MS
-                                                   : PROBE_SLOW_MS,
-                          &options);
+        lb_server_options(target->group, server->role, server->pace, &options);
         lb_runtime_send(driver->runtime, on_added, command_new(driver, server->key), "add server %s %s%s", server->key, name,
                         options.data != NULL ? options.data : "");
         send_ready(driver, server);
+        /* New servers are up until a check fails: this one has to earn it. */
+        if (server->role == LB_PROBE && server->pace == LB_PACE_RECOVERY)
+                lb_runtime_send(driver->runtime, NULL, NULL, "set server %s health down", server->key);
 }
 
 /* ---- What should be ---- */
 
-static bool probe_is_fast(const struct lb_driver *driver, const struct target *target)
+enum lb_pace lb_servers_pace(const struct lb_driver *driver, const struct target *target)
 {
-        return env_now_ms(model_env(driver->options.model)) - target->state->registered_at < PROBE_FAST_FOR_MS;
+        if (target->health == ELBV2_TARGET_HEALTH_STATE_UNHEALTHY)
+                return LB_PACE_RECOVERY;
+        return env_now_ms(model_env(driver->options.model)) - target->state->registered_at < PROBE_FAST_FOR_MS ? LB_PACE_FAST
+                                                                                                               : LB_PACE_SLOW;
 }
 
 /* The server of a role, made when `create`; NULL when it is on its way out and must go first. */
@@ -246,7 +246,7 @@ static struct lb_server *want(struct lb_driver *driver, const struct target *tar
 
         if (server == NULL && create) {
                 server = server_new(driver, key, role);
-                server->fast = probe_is_fast(driver, target);
+                server->pace = lb_servers_pace(driver, target);
                 server->wanted = true;
                 server->member = member;
                 member->servers[role] = server;
@@ -257,8 +257,8 @@ static struct lb_server *want(struct lb_driver *driver, const struct target *tar
                 return NULL;
         server->member = member;
         member->servers[role] = server;
-        /* The time of frequent checks is over: it goes, and comes back with longer intervals. */
-        server->wanted = !(role == LB_PROBE && server->fast && !probe_is_fast(driver, target));
+        /* The time of its pace is over: it goes, and comes back with the next one. */
+        server->wanted = role != LB_PROBE || server->pace >= lb_servers_pace(driver, target);
         return server;
 }
 

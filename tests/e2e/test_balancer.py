@@ -55,8 +55,8 @@ class BalancerTest(LabTest):
         for arn in self.groups:
             self.elb.delete_target_group(TargetGroupArn=arn)
 
-    def balancer(self, kind='application'):
-        made = self.elb.create_load_balancer(Name=f't-{uuid.uuid4().hex[:12]}', Subnets=self.subnets, Type=kind)['LoadBalancers'][0]
+    def balancer(self, kind='application', **more):
+        made = self.elb.create_load_balancer(Name=f't-{uuid.uuid4().hex[:12]}', Subnets=self.subnets, Type=kind, **more)['LoadBalancers'][0]
         self.balancers.append(made['LoadBalancerArn'])
         return made
 
@@ -284,10 +284,13 @@ class Health(BalancerTest):
         wait_for(lambda: self.health(group)[good.port]['State'] == 'unhealthy', 20, 'the good one to be unhealthy')
         self.assertGreater(time.monotonic() - began, 4)
         self.assertEqual({'good', 'bad'}, {self.ask(port)[1]['name'] for _ in range(10)})
-        # And as many passed ones to come back.
-        good.status = 200
-        self.wait_healthy(group, 1, 20)
-        self.assertEqual({'good'}, {self.ask(port)[1]['name'] for _ in range(10)})
+        # And as many passed ones to come back, also when it has never been healthy before.
+        good.status = bad.status = 200
+        began = time.monotonic()
+        wait_for(lambda: self.health(group)[bad.port]['State'] == 'healthy', 20, 'the bad one to be healthy')
+        self.assertGreater(time.monotonic() - began, 4)
+        self.wait_healthy(group, 2, 20)
+        self.assertEqual({'good', 'bad'}, {self.ask(port)[1]['name'] for _ in range(10)})
 
     def test_slow_requests_end_before_their_target_goes(self):
         slow = self.target('slow')
@@ -464,6 +467,48 @@ class Tasks(BalancerTest):
         self.assertIn('hello', self.ask(port)[1])
         for arn in arns:
             self.ecs.stop_task(task=arn)
+
+
+class SecurityGroups(BalancerTest):
+    def security_group(self, *rules):
+        group = self.lab.ec2.create_security_group(GroupName=f't-{uuid.uuid4().hex[:12]}', Description='t', VpcId=self.vpc)['GroupId']
+        if rules:
+            self.lab.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rules)
+        return group
+
+    def test_only_the_balancer_reaches_the_tasks(self):
+        front = self.security_group()
+        back = self.security_group({'IpProtocol': 'tcp', 'FromPort': 80, 'ToPort': 80, 'UserIdGroupPairs': [{'GroupId': front}]})
+        family = self.register('guarded', {
+            'name': 'web', 'essential': True, 'memory': 16, 'portMappings': [{'containerPort': 80}],
+            'command': ['sh', '-c', 'mkdir /www; echo hello > /www/index.html; exec httpd -f -p 80 -h /www']}, networkMode='awsvpc')
+        balancer = self.balancer(SecurityGroups=[front])
+        subnets = [s['SubnetId'] for s in self.lab.ec2.describe_subnets()['Subnets']]  # of all zones, the node's too
+        group = self.group()
+        self.attributes(group, deregistration_delay__timeout_seconds='0')
+        port, _ = self.listen(balancer, group)
+        self.ecs.create_service(
+            serviceName='guarded', taskDefinition=family, desiredCount=2,
+            networkConfiguration={'awsvpcConfiguration': {'subnets': subnets, 'securityGroups': [back]}},
+            loadBalancers=[{'targetGroupArn': group, 'containerName': 'web', 'containerPort': 80}])
+        self.addCleanup(self.ecs.delete_service, service='guarded', force=True)
+
+        def targets():
+            return self.elb.describe_target_health(TargetGroupArn=group)['TargetHealthDescriptions']
+
+        wait_for(lambda: [t['TargetHealth']['State'] for t in targets()] == ['healthy'] * 2, 40, 'two healthy tasks')
+        self.assertIn('hello', self.ask(port)[1])
+        addresses = [t['Target']['Id'] for t in targets()]
+        for address in addresses:
+            with self.assertRaises(OSError):
+                socket.create_connection((address, 80), 0.5).close()
+        # Another balancer, of another group, is let in as little as anybody else.
+        other = self.group()
+        self.elb.register_targets(TargetGroupArn=other, Targets=[{'Id': addresses[0], 'Port': 80}])
+        self.listen(self.balancer(SecurityGroups=[self.security_group()]), other)
+        time.sleep(2)
+        self.assertEqual({80: 'initial'}, {p: h['State'] for p, h in self.health(other).items()})
+        self.assertEqual(200, self.status(port))
 
 
 class Services(BalancerTest):

@@ -153,6 +153,30 @@ static void test_plain(void **state)
         harness_end(&w.h);
 }
 
+static void assert_checked(const struct target_group *group, enum lb_role role, enum lb_pace pace, const char *expected)
+{
+        CLEANUP_BUF struct buf out = {0};
+
+        lb_server_options(group, role, pace, &out);
+        assert_non_null(strstr(out.data, expected));
+}
+
+/* One pass is enough for a new target; one that was unhealthy needs the group's threshold. */
+static void test_paces(void **state)
+{
+        const struct target_group *group;
+        struct world w;
+
+        begin(&w);
+        make_listener(&w, "HTTP", 80, forward(w.group));
+        group = model_target_group_by_name(w.h.model, "blue");
+        assert_checked(group, LB_PROBE, LB_PACE_FAST, " inter 100ms rise 1 fall 1");
+        assert_checked(group, LB_PROBE, LB_PACE_SLOW, " inter 1000ms rise 1 fall 1");
+        assert_checked(group, LB_PROBE, LB_PACE_RECOVERY, " inter 30000ms rise 5 fall 1");
+        assert_checked(group, LB_MAIN, LB_PACE_FAST, " inter 30000ms rise 5 fall 2");
+        harness_end(&w.h);
+}
+
 static void test_conditions(void **state)
 {
         struct world w;
@@ -297,9 +321,9 @@ static void test_nothing(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_plain),   cmocka_unit_test(test_conditions), cmocka_unit_test(test_actions),
-                cmocka_unit_test(test_groups),  cmocka_unit_test(test_shared),     cmocka_unit_test(test_source),
-                cmocka_unit_test(test_nothing),
+                cmocka_unit_test(test_plain),  cmocka_unit_test(test_conditions), cmocka_unit_test(test_actions),
+                cmocka_unit_test(test_groups), cmocka_unit_test(test_shared),     cmocka_unit_test(test_source),
+                cmocka_unit_test(test_paces),  cmocka_unit_test(test_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
