@@ -77,6 +77,8 @@ struct lb_driver {
         bool any_problem;        /* a balancer does not have all its addresses */
         uint64_t last_structure; /* loop time, ms: when addresses were looked at */
         struct lb_runtime *runtime;
+        struct lb_push *pushing;       /* certificates on their way to the worker; NULL: none */
+        bool reloads_for_certificates; /* until a new worker is there */
 
         /* What the worker has. */
         struct map servers, members, polls;
@@ -106,7 +108,7 @@ void lb_process_done(struct lb_driver *driver);
 /* certificates.c */
 /* Writes the files that the configuration names. */
 int lb_certificates_write(struct lb_driver *driver, struct error *error);
-/* Gives the running worker certificates that have changed. */
+/* Gives the running worker its certificates anew, one after the other; not while a reload is due, which brings them too. */
 void lb_certificates_push(struct lb_driver *driver);
 
 /* servers.c */

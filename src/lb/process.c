@@ -136,6 +136,7 @@ static int write_configuration(struct lb_driver *driver, struct error *error)
 
         if (r < 0)
                 return r;
+        driver->certificates_dirty = false; /* the next worker reads them from the files */
         (void)make_text(driver, true, &text);
         buf_printf(&text, "\nglobal\n  setenv " GENERATION " %s\n", driver->next_generation);
         return write_file(driver, "haproxy.cfg.new", text.data, text.len, error);
@@ -291,6 +292,7 @@ static void on_checked(uv_process_t *process, int64_t status, int signal)
         log_error("the proxy refuses its new configuration; the old one goes on. Please report this with the file haproxy.cfg.new",
                   LOG_S("dir", driver->dir), LOG_S("said", driver->check_text.data));
         driver->state = driver->runtime != NULL && driver->servers_known ? LB_UP : LB_DOWN;
+        driver->certificates_dirty = true; /* the old one goes on, with what it read before */
         /* Not again until something changes. */
         (void)snprintf(driver->generation, sizeof(driver->generation), "%s", driver->next_generation);
 }
@@ -397,9 +399,9 @@ static void worker_is_there(struct lb_driver *driver)
         (void)snprintf(driver->generation, sizeof(driver->generation), "%s", driver->next_generation);
         driver->state = LB_UP;
         driver->restart_ms = 0;
+        driver->reloads_for_certificates = false;
         lb_servers_learn(driver);
-        lb_certificates_push(driver);
-        if (driver->structure_dirty)
+        if (driver->structure_dirty || driver->certificates_dirty)
                 lb_driver_wake(driver);
 }
 
@@ -505,6 +507,7 @@ void lb_process_tick(struct lb_driver *driver)
                 if (now - driver->changing_since > CHANGE_TIMEOUT_MS) {
                         log_error("the proxy does not take its new configuration; see haproxy.log", LOG_S("dir", driver->dir));
                         driver->next_generation[0] = '\0'; /* take what runs, and try again */
+                        driver->certificates_dirty = true;
                         driver->changing_since = now;
                         driver->structure_dirty = true;
                 }
@@ -537,6 +540,7 @@ void lb_process_adopt(struct lb_driver *driver)
         driver->state = LB_CHANGING;
         driver->changing_since = uv_now(driver->options.loop);
         driver->old_workers = true;
+        driver->certificates_dirty = true;
         connect_worker(driver);
 }
 
