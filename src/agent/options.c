@@ -107,9 +107,14 @@ static void put_defaults(struct agent_options *o)
 static bool kernel_can_sandbox(void)
 {
         struct utsname uts;
-        int major = 0, minor = 0;
+        long major, minor;
+        char *end;
 
-        return uname(&uts) == 0 && sscanf(uts.release, "%d.%d", &major, &minor) == 2 && (major > 5 || (major == 5 && minor >= 19));
+        if (uname(&uts) < 0)
+                return false;
+        major = strtol(uts.release, &end, 10);
+        minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+        return major > 5 || (major == 5 && minor >= 19);
 }
 
 /* "auto" on a machine that is a node of a cluster besides gives way; a host that is told what to do must not do less. */
