@@ -11,7 +11,7 @@ from machines import Fleet, NETWORK, sh
 
 PORT = 8080
 # Kills of the agent or the server at some moment of an interface's life: some in a run of all tests, more where somebody asks.
-KILLS = int(os.environ.get('GANTRY_NETWORK_KILLS', '12'))
+KILLS = int(os.environ.get('GANTRY_NETWORK_KILLS', '8'))
 
 
 class NetworkTest(unittest.TestCase):

@@ -12,7 +12,7 @@ from lab import PATIENCE, wait_for
 from test_nodes import FleetTest
 
 # Points at which the server is killed in a rollout; `make soak-server` asks for more.
-KILLS = int(os.environ.get('GANTRY_ROLLOUT_KILLS', '15'))
+KILLS = int(os.environ.get('GANTRY_ROLLOUT_KILLS', '10'))
 
 
 class ServiceTest(FleetTest):
