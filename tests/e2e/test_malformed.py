@@ -2,6 +2,7 @@
 """2,000 malformed, oversized, wrongly signed and half-sent requests: each gets its 4xx (or its end), the server lives and does not grow."""
 import datetime
 import json
+import os
 import random
 import socket
 import unittest
@@ -104,7 +105,8 @@ class Malformed(LabTest):
                     wrong.append((name, status))
         self.assertEqual([], wrong[:10])
         self.assertEqual(pid, self.lab.child_pid('server'), 'the server did not crash')
-        self.assertLess(self.rss() - before, 8 << 20, 'the server does not grow')
+        room = 64 if 'ASAN_OPTIONS' in os.environ else 8  # AddressSanitizer keeps what was freed for a while
+        self.assertLess(self.rss() - before, room << 20, 'the server does not grow')
         self.ecs.list_clusters()
 
     def test_half_sent_requests_are_given_up(self):
