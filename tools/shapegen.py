@@ -233,7 +233,9 @@ def c_member(idl, m):
         element = m.type[5:]
         if element == 'string':
             return f'struct string_list {m.c_name};'
-        if element in ('int', 'long'):
+        if element == 'double':
+            return f'struct double_list {m.c_name};'
+        if element in ('int', 'long', 'timestamp'):
             return f'struct int_list {m.c_name};'
         kind, c_name = idl.resolve(element, m.where)
         return f'struct int_list {m.c_name};' if kind == 'enum' else f'struct {c_name}_list {m.c_name};'

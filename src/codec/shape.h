@@ -15,7 +15,8 @@
  *   double, bool        double, bool                           has-bit clear
  *   struct X            struct PREFIX_x *                      NULL
  *   list T              struct PREFIX_x_list {items, n}        items NULL      (an empty list that was sent: items non-NULL, n 0)
- *                       strings: struct string_list; ints: struct int_list; enums: struct int_list
+ *                       strings: struct string_list; ints, enums and timestamps: struct int_list;
+ *                       doubles: struct double_list
  *   map                 struct string_map {items {key, value}, n}  items NULL
  *
  * Scalars are set with SHAPE_SET and tested with SHAPE_HAS (reading without the bit gives 0):
@@ -45,6 +46,11 @@ struct string_list {
 };
 struct int_list {
         int64_t *items;
+        uint32_t n;
+        uint32_t room_;
+};
+struct double_list {
+        double *items;
         uint32_t n;
         uint32_t room_;
 };

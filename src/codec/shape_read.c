@@ -63,6 +63,9 @@ static int read_element(struct shape_reader *r, const struct shape_field *field,
                 return reader_integer(r, INT32_MIN, INT32_MAX, item);
         case SHAPE_LONG:
                 return reader_integer(r, INT64_MIN, INT64_MAX, item);
+        case SHAPE_DOUBLE:
+        case SHAPE_TIMESTAMP:
+                return reader_scalars[field->element](r, field, item);
         default: /* strings: the generator lets nothing else through */
                 return reader_text(r, item, NULL);
         }

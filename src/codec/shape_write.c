@@ -170,6 +170,12 @@ static void write_element(struct writer *w, const struct shape_field *field, con
         case SHAPE_LONG:
                 put_int(w, *(const int64_t *)item);
                 break;
+        case SHAPE_DOUBLE:
+                write_double(w, field, item);
+                break;
+        case SHAPE_TIMESTAMP:
+                write_timestamp(w, field, item);
+                break;
         default:
                 put_text(w, *(const char *const *)item);
                 break;

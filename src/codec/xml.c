@@ -93,6 +93,18 @@ static void append_enum(struct buf *out, const struct shape_field *field, int64_
                 xml_append_text(out, name, strlen(name));
 }
 
+static void append_time(struct buf *out, const struct shape_field *field, int64_t ms)
+{
+        char text[32];
+
+        if ((field->flags & SHAPE_MILLIS) != 0) {
+                json_append_int(out, ms);
+                return;
+        }
+        str_iso8601(ms, ms % 1000 != 0, text);
+        buf_append_str(out, text);
+}
+
 static void append_items(struct buf *out, const struct shape_field *field, const struct shape_list *list, const struct xml_style *style)
 {
         size_t size = shape_item_size(field);
@@ -107,6 +119,10 @@ static void append_items(struct buf *out, const struct shape_field *field, const
                         xml_append_text(out, *(const char *const *)item, strlen(*(const char *const *)item));
                 else if (field->element == SHAPE_ENUM)
                         append_enum(out, field, *(const int64_t *)item);
+                else if (field->element == SHAPE_DOUBLE)
+                        json_append_double(out, *(const double *)item);
+                else if (field->element == SHAPE_TIMESTAMP)
+                        append_time(out, field, *(const int64_t *)item);
                 else
                         json_append_int(out, *(const int64_t *)item);
                 close_tag(out, style->item);
@@ -121,18 +137,6 @@ static void append_map(struct buf *out, const struct string_map *map)
                 xml_append_element(out, "value", map->items[i].value);
                 buf_append_str(out, "</entry>");
         }
-}
-
-static void append_time(struct buf *out, const struct shape_field *field, int64_t ms)
-{
-        char text[32];
-
-        if ((field->flags & SHAPE_MILLIS) != 0) {
-                json_append_int(out, ms);
-                return;
-        }
-        str_iso8601(ms, ms % 1000 != 0, text);
-        buf_append_str(out, text);
 }
 
 static void append_value(struct buf *out, const struct shape_field *field, const void *slot, const struct xml_style *style)
