@@ -80,17 +80,27 @@ static void answer_detached(struct exchange *x)
         }
 }
 
+/* CloudWatch's clients know its errors by the names that they have in query; those of others are the same everywhere. */
+static const char *query_code(const struct exchange *x)
+{
+        int unused;
+
+        return x->service != NULL && x->service->service->xml_namespace != NULL ? error_query_code(x->code, &unused) : x->code;
+}
+
 static void send_answer(struct exchange *x)
 {
-        struct http_header headers[4] = {{"x-amzn-RequestId", x->request_id}, {"Content-Type", x->protocol->content_type}};
+        struct http_header headers[5] = {{"x-amzn-RequestId", x->request_id}, {"Content-Type", x->protocol->content_type}};
         uint64_t us = uv_hrtime() / 1000 - x->started_us;
         size_t n = 2;
         char query_error[128];
 
+        if (x->protocol == &protocol_cbor)
+                headers[n++] = (struct http_header){"smithy-protocol", "rpc-v2-cbor"};
         if (x->status != 200)
                 headers[n++] = (struct http_header){"x-amzn-ErrorType", x->code};
         if (x->status != 200 && x->query_mode) {
-                (void)snprintf(query_error, sizeof(query_error), "%s;%s", x->code, x->status < 500 ? "Sender" : "Receiver");
+                (void)snprintf(query_error, sizeof(query_error), "%s;%s", query_code(x), x->status < 500 ? "Sender" : "Receiver");
                 headers[n++] = (struct http_header){"x-amzn-query-error", query_error};
         }
         stats_record(exchange_stats(x), x->code, us);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From a request at "/" to its handler. JSON services are told apart by X-Amz-Target; query services by the service in the
- * credential scope (or, unsigned, by Version), with the operation in Action, in a form or in the URL.
+ * credential scope (or, unsigned, by Version), with the operation in Action, in a form or in the URL. With CBOR the path names both.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -67,6 +67,29 @@ static int route_json(struct exchange *x, const char *target, struct error *erro
         return 0;
 }
 
+/* "/service/GraniteServiceVersion20100801/operation/PutMetricData": the service is its target prefix without the dot. */
+static int route_cbor(struct exchange *x, struct error *error)
+{
+        const struct http_request *req = x->call.http;
+        const char *name = req->path + strlen(API_CBOR_PREFIX), *slash = strchr(name, '/');
+        char target[256];
+
+        x->protocol = &protocol_cbor;
+        x->query_mode = wants_query_errors(req);
+        if (slash == NULL || !str_starts_with(slash, "/operation/") || strlen(name) >= sizeof(target) || !str_eq(req->method, "POST"))
+                return error_api(error, "UnknownOperationException",
+                                 "Send POST to /service/SERVICE/operation/OPERATION with the header \"smithy-protocol: rpc-v2-cbor\".");
+        (void)snprintf(target, sizeof(target), "%.*s.%s", (int)(slash - name), name, slash + strlen("/operation/"));
+        route_target(x->call.api, target, &x->service, &x->operation);
+        x->operation_name = arena_strdup(x->call.arena, slash + strlen("/operation/"));
+        if (x->service == NULL)
+                return error_api(error, "UnknownOperationException", "The path \"%.200s\" names no service of this server.", req->path);
+        if (x->operation == NULL)
+                return error_api(error, "UnknownOperationException", "The service %s has no operation \"%.200s\".",
+                                 x->service->service->name, x->operation_name);
+        return 0;
+}
+
 static struct service_entry *query_service(struct exchange *x)
 {
         struct api *api = x->call.api;
@@ -74,7 +97,7 @@ static struct service_entry *query_service(struct exchange *x)
         const char *version = form_value(x->call.arena, x->form, x->form_len, "Version");
 
         list_for_each (entry, &api->state->services, struct service_entry, link)
-                if (entry->service->target_prefix == NULL &&
+                if ((entry->service->target_prefix == NULL || entry->service->xml_namespace != NULL) &&
                     str_eq(scope != NULL ? entry->service->name : entry->service->version, scope != NULL ? scope : version))
                         return entry;
         return NULL;
@@ -102,6 +125,8 @@ static int route(struct exchange *x, struct error *error)
         const struct http_request *req = x->call.http;
         const char *target = http_request_header(req, "X-Amz-Target"), *action;
 
+        if (str_starts_with(req->path, API_CBOR_PREFIX))
+                return route_cbor(x, error);
         if (target != NULL && str_eq(req->method, "POST"))
                 return route_json(x, target, error);
         x->form = req->body_len > 0 ? req->body : req->query;

@@ -23,6 +23,13 @@ static const struct {
         {"ServerException", "InternalFailure", 500, 500},
         {"InternalFailure", NULL, 500, 500},
         {"ServiceUnavailableException", "ServiceUnavailable", 500, 503},
+        /* CloudWatch's own. */
+        {"InvalidParameterValueException", "InvalidParameterValue", 400, 400},
+        {"MissingRequiredParameterException", "MissingParameter", 400, 400},
+        {"InvalidParameterCombinationException", "InvalidParameterCombination", 400, 400},
+        {"LimitExceededFault", "LimitExceeded", 400, 400},
+        {"InvalidFormatFault", "InvalidFormat", 400, 400},
+        {"ResourceNotFound", NULL, 404, 404},
         /* IAM's own. */
         {"NoSuchEntity", NULL, 404, 404},
         {"LimitExceeded", NULL, 409, 409},

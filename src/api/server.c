@@ -10,6 +10,7 @@
 #include "api/services.h"
 #include "base/alloc.h"
 #include "base/strutil.h"
+#include "metrics/metrics.h"
 
 #define HOUSEKEEPING_MS 60000
 
@@ -73,6 +74,7 @@ struct api *api_new(const struct api_options *options)
         stats_init(&state->unrouted);
         state->random_used = sizeof(state->random);
         state->started_ms = env_now_ms(api->env);
+        api->metrics = metrics_new(NULL);
         services_register(api);
         start_timer(api);
         return api;
@@ -101,6 +103,7 @@ struct api *api_free(struct api *api)
         routes_done(api);
         callers_done(api);
         stats_done(&state->unrouted);
+        metrics_free(api->metrics);
         buf_done(&state->out);
         free(state->public_url);
         free(state->version);
@@ -233,7 +236,7 @@ void api_handle(struct http_request *req, void *data)
         struct api *api = data;
         bool get = str_eq(req->method, "GET") || str_eq(req->method, "HEAD");
 
-        if (str_eq(req->path, "/"))
+        if (str_eq(req->path, "/") || str_starts_with(req->path, API_CBOR_PREFIX))
                 dispatch_request(api, req);
         else if (get && str_eq(req->path, "/healthz"))
                 answer_health(api, req);

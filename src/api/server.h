@@ -26,6 +26,7 @@
 #include "net/http_server.h"
 
 struct agents;    /* sessions of container instances: src/api/agent */
+struct metrics;   /* src/metrics */
 struct sched;     /* src/sched */
 struct api_state; /* what only server, dispatch, auth, limits and metrics touch: server_internal.h */
 
@@ -52,6 +53,7 @@ struct api {
         struct env *env;
         uv_loop_t *loop;
         struct log_store *logs;
+        struct metrics *metrics; /* CloudWatch's: src/metrics; the api's own */
         struct sched *sched;
         struct agents *agents;      /* set by whoever makes it, before the first request */
         struct http_server *http;   /* for the metrics; set by the owner once it listens; may be NULL */

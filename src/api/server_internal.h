@@ -91,15 +91,15 @@ struct api_state {
 
 struct exchange;
 
-/* How a kind of service speaks: AWS JSON (protocol_json.c), AWS query with XML answers (protocol_query.c), or EC2's flavour of it
- * (protocol_ec2.c). */
+/* How a kind of service speaks: AWS JSON (protocol_json.c), AWS query with XML answers (protocol_query.c), EC2's flavour of it
+ * (protocol_ec2.c), or CBOR (protocol_cbor.c). */
 struct protocol {
         const char *content_type;
         int (*decode)(struct exchange *x, void **ret_input, struct error *error);
         void (*encode)(struct exchange *x, struct buf *out);
         void (*encode_error)(struct exchange *x, const char *code, const char *message, int *status, struct buf *out);
 };
-extern const struct protocol protocol_json_1_1, protocol_json_1_0, protocol_query, protocol_ec2;
+extern const struct protocol protocol_json_1_1, protocol_json_1_0, protocol_query, protocol_ec2, protocol_cbor;
 
 /* One request to an operation, from its first byte to its answer. Lives in the request's arena. */
 struct exchange {
@@ -137,7 +137,10 @@ void route_target(struct api *api, const char *target, struct service_entry **re
 struct operation_entry *service_operation(const struct service_entry *service, const char *name);
 void routes_done(struct api *api);
 
-/* dispatch.c: a request whose path is "/". */
+/* Where requests in CBOR go. */
+#define API_CBOR_PREFIX "/service/"
+
+/* dispatch.c: a request whose path is "/" or begins with API_CBOR_PREFIX. */
 void dispatch_request(struct api *api, struct http_request *req);
 
 /* answer.c */

@@ -6,6 +6,7 @@
 #include "api/acm/certificates.h"
 #include "api/autoscaling/common.h"
 #include "api/capacity.h"
+#include "api/cloudwatch/common.h"
 #include "api/ec2/common.h"
 #include "api/ecs/common.h"
 #include "api/ecs/task_definitions.h"
@@ -29,10 +30,12 @@ void services_register(struct api *api)
         elbv2_register(api);
         capacity_register(api);
         autoscaling_register(api);
+        cloudwatch_register(api);
 }
 
 void services_housekeeping(struct api *api)
 {
         (void)ecs_finish_deletions(api->model);
         logs_housekeeping(api, env_now_ms(api->env));
+        cloudwatch_housekeeping(api, env_now_ms(api->env));
 }

@@ -453,6 +453,7 @@ static void write_metrics(struct api *api, struct buf *out, void *data)
 void agents_serve(struct agents *agents, struct api *api)
 {
         api->agents = agents;
+        agents->api = api;
         upgrade_serve(agents, api);
         api_add_report(api, write_metrics, NULL, agents);
 }

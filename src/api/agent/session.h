@@ -93,6 +93,7 @@ struct agent {
 
 struct agents {
         struct agents_options options;
+        struct api *api; /* that they serve; NULL: none */
         struct model *model;
         struct env *env;
         struct model_observer observer;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/agent/session.h"
+#include "api/cloudwatch/sources.h"
 #include "base/log.h"
 #include "base/strutil.h"
 #include "control/task.h"
@@ -62,8 +63,11 @@ static void on_metrics(struct agent *agent, const void *message)
         for (uint32_t i = 0; i < in->task_metrics.n; i++) {
                 struct task *task = own_task(agent, in->task_metrics.items[i].task_arn);
 
-                if (task)
-                        agent_metrics_put_task(agents->metrics, task->object.key, &in->task_metrics.items[i], now_ms);
+                if (!task)
+                        continue;
+                agent_metrics_put_task(agents->metrics, task->object.key, &in->task_metrics.items[i], now_ms);
+                if (agents->api)
+                        cloudwatch_task_sampled(agents->api, task, agent_metrics_task(agents->metrics, task->object.key), now_ms);
         }
 }
 

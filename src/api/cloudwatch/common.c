@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Identities, statistics, periods; the registration of the service. */
+#include "api/cloudwatch/common.h"
+
+#include <string.h>
+
+#include "api/cloudwatch/sources.h"
+#include "api/metrics.h"
+#include "api/server.h"
+#include "base/strutil.h"
+
+static void report(struct api *api, struct buf *out, UNUSED void *data)
+{
+        struct metrics_usage usage = metrics_usage(api->metrics);
+
+        prom_gauge(out, "gantry_metric_series", "Series of CloudWatch metrics.", (double)usage.series);
+        prom_gauge(out, "gantry_metric_bytes", "Bytes of memory that their points take.", (double)usage.bytes);
+        prom_gauge(out, "gantry_metric_squeeze", "Retentions are divided by 2 to this, for want of memory.", usage.squeeze);
+        prom_counter(out, "gantry_metric_values_total", "Values added to metrics.", usage.values);
+        prom_counter(out, "gantry_metric_dropped_total", "Values dropped for want of memory.", usage.dropped);
+}
+
+void cloudwatch_register(struct api *api)
+{
+        api_add_routes(api, &cloudwatch_service, cloudwatch_put_routes);
+        api_add_routes(api, &cloudwatch_service, cloudwatch_get_routes);
+        api_add_routes(api, &cloudwatch_service, cloudwatch_list_routes);
+        api_add_report(api, report, NULL, NULL);
+}
+
+void cloudwatch_housekeeping(struct api *api, int64_t now_ms)
+{
+        cloudwatch_collect(api, now_ms);
+        metrics_sweep(api->metrics, now_ms);
+}
+
+/* Printable ASCII: what CloudWatch takes, and what keys of series may hold. */
+static bool is_plain(const char *text)
+{
+        for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
+                if (*p < 0x20 || *p > 0x7e)
+                        return false;
+        return true;
+}
+
+static int check_plain(struct api_call *call, const char *what, const char *text)
+{
+        if (text[0] != '\0' && is_plain(text))
+                return 0;
+        return api_fail(call, "InvalidParameterValueException",
+                        "The value for parameter %s must have at least one character, and printable ASCII characters only", what);
+}
+
+int cloudwatch_metric_id(struct api_call *call, const char *space, const char *name, const struct cloudwatch_dimension_list *dimensions,
+                         struct metric_id *ret)
+{
+        struct metric_dimension *list = arena_calloc(call->arena, dimensions->n + 1, sizeof(*list));
+
+        if (check_plain(call, "Namespace", space) < 0 || check_plain(call, "MetricName", name) < 0)
+                return -EINVAL;
+        for (uint32_t i = 0; i < dimensions->n; i++) {
+                const struct cloudwatch_dimension *in = &dimensions->items[i];
+
+                if (check_plain(call, "Dimensions.Name", in->name) < 0 || check_plain(call, "Dimensions.Value", in->value) < 0)
+                        return -EINVAL;
+                for (uint32_t k = 0; k < i; k++)
+                        if (str_eq(list[k].name, in->name))
+                                return api_fail(call, "InvalidParameterValueException", "The dimension %.255s appears twice", in->name);
+                list[i] = (struct metric_dimension){in->name, in->value};
+        }
+        *ret = (struct metric_id){space, name, list, dimensions->n};
+        return 0;
+}
+
+bool cloudwatch_parse_statistic(const char *text, struct cloudwatch_stat *ret)
+{
+        int kind = shape_enum_value(&cloudwatch_statistic_enum, text);
+        double percentile;
+
+        if (kind != 0) {
+                *ret = (struct cloudwatch_stat){.kind = (enum cloudwatch_kind)kind};
+                return true;
+        }
+        if (text[0] != 'p' || str_to_double(text + 1, &percentile) < 0 || percentile < 0 || percentile > 100)
+                return false;
+        *ret = (struct cloudwatch_stat){CLOUDWATCH_KIND_PERCENTILE, percentile};
+        return true;
+}
+
+size_t cloudwatch_read(const struct metric_series *series, const struct cloudwatch_stat *statistic, int64_t from_s, int64_t to_s,
+                       int64_t period_s, struct arena *arena, struct metric_bucket **ret)
+{
+        if (series == NULL)
+                return 0;
+        if (statistic->kind == CLOUDWATCH_KIND_PERCENTILE)
+                return metrics_read_percentile(series, statistic->percentile, from_s, to_s, period_s, arena, ret);
+        return metrics_read(series, from_s, to_s, period_s, arena, ret);
+}
+
+double cloudwatch_value(const struct metric_bucket *bucket, const struct cloudwatch_stat *statistic)
+{
+        switch (statistic->kind) {
+        case CLOUDWATCH_KIND_SAMPLE_COUNT:
+                return bucket->set.count;
+        case CLOUDWATCH_KIND_AVERAGE:
+                return bucket->set.sum / bucket->set.count;
+        case CLOUDWATCH_KIND_MINIMUM:
+                return bucket->set.min;
+        case CLOUDWATCH_KIND_MAXIMUM:
+                return bucket->set.max;
+        default: /* the sum, where percentiles are too */
+                return bucket->set.sum;
+        }
+}
+
+bool cloudwatch_period_valid(int64_t period_s)
+{
+        return period_s == 1 || period_s == 5 || period_s == 10 || period_s == 20 || period_s == 30 || (period_s > 0 && period_s % 60 == 0);
+}

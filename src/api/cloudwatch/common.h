@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The CloudWatch API: what its files share. */
+#pragma once
+
+#include "api/call.h"
+#include "api/cloudwatch.idl.h"
+#include "metrics/metrics.h"
+
+/* Registers the service. */
+void cloudwatch_register(struct api *api);
+/* Once a minute: what the metrics forget; figures of clusters. */
+void cloudwatch_housekeeping(struct api *api, int64_t now_ms);
+
+extern const struct api_route cloudwatch_put_routes[], cloudwatch_get_routes[], cloudwatch_list_routes[];
+
+/* The identity that a request names; its dimensions in the call's arena. InvalidParameterValue when it cannot be one. */
+int cloudwatch_metric_id(struct api_call *call, const char *space, const char *name, const struct cloudwatch_dimension_list *dimensions,
+                         struct metric_id *ret) MUST_CHECK;
+
+/* A statistic, "Average" or "p99.9". */
+struct cloudwatch_stat {
+        enum cloudwatch_kind {
+                CLOUDWATCH_KIND_SAMPLE_COUNT = 1, /* values of enum cloudwatch_statistic in the IDL, and then percentiles */
+                CLOUDWATCH_KIND_AVERAGE,
+                CLOUDWATCH_KIND_SUM,
+                CLOUDWATCH_KIND_MINIMUM,
+                CLOUDWATCH_KIND_MAXIMUM,
+                CLOUDWATCH_KIND_PERCENTILE
+        } kind;
+        double percentile;
+};
+/* False: no such statistic. */
+bool cloudwatch_parse_statistic(const char *text, struct cloudwatch_stat *ret);
+/* The buckets of one statistic (series NULL: none), and the value of one. */
+size_t cloudwatch_read(const struct metric_series *series, const struct cloudwatch_stat *statistic, int64_t from_s, int64_t to_s,
+                       int64_t period_s, struct arena *arena, struct metric_bucket **ret);
+double cloudwatch_value(const struct metric_bucket *bucket, const struct cloudwatch_stat *statistic);
+/* 1, 5, 10, 20, 30 or a multiple of 60. */
+bool cloudwatch_period_valid(int64_t period_s);
+
+/*
+ * Computes queries over [from, to): one series of values for each, NaN where there is none, on a grid of its period. `values[i]`
+ * has `n[i]` of them, the first at `from_s[i]`. For GetMetricData and for alarms.
+ */
+struct cloudwatch_computed {
+        double *values;
+        size_t n;
+        int64_t from_s, period_s;
+        const char *label;
+};
+int cloudwatch_compute(const struct metrics *metrics, struct arena *arena, const struct cloudwatch_metric_data_query_list *queries,
+                       int64_t from_s, int64_t to_s, struct cloudwatch_computed **ret, struct error *error) MUST_CHECK;

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CloudWatch through its API: metrics in, metrics out, and what is refused. */
+#include "unit.h"
+
+#include "api/cloudwatch/sources.h"
+#include "api_harness.h"
+#include "base/strutil.h"
+
+static void begin(struct api_harness *h)
+{
+        harness_begin(h);
+        h->service = "monitoring";
+}
+
+/* 2026-01-01T00:00:00Z and a minute later. */
+#define START 1767225600
+#define PUT "{'Namespace':'n','MetricData':[{'MetricName':'m','Dimensions':[{'Name':'d','Value':'v'}],'Timestamp':%d,'Value':%d}]}"
+#define METRIC "{'Namespace':'n','MetricName':'m','Dimensions':[{'Name':'d','Value':'v'}]}"
+
+static void put(struct api_harness *h, int at_s, int value)
+{
+        harness_ok(h, "PutMetricData", PUT, at_s, value);
+}
+
+static void test_data(UNUSED void **state)
+{
+        struct api_harness h;
+
+        begin(&h);
+        for (int i = 0; i < 120; i++)
+                put(&h, START - 120 + i, i);
+        harness_ok(&h, "GetMetricData",
+                   "{'StartTime':%d,'EndTime':%d,'ScanBy':'TimestampAscending','MetricDataQueries':["
+                   "{'Id':'a','ReturnData':false,'MetricStat':{'Metric':" METRIC ",'Period':60,'Stat':'Sum'}},"
+                   "{'Id':'b','MetricStat':{'Metric':" METRIC ",'Period':60,'Stat':'p50'}},"
+                   "{'Id':'c','Label':'mean','Expression':'a / 60'}]}",
+                   START - 120, START);
+        assert_int_equal(harness_count(&h, "MetricDataResults"), 2);
+        assert_string_equal(harness_text(&h, "MetricDataResults[1].Label"), "mean");
+        assert_int_equal(harness_count(&h, "MetricDataResults[1].Values"), 2);
+        assert_true(strstr(h.text.data, "\"Values\":[29.5,89.5]") != NULL);
+        assert_true(strstr(h.text.data, "\"Values\":[29,89]") != NULL);
+        /* Page by page, the newest first. */
+        harness_ok(&h, "GetMetricData",
+                   "{'StartTime':%d,'EndTime':%d,'MaxDatapoints':1,'MetricDataQueries':["
+                   "{'Id':'a','MetricStat':{'Metric':" METRIC ",'Period':60,'Stat':'Maximum'}}]}",
+                   START - 120, START);
+        assert_true(strstr(h.text.data, "\"Values\":[119]") != NULL);
+        assert_string_equal(harness_text(&h, "NextToken"), "1");
+        harness_ok(&h, "GetMetricData",
+                   "{'StartTime':%d,'EndTime':%d,'MaxDatapoints':1,'NextToken':'1','MetricDataQueries':["
+                   "{'Id':'a','MetricStat':{'Metric':" METRIC ",'Period':60,'Stat':'Maximum'}}]}",
+                   START - 120, START);
+        assert_true(strstr(h.text.data, "\"Values\":[59]") != NULL);
+        assert_false(harness_has(&h, "NextToken"));
+        harness_end(&h);
+}
+
+static void test_statistics(UNUSED void **state)
+{
+        struct api_harness h;
+
+        begin(&h);
+        harness_ok(&h, "PutMetricData",
+                   "{'Namespace':'n','MetricData':[{'MetricName':'m','Dimensions':[{'Name':'d','Value':'v'}],'Timestamp':%d,"
+                   "'Values':[1,2,3],'Counts':[1,1,2],'Unit':'Seconds'},"
+                   "{'MetricName':'s','StatisticValues':{'SampleCount':4,'Sum':10,'Minimum':1,'Maximum':4}}]}",
+                   START - 60);
+        harness_ok(&h, "GetMetricStatistics",
+                   "{'Namespace':'n','MetricName':'m','Dimensions':[{'Name':'d','Value':'v'}],'StartTime':%d,'EndTime':%d,'Period':60,"
+                   "'Statistics':['SampleCount','Average','Minimum','Maximum'],'ExtendedStatistics':['p90']}",
+                   START - 120, START);
+        assert_int_equal(harness_count(&h, "Datapoints"), 1);
+        assert_string_equal(harness_text(&h, "Datapoints[0].Unit"), "Seconds");
+        assert_true(strstr(h.text.data, "\"Average\":2.25") != NULL);
+        assert_string_equal(harness_text(&h, "Datapoints[0].ExtendedStatistics.p90"), "3");
+        assert_false(harness_has(&h, "Datapoints[0].Sum"));
+        harness_ok(&h, "ListMetrics", "{'Namespace':'n','Dimensions':[{'Name':'d'}]}");
+        assert_int_equal(harness_count(&h, "Metrics"), 1);
+        assert_string_equal(harness_text(&h, "Metrics[0].Dimensions[0].Value"), "v");
+        harness_ok(&h, "ListMetrics", "{'MetricName':'s'}");
+        assert_int_equal(harness_count(&h, "Metrics"), 1);
+        harness_end(&h);
+}
+
+static void test_refuses(UNUSED void **state)
+{
+        static const char *const rows[][4] = {
+                {"PutMetricData", "{'Namespace':'n','MetricData':[{'MetricName':'m'}]}", "MissingRequiredParameterException", "Value"},
+                {"PutMetricData", "{'Namespace':'n','MetricData':[{'MetricName':'m','Value':1,'Values':[1]}]}",
+                 "InvalidParameterCombinationException", "Only one"},
+                {"PutMetricData", "{'Namespace':'n','MetricData':[{'MetricName':'m','Value':'NaN'}]}", "InvalidParameterValueException",
+                 "number"},
+                {"PutMetricData", "{'Namespace':'n','MetricData':[{'MetricName':'m','Value':1,'Timestamp':1}]}",
+                 "InvalidParameterValueException", "two weeks"},
+                {"PutMetricData", "{'Namespace':'n','MetricData':[{'MetricName':'\\u00e4','Value':1}]}", "InvalidParameterValueException",
+                 "ASCII"},
+                {"GetMetricStatistics", "{'Namespace':'n','MetricName':'m','StartTime':1,'EndTime':2,'Period':61,'Statistics':['Sum']}",
+                 "InvalidParameterValueException", "Period"},
+                {"GetMetricStatistics",
+                 "{'Namespace':'n','MetricName':'m','StartTime':1,'EndTime':864001,'Period':60,'Statistics':['Sum']}",
+                 "InvalidParameterCombinationException", "1440"},
+                {"GetMetricData",
+                 "{'StartTime':1,'EndTime':61,'MetricDataQueries':[{'Id':'a','Expression':'b'},{'Id':'b','Expression':'a'}]}",
+                 "ValidationError", "depends on itself"},
+                {"GetMetricData", "{'StartTime':1,'EndTime':61,'MetricDataQueries':[{'Id':'a'}]}", "ValidationError", "exactly one"},
+        };
+        struct api_harness h;
+
+        begin(&h);
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+                harness_fails(&h, rows[i][0], rows[i][1], rows[i][2], rows[i][3]);
+        harness_end(&h);
+}
+
+/* Clusters and services tell of themselves. */
+static void test_sources(UNUSED void **state)
+{
+        struct api_harness h;
+
+        begin(&h);
+        h.service = "ecs";
+        harness_ok(&h, "CreateCluster", "{'clusterName':'c'}");
+        h.service = "monitoring";
+        cloudwatch_collect(h.api, h.env.now_ms);
+        harness_ok(&h, "ListMetrics", "{'Namespace':'ECS/ContainerInsights','MetricName':'TaskCount'}");
+        assert_string_equal(harness_text(&h, "Metrics[0].Dimensions[0].Value"), "c");
+        harness_end(&h);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_data),
+                cmocka_unit_test(test_statistics),
+                cmocka_unit_test(test_refuses),
+                cmocka_unit_test(test_sources),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
