@@ -14,7 +14,7 @@ The language, one declaration a line, members indented, '#' starts a comment:
     operation NAME INPUT OUTPUT       '-' for a shape without members; indented: errors NAME…
 
 Types: string blob json timestamp int long double bool map, the name of an enum or struct, list:TYPE.
-Flags: required always sensitive iso8601 millis open range(a,b) len(a,b) default(x); a bound may be left out.
+Flags: required always sensitive iso8601 millis open numbers range(a,b) len(a,b) default(x); a bound may be left out.
 
 It generates data, never logic: the engine in src/codec/shape.c reads the tables.
 """
@@ -29,7 +29,7 @@ PLAIN = {'string': 'const char *', 'json': 'const char *', 'blob': 'struct shape
 KINDS = {'string': 'STRING', 'blob': 'BLOB', 'json': 'JSON', 'timestamp': 'TIMESTAMP', 'int': 'INT', 'long': 'LONG',
          'double': 'DOUBLE', 'bool': 'BOOL', 'map': 'MAP'}
 FLAGS = {'required': 'SHAPE_REQUIRED', 'always': 'SHAPE_ALWAYS', 'sensitive': 'SHAPE_SENSITIVE', 'iso8601': 'SHAPE_ISO8601',
-         'millis': 'SHAPE_MILLIS', 'open': 'SHAPE_OPEN_ENUM'}
+         'millis': 'SHAPE_MILLIS', 'open': 'SHAPE_OPEN_ENUM', 'numbers': 'SHAPE_NUMBERS'}
 RANGED = {'int', 'long', 'double'}
 PROPERTIES = {'target', 'version', 'namespace', 'permission', 'protocol'}
 # What a declaration needs behind its keyword.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shapes to CBOR: everything of definite length, integers as short as they can be, doubles in 8 bytes. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/cbor.h"
@@ -92,12 +93,15 @@ static void put_list(struct buf *out, const struct shape_field *field, const str
         }
 }
 
-static void put_map(struct buf *out, const struct string_map *map)
+static void put_map(struct buf *out, const struct shape_field *field, const struct string_map *map)
 {
         put_head(out, MAP, map->n);
         for (uint32_t i = 0; i < map->n; i++) {
                 cbor_append_text(out, map->items[i].key);
-                cbor_append_text(out, map->items[i].value);
+                if ((field->flags & SHAPE_NUMBERS) != 0)
+                        put_double(out, strtod(map->items[i].value, NULL));
+                else
+                        cbor_append_text(out, map->items[i].value);
         }
 }
 
@@ -146,7 +150,7 @@ static void put_value(struct buf *out, const struct shape_field *field, enum sha
                 put_list(out, field, slot);
                 break;
         case SHAPE_MAP:
-                put_map(out, slot);
+                put_map(out, field, slot);
                 break;
         case SHAPE_KIND_MAX:
                 break;

@@ -104,6 +104,7 @@ enum shape_flags {
         SHAPE_HAS_DEFAULT = 1 << 5,
         SHAPE_ISO8601 = 1 << 6,   /* timestamp written as text instead of a number */
         SHAPE_MILLIS = 1 << 7,    /* timestamp written as integer milliseconds instead of seconds */
+        SHAPE_NUMBERS = 1 << 9,   /* map whose values are written as numbers (texts in C); not read */
         SHAPE_OPEN_ENUM = 1 << 8, /* unknown enum words are dropped, not refused */
 };
 

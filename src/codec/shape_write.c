@@ -206,7 +206,12 @@ static void write_map(struct writer *w, const struct shape_field *field, const v
                         put_char(w, ',');
                 put_text(w, map->items[i].key);
                 put_char(w, ':');
-                put_text(w, map->items[i].value);
+                if ((field->flags & SHAPE_NUMBERS) != 0) {
+                        room(w, strlen(map->items[i].value));
+                        w->p = stpcpy(w->p, map->items[i].value);
+                } else {
+                        put_text(w, map->items[i].value);
+                }
         }
         put_char(w, '}');
 }

@@ -89,18 +89,27 @@ static double percentile_of(struct metric_set *sets, size_t n, double percentile
         return high;
 }
 
+/* Whether the single values go back as far from `from_s` on as there is anything. */
+static bool reaches(const struct metric_points *fine, const struct metric_points *coarse, int64_t from_s)
+{
+        uint32_t first_coarse = metric_points_from(coarse, from_s), first = metric_points_from(fine, from_s);
+
+        if (first_coarse == coarse->n)
+                return true;
+        return first < fine->n && fine->items[first].at_s < coarse->items[first_coarse].at_s + metric_tiers[METRIC_TIER_300_S].period_s;
+}
+
 size_t metrics_read_percentile(const struct metric_series *series, double percentile, int64_t from_s, int64_t to_s, int64_t period_s,
                                struct arena *arena, struct metric_bucket **ret)
 {
-        const struct metric_points *points = &series->tiers[METRIC_TIER_1_S];
+        const struct metric_points *points = &series->tiers[METRIC_TIER_1_S], *coarse = &series->tiers[tier_of(period_s)];
         struct metric_bucket *buckets;
         struct metric_set *sets;
         uint32_t first, end;
         size_t n = 0;
 
-        /* Single values only where they reach back far enough. */
-        if (points->n == points->head || points->items[points->head].at_s > from_s + period_s)
-                points = &series->tiers[tier_of(period_s)];
+        if (!reaches(points, coarse, from_s))
+                points = coarse;
         first = metric_points_from(points, from_s);
         end = metric_points_from(points, to_s);
         buckets = buckets_new(arena, end > first ? end - first : 0);

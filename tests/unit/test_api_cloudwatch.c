@@ -73,7 +73,7 @@ static void test_statistics(UNUSED void **state)
         assert_int_equal(harness_count(&h, "Datapoints"), 1);
         assert_string_equal(harness_text(&h, "Datapoints[0].Unit"), "Seconds");
         assert_true(strstr(h.text.data, "\"Average\":2.25") != NULL);
-        assert_string_equal(harness_text(&h, "Datapoints[0].ExtendedStatistics.p90"), "3");
+        assert_true(strstr(h.text.data, "\"ExtendedStatistics\":{\"p90\":3}") != NULL);
         assert_false(harness_has(&h, "Datapoints[0].Sum"));
         harness_ok(&h, "ListMetrics", "{'Namespace':'n','Dimensions':[{'Name':'d'}]}");
         assert_int_equal(harness_count(&h, "Metrics"), 1);

@@ -65,6 +65,9 @@ static void test_percentiles(void **state)
                 put(metrics, i, NOW_S + i % 10);
         assert_int_equal(metrics_read_percentile(metrics_find(metrics, &cpu), 95, NOW_S, NOW_S + 60, 60, &arena, &buckets), 1);
         assert_true(buckets[0].set.sum == 95);
+        /* The same when asked for times before there was anything. */
+        assert_int_equal(metrics_read_percentile(metrics_find(metrics, &cpu), 95, NOW_S - 3600, NOW_S + 60, 60, &arena, &buckets), 1);
+        assert_true(buckets[0].set.sum == 95);
         /* More than a second keeps apart: an estimate, off by less than a hundredth of the range. */
         for (int i = 101; i <= 1000; i++)
                 put(metrics, i, NOW_S);

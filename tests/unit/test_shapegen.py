@@ -89,7 +89,7 @@ class Mistakes(unittest.TestCase):
         self.refused('struct S\n  a int\n  b int\n  a string\n', 4, 'member a of S declared twice')
         self.refused('struct S\n  aB int\n  a-b int\n', 3, 'declared twice')
         self.refused('struct S\n  a Thing\n', 2, 'no type Thing')
-        self.refused('struct S\n  a list:timestamp\n', 2, 'no type timestamp')
+        self.refused('struct S\n  a list:map\n', 2, 'no type map')
         self.refused('struct S\n  a other.T\n', 2, 'other is not imported')
         self.refused('struct S\n  a int reqired\n', 2, 'unknown flag reqired')
         self.refused('struct S\n' + ''.join(f'  a{i} int\n' for i in range(65)), 66, 'more than 64')
