@@ -78,7 +78,7 @@ static int compare_dimensions(const void *a, const void *b)
 
 static const char *key_of(const struct metric_id *id, struct buf *out)
 {
-        struct metric_dimension sorted[METRICS_MAX_DIMENSIONS];
+        struct metric_dimension sorted[METRICS_MAX_DIMENSIONS] = {{0}};
 
         assert(id->n_dimensions <= METRICS_MAX_DIMENSIONS);
         if (id->n_dimensions > 0)

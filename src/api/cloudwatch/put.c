@@ -41,7 +41,7 @@ static int check_values(struct api_call *call, const struct cloudwatch_metric_da
         for (uint32_t i = 0; i < datum->values.n; i++)
                 if (check_value(call, datum->values.items[i]) < 0)
                         return -EINVAL;
-        for (uint32_t i = 0; i < datum->counts.n; i++)
+        for (uint32_t i = 0; datum->counts.items != NULL && i < datum->counts.n; i++)
                 if (!(datum->counts.items[i] > 0) || check_value(call, datum->counts.items[i]) < 0)
                         return api_fail(call, "InvalidParameterValueException", "MetricData.Counts must be greater than 0");
         return 0;
