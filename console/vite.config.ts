@@ -14,7 +14,7 @@ export default defineConfig({
     // Strict content security policy: nothing inline, no data: scripts.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 900,
+    chunkSizeWarningLimit: 1500,
   },
   server: { proxy: { '^/(events|healthz|console/code|console/session)': server } },
 })
