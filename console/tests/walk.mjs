@@ -31,7 +31,7 @@ async function createCluster() {
   said('cluster')
 }
 
-async function register(family, command) {
+async function register(family, command, mode = 'bridge') {
   await page.goto(page.url().replace(/\/console\/.*/, '/console/task-definitions/create'))
   await page.getByRole('button', { name: 'Next' }).click()
   await page.getByText('Task definition family: say one.').waitFor()
@@ -48,6 +48,7 @@ async function register(family, command) {
   await page.getByText('Infrastructure requirements').waitFor()
   await page.getByLabel('Task CPU (units)').fill('')
   await page.getByLabel('Task memory (MiB)').fill('32')
+  if (mode !== 'bridge') await choose(page, 'Network mode', mode)
   if (family === 'web') await look('task-definition-environment')
   await page.getByRole('button', { name: 'Next' }).click()
   await page.getByRole('heading', { name: 'Storage', exact: true }).waitFor()
@@ -162,6 +163,39 @@ async function scale() {
   said('scaled')
 }
 
+/** A service with addresses of its own, a security group that the wizard makes, and a balancer; then all of it is deleted. */
+async function networkService() {
+  await page.goto(page.url().replace(/\/console\/.*/, '/console/clusters/default/services/create'))
+  await page.getByRole('radio', { name: /Container instances/ }).check({ force: true })
+  await choose(page, 'Task definition family', 'inside')
+  await page.getByLabel('Service name').fill('inside')
+  await page.getByText('No inbound rule opens port 8080').waitFor()
+  await page.getByRole('button', { name: 'Open them in a new group' }).click()
+  await page.getByLabel('Port of rule 1').waitFor()
+  await page.getByLabel('Port of rule 1').fill('http')
+  await page.getByRole('radio', { name: 'Create a new load balancer' }).check({ force: true })
+  await page.getByLabel('Load balancer name').fill('-inside')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  await page.getByText('Port: a whole number').first().waitFor()
+  await page.getByText('no hyphen at either end').first().waitFor()
+  await page.getByLabel('Port of rule 1').fill('8080')
+  await page.getByLabel('Load balancer name').fill('inside')
+  await page.getByLabel('Listener port').fill('8090')
+  await look('service-network')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  await heading('inside')
+  await running(1)
+  await page.getByRole('tab', { name: 'Networking' }).click()
+  await page.getByText('TCP 8080 from 0.0.0.0/0').waitFor()
+  await page.getByRole('table', { name: 'Targets' }).getByText('Healthy').waitFor()
+  await look('service-targets')
+  said('balancer', await page.getByRole('link', { name: /elb\.localhost/ }).first().getAttribute('href'))
+  await page.getByRole('button', { name: 'Delete' }).first().click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+  await heading('default')
+  said('network')
+}
+
 async function otherPages() {
   for (const [path, name] of [
     ['clusters', 'clusters'],
@@ -200,6 +234,7 @@ try {
   await createCluster()
   await register('web', `sh -c "mkdir /www; echo first > /www/index.html; echo hello from web; exec httpd -f -p 8080 -h /www"`)
   await register('broken', '/no/such/program')
+  await register('inside', `sh -c "mkdir /www; echo first > /www/index.html; exec httpd -f -p 8080 -h /www"`, 'awsvpc')
   await createService()
   said('address', await address())
   await newRevision('first', 'second')
@@ -207,6 +242,7 @@ try {
   await crash()
   await brokenTask()
   await scale()
+  await networkService()
   await otherPages()
   await deleteAll()
   assert.deepEqual([...new Set(bad)], [], 'accessibility')

@@ -38,6 +38,10 @@ class Walk(LabTest):
                 steps.append(words[1])
                 if words[1] == 'address':
                     self.assertEqual('first\n', get(words[2]))
+                elif words[1] == 'balancer':
+                    # Python asks the C library for names; curl and browsers know what localhost means.
+                    said = subprocess.run(['curl', '-sS', words[2]], check=True, capture_output=True, text=True)
+                    self.assertEqual('first\n', said.stdout)
                 elif words[1] == 'kill-a-container':
                     self.kill_a_container()
             status = walk.wait(30)

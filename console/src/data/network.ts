@@ -66,7 +66,13 @@ export function ports(rule: IpPermission): string {
   return rule.FromPort === rule.ToPort ? `${protocol} ${rule.FromPort}` : `${protocol} ${rule.FromPort}–${rule.ToPort}`
 }
 
-/** Ports of the list that no rule of these groups opens to anybody. */
+/** Whether a rule lets in anybody but the members of these groups: what a default group says of its own tasks opens nothing. */
+function letsOthersIn(rule: IpPermission, groups: SecurityGroup[]): boolean {
+  if (rule.IpRanges?.length || rule.Ipv6Ranges?.length || rule.PrefixListIds?.length) return true
+  return rule.UserIdGroupPairs?.some(pair => !groups.some(group => group.GroupId === pair.GroupId)) ?? false
+}
+
+/** Ports of the list that no rule of these groups opens to others. */
 export function closedPorts(groups: SecurityGroup[], wanted: number[]): number[] {
-  return wanted.filter(port => !groups.some(group => group.IpPermissions?.some(rule => opens(rule, port))))
+  return wanted.filter(port => !groups.some(group => group.IpPermissions?.some(rule => opens(rule, port) && letsOthersIn(rule, groups))))
 }
