@@ -15,7 +15,7 @@ export async function open(link) {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
   })
-  const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, bypassCSP: false })
+  const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, reducedMotion: 'reduce' })
   context.setDefaultTimeout(20_000 * patience)
   const page = await context.newPage()
   const errors = []

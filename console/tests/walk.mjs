@@ -245,7 +245,7 @@ try {
   await networkService()
   await otherPages()
   await deleteAll()
-  assert.deepEqual([...new Set(bad)], [], 'accessibility')
+  assert.equal([...new Set(bad)].join('\n'), '', 'accessibility')
   assert.deepEqual(errors, [], 'errors in the page')
   said('done')
 } catch (error) {

@@ -158,7 +158,8 @@ export function serviceRequest(
             awsvpcConfiguration: {
               subnets: draft.subnets,
               securityGroups: draft.newGroup ? [made.group ?? 'SECURITY-GROUP-ID'] : draft.groups,
-              assignPublicIp: draft.publicIp ? 'ENABLED' : 'DISABLED',
+              // Only Fargate has it: on a container instance the subnet's routes decide.
+              assignPublicIp: draft.launchType === 'FARGATE' ? (draft.publicIp ? 'ENABLED' : 'DISABLED') : undefined,
             },
           }
         : undefined,

@@ -97,6 +97,7 @@ function Groups(props: Props & { network: Network }) {
             selectedOptions={options.filter(o => draft.groups.includes(o.value!))}
             options={options}
             onChange={e => set({ groups: e.detail.selectedOptions.map(o => o.value!) })}
+            deselectAriaLabel={option => `Remove ${option.label}`}
             placeholder="Choose security groups"
           />
         </FormField>
@@ -142,11 +143,16 @@ export function NetworkForm(props: Props) {
             selectedOptions={subnets.filter(o => draft.subnets.includes(o.value!))}
             options={subnets}
             onChange={e => set({ subnets: e.detail.selectedOptions.map(o => o.value!) })}
+            deselectAriaLabel={option => `Remove ${option.label}`}
             placeholder="Choose subnets"
           />
         </FormField>
         {network && <Groups {...props} network={network} />}
-        <Toggle checked={draft.publicIp} onChange={e => set({ publicIp: e.detail.checked })}>Public IP: the tasks reach the outside through the internet gateway</Toggle>
+        {draft.launchType === 'FARGATE' && (
+          <Toggle checked={draft.publicIp} onChange={e => set({ publicIp: e.detail.checked })}>
+            Public IP: the tasks reach the outside through the internet gateway
+          </Toggle>
+        )}
       </SpaceBetween>
     </Container>
   )
