@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gantry console: a link that signs a browser in. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/strutil.h"
+#include "api/console.idl.h"
 #include "cmd/client.h"
 #include "cmd/verbs.h"
 
@@ -19,7 +18,7 @@ static const struct option_row console_options[] = {
 
 int console_link(const char *data_dir, struct arena *arena, const char **ret, struct error *error)
 {
-        static const char mark[] = "{\"code\":\"";
+        struct console_sign_in_code *code;
         struct credentials c;
         const char *answer;
         int r = credentials_read(data_dir, CREDENTIALS_ADMIN, arena, &c, error);
@@ -29,10 +28,12 @@ int console_link(const char *data_dir, struct arena *arena, const char **ret, st
         r = client_call(&(struct client_request){&c, "ecs", "", "/console/code"}, arena, &answer, error);
         if (r < 0)
                 return r;
-        if (!str_starts_with(answer, mark))
-                return error_set(error, EPROTO, "the server answers something else than a code: %.200s", answer);
-        answer += strlen(mark);
-        *ret = arena_printf(arena, "%s/console/#code=%.*s", c.endpoint, (int)strcspn(answer, "\""), answer);
+        r = SHAPE_PARSE(console_sign_in_code, arena, answer, strlen(answer), NULL, &code, error);
+        if (r < 0) {
+                (void)error_wrap(error, "the server answers something else than a code");
+                return r;
+        }
+        *ret = arena_printf(arena, "%s/console/#code=%s", c.endpoint, code->code);
         return 0;
 }
 

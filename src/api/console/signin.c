@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/console.idl.h"
 #include "api/console/internal.h"
 #include "api/keys.h"
 #include "api/server_internal.h"
 #include "base/alloc.h"
 #include "base/strutil.h"
-#include "codec/json.h"
 
 #define CODE_MS (10 * 60 * 1000)
 #define SESSION_MS (INT64_C(12) * 3600 * 1000)
@@ -47,6 +47,7 @@ void console_code_answer(struct console *console, struct http_request *req)
 {
         struct env *env = console->api->env;
         CLEANUP_BUF struct buf body = {0};
+        struct console_sign_in_code out = {0};
         struct api_principal who;
         struct console_code *code;
         struct error error = {0};
@@ -60,22 +61,23 @@ void console_code_answer(struct console *console, struct http_request *req)
         env_random_hex(env, code->text, CODE_DIGITS);
         code->principal_arn = xstrdup(who.arn);
         code->expires_ms = env_now_ms(env) + CODE_MS;
-        buf_printf(&body, "{\"code\":\"%s\",\"expiresInSeconds\":%d}\n", code->text, CODE_MS / 1000);
+        out.code = code->text;
+        SHAPE_SET(&out, console_sign_in_code, expires_in_seconds, CODE_MS / 1000);
+        SHAPE_WRITE(console_sign_in_code, &out, &body);
         answer_json(req, &body);
 }
 
-/* The code in {"code":"…"}; NULL when the body is something else. Codes are hexadecimal digits: no escapes to resolve. */
+/* The code that the request names, when it is one that still counts. */
 static struct console_code *find(struct console *console, const struct http_request *req)
 {
-        const char *text = req->body != NULL ? strstr(req->body, "\"code\"") : NULL;
-        size_t quoted = text != NULL ? strcspn(text + 6, "\"") : 0;
+        static const struct shape_limits limits = {.max_depth = 4, .max_bytes = 4096};
+        struct console_sign_in_request *in;
+        struct error error = {0};
 
-        if (text == NULL || text[6 + quoted] != '"' || strlen(text + 7 + quoted) < CODE_DIGITS)
+        if (SHAPE_PARSE(console_sign_in_request, req->arena, req->body, req->body_len, &limits, &in, &error) < 0 || str_empty(in->code))
                 return NULL;
-        text += 7 + quoted;
         for (size_t i = 0; i < MAX_CODES; i++)
-                if (console->codes[i].text[0] != '\0' && console->codes[i].expires_ms > env_now_ms(console->api->env) &&
-                    strncmp(console->codes[i].text, text, CODE_DIGITS) == 0 && text[CODE_DIGITS] == '"')
+                if (console->codes[i].expires_ms > env_now_ms(console->api->env) && str_eq(console->codes[i].text, in->code))
                         return &console->codes[i];
         return NULL;
 }
@@ -94,12 +96,6 @@ static void on_durable(struct commit_waiter *waiter)
         answer_json(waiting->req, &waiting->body);
         buf_done(&waiting->body);
         free(waiting);
-}
-
-static void add_member(struct buf *out, const char *name, const char *value)
-{
-        buf_printf(out, "%s\"%s\":", out->len > 0 ? "," : "{", name);
-        api_json_quote(out, value);
 }
 
 void console_session_answer(struct console *console, struct http_request *req)
@@ -125,12 +121,16 @@ void console_session_answer(struct console *console, struct http_request *req)
         clear(code);
         waiting = xalloc(sizeof(*waiting));
         waiting->req = req;
-        add_member(&waiting->body, "accessKeyId", key->state->id);
-        add_member(&waiting->body, "secretAccessKey", key->state->secret);
-        add_member(&waiting->body, "sessionToken", key->state->session_token);
-        add_member(&waiting->body, "region", model_region(model));
-        add_member(&waiting->body, "account", model_account(model));
-        buf_printf(&waiting->body, ",\"expiration\":%lld}\n", (long long)key->state->expires_at);
+        SHAPE_WRITE(console_session,
+                    (&(struct console_session){
+                            .access_key_id = key->state->id,
+                            .secret_access_key = key->state->secret,
+                            .session_token = key->state->session_token,
+                            .region = model_region(model),
+                            .account = model_account(model),
+                            .expiration = key->state->expires_at,
+                    }),
+                    &waiting->body);
         waiting->waiter.durable = on_durable;
         model_when_durable(model, model_sequence(model), &waiting->waiter);
 }
