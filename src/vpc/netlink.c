@@ -217,3 +217,20 @@ int netlink_query(struct netlink *nl, struct nl_msg *msg, int (*each)(const stru
         }
         return r;
 }
+
+static int keep_index(const struct nlmsghdr *hdr, void *data)
+{
+        *(int *)data = ((struct ifinfomsg *)nlmsg_data(hdr))->ifi_index;
+        return 0;
+}
+
+int netlink_link_index(struct netlink *nl, const char *name)
+{
+        const struct ifinfomsg any = {0};
+        struct nl_msg *msg = netlink_message(RTM_GETLINK, 0, &any, sizeof any);
+        int index = -ENODEV, r;
+
+        (void)nla_put_string(msg, IFLA_IFNAME, name);
+        r = netlink_query(nl, msg, keep_index, &index);
+        return r < 0 ? r : index;
+}

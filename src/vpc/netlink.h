@@ -49,3 +49,5 @@ int netlink_batch_run(struct netlink *nl, struct netlink_batch *batch, struct er
 /* Sends a NLM_F_DUMP or get request, frees it and calls `each` for every answer; a value other than 0 from `each` becomes the result,
  * the rest is read and ignored. */
 int netlink_query(struct netlink *nl, struct nl_msg *msg, int (*each)(const struct nlmsghdr *hdr, void *data), void *data);
+/* Index of the interface of that name (NETLINK_ROUTE), in the socket's network namespace; -ENODEV when there is none. */
+int netlink_link_index(struct netlink *nl, const char *name) MUST_CHECK;

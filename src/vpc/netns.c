@@ -105,23 +105,6 @@ static int link_up(struct netlink *nl, int index, struct error *error)
         return netlink_call(nl, netlink_message(RTM_NEWLINK, 0, &up, sizeof up), "cannot bring an interface of a container up", error);
 }
 
-static int keep_index(const struct nlmsghdr *hdr, void *data)
-{
-        *(int *)data = ((struct ifinfomsg *)nlmsg_data(hdr))->ifi_index;
-        return 0;
-}
-
-static int find_link(struct netlink *nl, const char *name)
-{
-        const struct ifinfomsg any = {0};
-        struct nl_msg *msg = netlink_message(RTM_GETLINK, 0, &any, sizeof any);
-        int index = -ENODEV, r;
-
-        (void)nla_put_string(msg, IFLA_IFNAME, name);
-        r = netlink_query(nl, msg, keep_index, &index);
-        return r < 0 ? r : index;
-}
-
 /* Address and default route of eth0. */
 static int configure(struct vpc_kernel *kernel, struct netlink *inside, uint32_t address, struct error *error)
 {
@@ -132,7 +115,7 @@ static int configure(struct vpc_kernel *kernel, struct netlink *inside, uint32_t
                                     .rtm_scope = RT_SCOPE_UNIVERSE,
                                     .rtm_type = RTN_UNICAST};
         struct ifaddrmsg addr = {.ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)kernel->prefix};
-        int index = find_link(inside, "eth0"), r;
+        int index = netlink_link_index(inside, "eth0"), r;
         struct nl_msg *msg;
 
         if (index < 0)

@@ -113,29 +113,12 @@ static struct nl_msg *neighbour_message(int index, uint32_t address)
         return msg;
 }
 
-static int keep_index(const struct nlmsghdr *hdr, void *data)
-{
-        *(int *)data = ((struct ifinfomsg *)nlmsg_data(hdr))->ifi_index;
-        return 0;
-}
-
-static int find_link(struct netlink *nl, const char *name)
-{
-        const struct ifinfomsg any = {0};
-        struct nl_msg *msg = netlink_message(RTM_GETLINK, 0, &any, sizeof any);
-        int index = -ENODEV, r;
-
-        (void)nla_put_string(msg, IFLA_IFNAME, name);
-        r = netlink_query(nl, msg, keep_index, &index);
-        return r < 0 ? r : index;
-}
-
 static int find_uplink(struct vpc_kernel *kernel, struct router *router)
 {
         char name[IFNAMSIZ];
 
         router_uplink_name(router->slot, name);
-        router->uplink_index = find_link(&kernel->nl, name);
+        router->uplink_index = netlink_link_index(&kernel->nl, name);
         return router->uplink_index < 0 ? router->uplink_index : 0;
 }
 
@@ -180,7 +163,7 @@ static int plug_machine(struct vpc_kernel *kernel, struct router *router, struct
 
 static int plug_router(struct router *router, struct error *error)
 {
-        int index = find_link(&router->nl, ROUTER_UPLINK);
+        int index = netlink_link_index(&router->nl, ROUTER_UPLINK);
         const struct ifinfomsg up = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
         const struct rtmsg route = {.rtm_family = AF_INET,
                                     .rtm_table = RT_TABLE_MAIN,
@@ -237,7 +220,7 @@ int router_open(struct vpc_kernel *kernel, struct router *router, struct error *
 
         if (r == 0)
                 r = netns_visit(kernel, router->path, open_inside, router, error);
-        if (r == 0 && find_link(&router->nl, ROUTER_UPLINK) < 0)
+        if (r == 0 && netlink_link_index(&router->nl, ROUTER_UPLINK) < 0)
                 r = -ENOENT;
         if (r == 0)
                 (void)router_find_tunnel(router);
