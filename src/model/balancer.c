@@ -226,3 +226,14 @@ bool model_balancing(const struct model *model)
 {
         return model->balancing;
 }
+
+void balancer_tag_set(struct arena *arena, struct elbv2_tag_list *tags, const char *key, const char *value)
+{
+        for (uint32_t i = 0; i < tags->n; i++) {
+                if (!str_eq(tags->items[i].key, key))
+                        continue;
+                tags->items[i].value = value != NULL ? value : "";
+                return;
+        }
+        *SHAPE_PUSH(arena, tags) = (struct elbv2_tag){.key = key, .value = value != NULL ? value : ""};
+}

@@ -100,6 +100,9 @@ const char *target_address(const struct model *model, const struct target *targe
 /* The container instance that a target of type instance names: by its EC2 instance id or its own. NULL: none. */
 struct instance *model_instance_of_target(const struct model *model, const char *id);
 
+/* Tags of balancers, their parts and certificates: a new value for a key that is there, else one more. Strings stay the caller's. */
+void balancer_tag_set(struct arena *arena, struct elbv2_tag_list *tags, const char *key, const char *value);
+
 /* The value of an attribute: what somebody set, else the default; NULL for a key that objects of this kind do not have. */
 const char *load_balancer_attribute(const struct load_balancer *balancer, const char *key);
 const char *listener_attribute(const struct listener *listener, const char *key);

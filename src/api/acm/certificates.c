@@ -49,19 +49,6 @@ static void push_users(struct api_call *call, const char *arn, struct string_lis
 
 /* ---- Tags ---- */
 
-static void set_tag(struct api_call *call, struct elbv2_tag_list *tags, const struct acm_tag *tag)
-{
-        const char *value = tag->value != NULL ? tag->value : "";
-
-        for (uint32_t i = 0; i < tags->n; i++) {
-                if (!str_eq(tags->items[i].key, tag->key))
-                        continue;
-                tags->items[i].value = value;
-                return;
-        }
-        *SHAPE_PUSH(call->arena, tags) = (struct elbv2_tag){.key = tag->key, .value = value};
-}
-
 static int merge_tags(struct api_call *call, struct elbv2_tag_list *tags, const struct acm_tag_list *more)
 {
         struct elbv2_tag_list merged = {0};
@@ -72,7 +59,7 @@ static int merge_tags(struct api_call *call, struct elbv2_tag_list *tags, const 
                 if (str_starts_with(more->items[i].key, "aws:"))
                         return api_fail(call, "InvalidTagException", "The tag key '%s' is reserved: keys must not begin with 'aws:'",
                                         more->items[i].key);
-                set_tag(call, &merged, &more->items[i]);
+                balancer_tag_set(call->arena, &merged, more->items[i].key, more->items[i].value);
         }
         if (merged.n > MAX_TAGS)
                 return api_fail(call, "TooManyTagsException", "The certificate would have %u tags; it can have at most %d", merged.n,

@@ -107,19 +107,6 @@ static void put_all(struct api_call *call, const struct tagged *found, uint32_t 
         tx_commit(tx);
 }
 
-static void set_tag(struct api_call *call, struct elbv2_tag_list *tags, const struct elbv2_tag *tag)
-{
-        const char *value = tag->value != NULL ? tag->value : "";
-
-        for (uint32_t i = 0; i < tags->n; i++) {
-                if (!str_eq(tags->items[i].key, tag->key))
-                        continue;
-                tags->items[i].value = value;
-                return;
-        }
-        *SHAPE_PUSH(call->arena, tags) = (struct elbv2_tag){.key = tag->key, .value = value};
-}
-
 static int add_tags(struct api_call *call, const void *input, void *output)
 {
         const struct elbv2_add_tags_input *in = input;
@@ -135,7 +122,7 @@ static int add_tags(struct api_call *call, const void *input, void *output)
                 for (uint32_t j = 0; j < found[i].tags->n; j++)
                         *SHAPE_PUSH(call->arena, &tags) = found[i].tags->items[j];
                 for (uint32_t j = 0; j < in->tags.n; j++)
-                        set_tag(call, &tags, &in->tags.items[j]);
+                        balancer_tag_set(call->arena, &tags, in->tags.items[j].key, in->tags.items[j].value);
                 if (tags.n > MAX_TAGS)
                         return api_fail(call, "TooManyTags", "'%s' would have %u tags; a resource can have at most %d",
                                         in->resource_arns.items[i], tags.n, MAX_TAGS);
