@@ -10,10 +10,6 @@ export function shortId(arn: string | undefined): string {
   return shortName(arn).slice(0, 8)
 }
 
-export function clusterOf(arn: string | undefined): string {
-  return arn?.split('/')[1] ?? ''
-}
-
 const units: [number, string][] = [
   [86400, 'd'],
   [3600, 'h'],

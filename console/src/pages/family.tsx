@@ -1,7 +1,6 @@
 import Button from '@cloudscape-design/components/button'
 import Container from '@cloudscape-design/components/container'
 import Header from '@cloudscape-design/components/header'
-import SegmentedControl from '@cloudscape-design/components/segmented-control'
 import SpaceBetween from '@cloudscape-design/components/space-between'
 import { useState } from 'react'
 import { useNavigate, useParams } from 'react-router-dom'
@@ -14,6 +13,7 @@ import { asJson } from '../data/show'
 import { Link } from '../parts/link'
 import { List } from '../parts/list'
 import { Page } from '../parts/page'
+import { type DefinitionStatus, StatusFilter } from '../parts/status-filter'
 
 const marks = { same: ' ', old: '-', new: '+' }
 
@@ -41,7 +41,7 @@ function revisionOf(name: string): number {
 export default function Family() {
   const { family = '' } = useParams()
   const navigate = useNavigate()
-  const [status, setStatus] = useState<'ACTIVE' | 'INACTIVE'>('ACTIVE')
+  const [status, setStatus] = useState<DefinitionStatus>('ACTIVE')
   const [selected, setSelected] = useState<string[]>([])
   const { data, error, loading } = useLoad(() => listRevisions(family, status), [family, status], c => c.kind === 'task-definition' || c.kind === 'reset')
   const pair = [...selected].sort((a, b) => revisionOf(a) - revisionOf(b))
@@ -67,17 +67,7 @@ export default function Family() {
           selected={selected}
           onSelect={items => setSelected(items.slice(-2))}
           description="Select two to see what changed between them."
-          filters={
-            <SegmentedControl
-              label="Status"
-              selectedId={status}
-              onChange={event => setStatus(event.detail.selectedId as 'ACTIVE' | 'INACTIVE')}
-              options={[
-                { id: 'ACTIVE', text: 'Active' },
-                { id: 'INACTIVE', text: 'Inactive' },
-              ]}
-            />
-          }
+          filters={<StatusFilter status={status} onChange={setStatus} />}
           columns={[
             {
               id: 'name',

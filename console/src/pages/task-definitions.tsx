@@ -1,5 +1,4 @@
 import Button from '@cloudscape-design/components/button'
-import SegmentedControl from '@cloudscape-design/components/segmented-control'
 import { useState } from 'react'
 import { useNavigate } from 'react-router-dom'
 
@@ -8,11 +7,12 @@ import { useLoad } from '../data/load'
 import { Link } from '../parts/link'
 import { List } from '../parts/list'
 import { ErrorAlert, useTitle } from '../parts/page'
+import { type DefinitionStatus, StatusFilter } from '../parts/status-filter'
 
 export default function TaskDefinitions() {
   useTitle('Task definitions')
   const navigate = useNavigate()
-  const [status, setStatus] = useState<'ACTIVE' | 'INACTIVE'>('ACTIVE')
+  const [status, setStatus] = useState<DefinitionStatus>('ACTIVE')
   const { data, error, loading } = useLoad(() => listFamilies(status), [status], c => c.kind.startsWith('task-definition') || c.kind === 'reset')
   const create = <Button variant="primary" onClick={() => navigate('/task-definitions/create')}>Create new task definition</Button>
   return (
@@ -27,17 +27,7 @@ export default function TaskDefinitions() {
         id={family => family}
         actions={create}
         empty={create}
-        filters={
-          <SegmentedControl
-            label="Status"
-            selectedId={status}
-            onChange={event => setStatus(event.detail.selectedId as 'ACTIVE' | 'INACTIVE')}
-            options={[
-              { id: 'ACTIVE', text: 'Active' },
-              { id: 'INACTIVE', text: 'Inactive' },
-            ]}
-          />
-        }
+        filters={<StatusFilter status={status} onChange={setStatus} />}
         columns={[
           { id: 'family', header: 'Task definition', cell: f => <Link to={`/task-definitions/${f}`}>{f}</Link>, isRowHeader: true },
         ]}
