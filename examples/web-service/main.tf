@@ -17,12 +17,6 @@ variable "image" {
   description = "An image with sh and httpd"
 }
 
-variable "cluster" {
-  type        = string
-  default     = "default"
-  description = "The cluster whose nodes run the service"
-}
-
 variable "text" {
   type        = string
   default     = "hello"
@@ -152,8 +146,10 @@ resource "aws_lb_listener" "web" {
 
 # ---- The service ----
 
-# Where the nodes are; a cluster that has nodes cannot be destroyed, so it is not one of this configuration.
-data "aws_ecs_cluster" "main" { cluster_name = var.cluster }
+# It needs no nodes: tasks of launch type FARGATE run on the hosts of the pool.
+resource "aws_ecs_cluster" "main" { name = "web" }
+
+data "aws_caller_identity" "me" {}
 
 resource "aws_cloudwatch_log_group" "web" {
   name              = "/ecs/web"
@@ -161,12 +157,16 @@ resource "aws_cloudwatch_log_group" "web" {
 }
 
 resource "aws_ecs_task_definition" "web" {
-  family       = "web"
-  network_mode = "awsvpc"
+  family                   = "web"
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = 256
+  memory                   = 512
+  # In whose name the log is written; Gantry has no roles to make, any name does.
+  execution_role_arn = "arn:aws:iam::${data.aws_caller_identity.me.account_id}:role/web-execution"
   container_definitions = jsonencode([{
     name         = "web"
     image        = var.image
-    memory       = 32
     command      = ["sh", "-c", "mkdir /www; echo ${var.text} >/www/index.html; trap 'exit 0' TERM; httpd -f -p 80 -h /www & wait"]
     portMappings = [{ containerPort = 80 }]
     logConfiguration = {
@@ -182,10 +182,10 @@ resource "aws_ecs_task_definition" "web" {
 
 resource "aws_ecs_service" "web" {
   name                  = "web"
-  cluster               = data.aws_ecs_cluster.main.id
+  cluster               = aws_ecs_cluster.main.id
   task_definition       = aws_ecs_task_definition.web.arn
   desired_count         = 2
-  launch_type           = "EC2"
+  launch_type           = "FARGATE"
   wait_for_steady_state = true
   network_configuration {
     subnets         = aws_subnet.public[*].id
