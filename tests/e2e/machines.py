@@ -21,6 +21,8 @@ import uuid
 from lab import GANTRY, Clients, Lab, Process, busybox_image, read_env, wait_for
 
 NETWORK = '10.99.0'
+# The control group above those of all machines; tools/e2e.sh names it and removes what is left of it.
+GROUP = os.environ.get('GANTRY_E2E_GROUP', f'gantry-e2e-{os.getpid()}')
 
 
 def sh(command, **more):
@@ -93,7 +95,7 @@ class Machine:
         self.switch, self.name = switch, name
         self.port = f'm-{name}'[:15]  # its plug on the switch
         self.address = switch.address()
-        self.groups = [os.path.join(point, 'gantry-e2e', f'{os.getpid()}-{name}') for point, _ in cgroup_mounts()]
+        self.groups = [os.path.join(point, GROUP, name) for point, _ in cgroup_mounts()]
         self.processes = []
         self.boot_id = tempfile.NamedTemporaryFile('w', prefix='gantry-boot-')
         self.init = self.unshare = None
@@ -301,7 +303,7 @@ class Node(Machine):
         for pid in filter(str.isdigit, os.listdir('/proc')):
             try:
                 with open(f'/proc/{pid}/cgroup') as groups, open(f'/proc/{pid}/comm') as comm, open(f'/proc/{pid}/stat') as stat:
-                    path = next((line.strip() for line in groups if f'{os.getpid()}-{self.name}/gantry/' in line), None)
+                    path = next((line.strip() for line in groups if f'{GROUP}/{self.name}/gantry/' in line), None)
                     if path and comm.read().strip() not in ('conmon', 'crun') and stat.read().rsplit(')', 1)[1].split()[0] != 'Z':
                         found.setdefault(path.rsplit('/', 1)[1], int(pid))
             except OSError:
