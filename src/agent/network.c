@@ -212,6 +212,22 @@ static void add_group(struct vpc_network *network, const struct acs_network_grou
                 add_rule(&from->rules.items[i], to);
 }
 
+static void add_acl(struct vpc_network *network, const struct acs_network_acl_rule_list *from, struct vpc_subnet *to)
+{
+        to->acl = arena_calloc(&network->arena, from->n + 1, sizeof(*to->acl));
+        for (uint32_t i = 0; i < from->n; i++) {
+                const struct acs_network_acl_rule *rule = &from->items[i];
+                struct vpc_acl_rule out = {.egress = rule->egress,
+                                           .allow = rule->allow,
+                                           .protocol = rule->protocol,
+                                           .from = rule->from_port,
+                                           .to = rule->to_port};
+
+                if (parse_range(rule->cidr, &out.range))
+                        to->acl[to->n_acl++] = out;
+        }
+}
+
 static void add_subnet(struct vpc_network *network, const struct acs_network_subnet *from)
 {
         static const enum vpc_target targets[ACS_ROUTE_TARGET_MAX] = {
@@ -235,6 +251,7 @@ static void add_subnet(struct vpc_network *network, const struct acs_network_sub
                 route->target = targets[from->routes.items[i].target];
                 to->n_routes++;
         }
+        add_acl(network, &from->acl, to);
 }
 
 static void add_node(struct vpc_network *network, uint32_t node)

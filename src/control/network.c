@@ -74,23 +74,30 @@ static void make_route_table(struct model *model, struct tx *tx, const char *vpc
         (void)tx_insert(tx, OBJECT_ROUTE_TABLE, &state);
 }
 
-/* Lets everything through in both directions, then nothing. */
-static void make_acl(struct model *model, struct tx *tx, const char *vpc, int64_t now)
+void network_acl_add_entries(struct arena *arena, struct state_network_acl *state, bool open)
 {
-        struct arena *arena = tx_arena(tx);
-        struct state_network_acl state = {.id = network_id(model, arena, "acl"), .vpc = vpc, .created_at = now};
-
-        SHAPE_SET(&state, state_network_acl, is_default, true);
         for (int i = 0; i < 4; i++) {
-                struct state_acl_entry *entry = SHAPE_PUSH(arena, &state.entries);
                 bool allow = i % 2 == 0;
+                struct state_acl_entry *entry;
 
+                if (allow && !open)
+                        continue;
+                entry = SHAPE_PUSH(arena, &state->entries);
                 SHAPE_SET(entry, state_acl_entry, number, allow ? 100 : 32767);
                 SHAPE_SET(entry, state_acl_entry, egress, i < 2);
                 SHAPE_SET(entry, state_acl_entry, allow, allow);
                 entry->protocol = ALL_PROTOCOLS;
                 entry->cidr = ANYWHERE;
         }
+}
+
+static void make_acl(struct model *model, struct tx *tx, const char *vpc, int64_t now)
+{
+        struct arena *arena = tx_arena(tx);
+        struct state_network_acl state = {.id = network_id(model, arena, "acl"), .vpc = vpc, .created_at = now};
+
+        SHAPE_SET(&state, state_network_acl, is_default, true);
+        network_acl_add_entries(arena, &state, true);
         (void)tx_insert(tx, OBJECT_NETWORK_ACL, &state);
 }
 

@@ -17,6 +17,9 @@ struct vpc_request {
 /* With its main route table, default network ACL and default security group. */
 struct vpc *network_vpc_create(struct model *model, struct tx *tx, const struct vpc_request *request);
 
+/* The entries of a new ACL: nothing passes, after (`open`) everything does in both directions. */
+void network_acl_add_entries(struct arena *arena, struct state_network_acl *state, bool open);
+
 struct subnet_request {
         struct vpc *vpc;
         struct cidr range; /* of the VPC, prefix 16 to 28, apart from the other subnets */

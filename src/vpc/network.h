@@ -55,11 +55,20 @@ struct vpc_route {
         enum vpc_target target;
 };
 
+/* A rule of a subnet's network ACL, for what leaves the subnet (egress) or comes into it. The first one that fits counts. */
+struct vpc_acl_rule {
+        bool egress, allow;
+        int protocol, from, to; /* as of struct vpc_rule */
+        struct range range;     /* of the peer */
+};
+
 struct vpc_subnet {
         const char *id; /* subnet-… */
         struct range range;
         struct vpc_route *routes;
         uint32_t n_routes;
+        struct vpc_acl_rule *acl;
+        uint32_t n_acl; /* 0: no ACL, everything passes; else what no rule fits does not */
 };
 
 enum vpc_place {

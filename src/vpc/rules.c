@@ -43,6 +43,19 @@ static int check_rules(const struct vpc_rule_list *list, struct error *error)
         return 0;
 }
 
+static int check_acl(const struct vpc_subnet *subnet, struct error *error)
+{
+        for (uint32_t i = 0; i < subnet->n_acl; i++) {
+                const struct vpc_acl_rule *rule = &subnet->acl[i];
+
+                if (rule->protocol < VPC_ANY || rule->protocol > 255 || rule->range.prefix < 0 || rule->range.prefix > 32 ||
+                    rule->from > 65535 || rule->to > 65535)
+                        return error_set(error, EINVAL, "a rule of the network ACL of %s has a protocol, range or ports that do not exist",
+                                         subnet->id);
+        }
+        return 0;
+}
+
 static int compare_addresses(const void *a, const void *b)
 {
         uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -93,7 +106,7 @@ int rules_check(const struct vpc_network *network, struct error *error)
         if (network->vni < 1 || network->vni >= 1 << 24 || network->n_ranges < 1)
                 return error_set(error, EINVAL, "%s has no number from 1 to 16,777,215 or no range of addresses", network->id);
         for (uint32_t i = 0; i < network->n_subnets; i++) {
-                if (check_id(network->subnets[i].id, error) < 0)
+                if (check_id(network->subnets[i].id, error) < 0 || check_acl(&network->subnets[i], error) < 0)
                         return -EINVAL;
         }
         for (uint32_t i = 0; i < network->n_groups; i++) {
@@ -315,7 +328,7 @@ static void add_interface(struct compile *c, const struct vpc_interface *it)
 static void add_base(struct compile *c)
 {
         char name_server[20];
-        const char *dstnat;
+        const char *dstnat, *forward;
 
         range_text(c->network->ranges[0].address + 2, -1, name_server);
         dstnat =
@@ -327,12 +340,15 @@ static void add_base(struct compile *c)
                           "iifname \"" ROUTER_TUNNEL "\" ip saddr @tasks drop\n"
                           "iifname \"" ROUTER_TUNNEL "\" ip saddr @hosted drop\n");
         ruleset_add_chain(c->rs, "dstnat", "{ type nat hook prerouting priority dstnat; policy accept; }", dstnat);
-        ruleset_add_chain(c->rs, "forward", "{ type filter hook forward priority filter; policy drop; }",
-                          "ct state vmap { established : accept, related : accept, invalid : drop }\n"
-                          "ip saddr @tasks ip daddr " VPC_METADATA_ADDRESS " tcp dport 80 accept\n"
-                          "ip saddr @tasks ip daddr " VPC_NAME_SERVER " meta l4proto { tcp, udp } th dport 53 accept\n"
-                          "ip saddr vmap @egress\n"
-                          "iifname { \"" ROUTER_UPLINK "\", \"" ROUTER_TUNNEL "\" } goto into\n");
+        forward = arena_printf(&c->rs->arena,
+                               "%s"
+                               "ct state vmap { established : accept, related : accept, invalid : drop }\n"
+                               "ip saddr @tasks ip daddr " VPC_METADATA_ADDRESS " tcp dport 80 accept\n"
+                               "ip saddr @tasks ip daddr " VPC_NAME_SERVER " meta l4proto { tcp, udp } th dport 53 accept\n"
+                               "ip saddr vmap @egress\n"
+                               "iifname { \"" ROUTER_UPLINK "\", \"" ROUTER_TUNNEL "\" } goto into\n",
+                               rules_compile_acls(c->rs, c->network) ? "jump acl\n" : "");
+        ruleset_add_chain(c->rs, "forward", "{ type filter hook forward priority filter; policy drop; }", forward);
         ruleset_add_chain(c->rs, "into", NULL,
                           "ip daddr vmap @ingress\n"
                           "ip daddr @remote accept\n"

@@ -186,6 +186,38 @@ class Groups(NetworkTest):
             self.ec2.delete_route_table(RouteTableId=table)
             self.ec2.delete_subnet(SubnetId=shut)
 
+    def test_network_acl(self):
+        """It has no state: what it shuts ends established connections too, and both directions have to be open."""
+        shut = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock='172.31.201.0/24', AvailabilityZone='us-east-1a')['Subnet']['SubnetId']
+        acl = self.ec2.create_network_acl(VpcId=self.vpc)['NetworkAcl']['NetworkAclId']
+
+        def associate(to):
+            found = self.ec2.describe_network_acls(Filters=[{'Name': 'association.subnet-id', 'Values': [shut]}])['NetworkAcls'][0]
+            association = next(a['NetworkAclAssociationId'] for a in found['Associations'] if a['SubnetId'] == shut)
+            self.ec2.replace_network_acl_association(AssociationId=association, NetworkAclId=to)
+            return found['NetworkAclId']
+
+        def entry(egress, first, last):
+            self.ec2.create_network_acl_entry(NetworkAclId=acl, RuleNumber=10, Egress=egress, Protocol='6', RuleAction='allow',
+                                              CidrBlock='172.31.0.0/16', PortRange={'From': first, 'To': last})
+        standard = associate(acl)
+        try:
+            caller, server, near = self.place(0), self.place(1, subnet=shut), self.place(0, subnet=shut)
+            self.assertTrue(near.reaches(server.address), 'an ACL is for what leaves or comes into the subnet')
+            self.assertFalse(caller.reaches(server.address))
+            entry(False, PORT, PORT)
+            time.sleep(0.3)
+            self.assertFalse(caller.reaches(server.address), 'the answer has no way back')
+            entry(True, 1024, 65535)
+            self.within(1, lambda: caller.reaches(server.address), 'both ways to be open')
+            self.ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=10, Egress=False)
+            self.within(1.5, lambda: not caller.reaches(server.address), 'the port to be closed')
+        finally:
+            associate(standard)
+            self.tearDown()
+            self.ec2.delete_network_acl(NetworkAclId=acl)
+            self.ec2.delete_subnet(SubnetId=shut)
+
     def test_spoofing(self):
         """Somebody with all rights in a task's network namespace gains nothing."""
         front, back = self.group('front'), self.group('back')

@@ -125,6 +125,8 @@ static void test_changes(void **state)
         struct tx *tx;
         struct state_security_group *group;
         struct state_subnet *subnet;
+        struct state_network_acl *entries;
+        struct network_acl *acl;
         struct vpc *vpc;
 
         begin(&w);
@@ -157,6 +159,20 @@ static void test_changes(void **state)
         agents_flush(w.c.agents);
         fake_next(&w.a, "NetworkMessage");
         assert_false(harness_has(&w.c.h, "vpcs[0].members[0].publicAddress"));
+        assert_false(harness_has(&w.c.h, "vpcs[0].subnets[0].acl"));
+        /* The default ACL lets everything through, until an entry before that says something else. */
+        acl = model_network_acl(w.c.h.model, model_subnet(w.c.h.model, w.subnet)->state->acl);
+        tx = tx_begin(w.c.h.model);
+        entries = tx_edit(tx, &acl->object);
+        entries->entries.items[2].cidr = "10.0.0.0/8";
+        tx_put(tx, &acl->object, entries);
+        (void)tx_commit(tx);
+        agents_flush(w.c.agents);
+        fake_next(&w.a, "NetworkMessage");
+        assert_true(harness_true(&w.c.h, "vpcs[0].subnets[0].acl[0].egress"));
+        expect(&w, "vpcs[0].subnets[0].acl[2].cidr", "10.0.0.0/8");
+        assert_true(harness_true(&w.c.h, "vpcs[0].subnets[0].acl[2].allow"));
+        assert_false(harness_has(&w.c.h, "vpcs[0].subnets[0].acl[3].allow"));
         fake_nothing(&w.a);
         end(&w);
 }

@@ -374,6 +374,66 @@ static void test_endpoints(void **state)
         end(&w);
 }
 
+#define ENTRY "'NetworkAclId':'%s','Egress':false"
+
+static void test_acls(void **state)
+{
+        char acl[32], association[32], standard[32];
+        struct world w;
+
+        begin(&w);
+        harness_ok(&w.h, "DescribeNetworkAcls", "{'Filter':[{'Name':'vpc-id','Value':['%s']}]}", w.vpc);
+        keep(&w, "networkAclSet[0].networkAclId", standard);
+        keep(&w, "networkAclSet[0].associationSet[0].networkAclAssociationId", association);
+        fails(&w, "DeleteNetworkAcl", "InvalidParameterValue", "default", "{'NetworkAclId':'%s'}", standard);
+        harness_ok(&w.h, "CreateNetworkAcl",
+                   "{'VpcId':'%s','TagSpecification':[{'ResourceType':'network-acl','Tag':[{'key':'a','value':'b'}]}]}", w.vpc);
+        keep(&w, "networkAcl.networkAclId", acl);
+        assert_int_equal(harness_count(&w.h, "networkAcl.entrySet"), 2);
+        expect(&w, "networkAcl.entrySet[0].ruleAction", "deny");
+        harness_ok(&w.h, "CreateNetworkAclEntry",
+                   "{" ENTRY
+                   ",'RuleNumber':20,'Protocol':'tcp','RuleAction':'allow','CidrBlock':'10.0.0.9/8','PortRange':{'From':80,'To':90}}",
+                   acl);
+        harness_ok(&w.h, "CreateNetworkAclEntry",
+                   "{" ENTRY ",'RuleNumber':10,'Protocol':'1','RuleAction':'deny','CidrBlock':'0.0.0.0/0','Icmp':{'Type':8,'Code':-1}}",
+                   acl);
+        harness_ok(&w.h, "CreateNetworkAclEntry", "{" ENTRY ",'RuleNumber':30,'Protocol':'-1','RuleAction':'allow','Ipv6CidrBlock':'::/0'}",
+                   acl);
+        fails(&w, "CreateNetworkAclEntry", "NetworkAclEntryAlreadyExists", "20",
+              "{" ENTRY ",'RuleNumber':20,'Protocol':'-1','RuleAction':'allow','CidrBlock':'0.0.0.0/0'}", acl);
+        fails(&w, "CreateNetworkAclEntry", "InvalidParameterValue", "32766",
+              "{" ENTRY ",'RuleNumber':32767,'Protocol':'-1','RuleAction':'allow','CidrBlock':'0.0.0.0/0'}", acl);
+        fails(&w, "CreateNetworkAclEntry", "MissingParameter", "portRange",
+              "{" ENTRY ",'RuleNumber':40,'Protocol':'6','RuleAction':'allow','CidrBlock':'0.0.0.0/0'}", acl);
+        fails(&w, "ReplaceNetworkAclEntry", "InvalidNetworkAclEntry.NotFound", "11",
+              "{" ENTRY ",'RuleNumber':11,'Protocol':'-1','RuleAction':'allow','CidrBlock':'0.0.0.0/0'}", acl);
+        harness_ok(&w.h, "ReplaceNetworkAclEntry",
+                   "{" ENTRY ",'RuleNumber':10,'Protocol':'udp','RuleAction':'allow','CidrBlock':'10.0.0.0/8',"
+                   "'PortRange':{'From':53,'To':53}}",
+                   acl);
+        harness_ok(&w.h, "ReplaceNetworkAclAssociation", "{'AssociationId':'%s','NetworkAclId':'%s'}", association, acl);
+        fails(&w, "ReplaceNetworkAclAssociation", "InvalidAssociationID.NotFound", NULL, "{'AssociationId':'%s','NetworkAclId':'%s'}",
+              association, acl);
+        harness_restart(&w.h);
+        harness_ok(&w.h, "DescribeNetworkAcls", "{'NetworkAclId':['%s']}", acl);
+        expect(&w, "networkAclSet[0].associationSet[0].subnetId", w.subnet);
+        /* As it counts: egress, then ingress by number. */
+        expect(&w, "networkAclSet[0].entrySet[1].protocol", "17");
+        assert_int_equal(harness_int(&w.h, "networkAclSet[0].entrySet[1].portRange.from"), 53);
+        expect(&w, "networkAclSet[0].entrySet[2].cidrBlock", "10.0.0.0/8");
+        expect(&w, "networkAclSet[0].entrySet[3].ipv6CidrBlock", "::/0");
+        assert_int_equal(harness_int(&w.h, "networkAclSet[0].entrySet[4].ruleNumber"), 32767);
+        fails(&w, "DeleteNetworkAcl", "DependencyViolation", w.subnet, "{'NetworkAclId':'%s'}", acl);
+        harness_ok(&w.h, "DeleteNetworkAclEntry", "{" ENTRY ",'RuleNumber':10}", acl);
+        fails(&w, "DeleteNetworkAclEntry", "InvalidNetworkAclEntry.NotFound", NULL, "{" ENTRY ",'RuleNumber':10}", acl);
+        harness_ok(&w.h, "DeleteSubnet", "{'SubnetId':'%s'}", w.subnet);
+        fails(&w, "DeleteVpc", "DependencyViolation", acl, "{'VpcId':'%s'}", w.vpc);
+        harness_ok(&w.h, "DeleteNetworkAcl", "{'NetworkAclId':'%s'}", acl);
+        harness_ok(&w.h, "DeleteVpc", "{'VpcId':'%s'}", w.vpc);
+        end(&w);
+}
+
 static void test_account(void **state)
 {
         struct world w;
@@ -413,6 +473,7 @@ int main(void)
                 cmocka_unit_test(test_nat_gateways_and_addresses),
                 cmocka_unit_test(test_addresses_of_interfaces),
                 cmocka_unit_test(test_endpoints),
+                cmocka_unit_test(test_acls),
                 cmocka_unit_test(test_account),
         };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/strutil.h"
 #include "vpc/rules.h"
 #include "vpc_picture.h"
 
@@ -99,6 +100,41 @@ static void test_network(void **state)
         vpc_network_free(n);
 }
 
+/* Before what is established, in both directions, and not for what stays in the subnet. */
+static void test_acls(void **state)
+{
+        static struct vpc_acl_rule rules[] = {
+                {.egress = true, .allow = true, .protocol = VPC_ANY, .from = VPC_ANY, .to = VPC_ANY},
+                {.egress = false, .allow = false, .protocol = 6, .from = 22, .to = 22},
+                {.egress = false, .allow = true, .protocol = 6, .from = 0, .to = 65535},
+                {.egress = false, .allow = true, .protocol = 1, .from = 8, .to = VPC_ANY},
+        };
+        struct vpc_network *n = picture_new("vpc-1", 7);
+        struct error error = {0};
+        struct ruleset *rs = rules_compile(n);
+
+        assert_string_equal(body_of(rs, "acl"), "(none)");
+        assert_true(str_starts_with(body_of(rs, "forward"), "ct state"));
+        ruleset_free(rs);
+        rules[1].range = (struct range){address_of("10.0.0.0"), 8};
+        n->subnets[1].acl = rules;
+        n->subnets[1].n_acl = 4;
+        assert_int_equal(rules_check(n, &error), 0);
+        rs = rules_compile(n);
+        assert_true(str_starts_with(body_of(rs, "forward"), "jump acl\nct state"));
+        assert_string_equal(body_of(rs, "acl"), "ip daddr { " VPC_METADATA_ADDRESS ", " VPC_NAME_SERVER " } return\n"
+                                                "ip saddr { " VPC_METADATA_ADDRESS ", " VPC_NAME_SERVER " } return\n"
+                                                "ip saddr 10.0.16.0/20 ip daddr != 10.0.16.0/20 jump acl-out.subnet-nat\n"
+                                                "ip daddr 10.0.16.0/20 ip saddr != 10.0.16.0/20 jump acl-in.subnet-nat\n");
+        assert_string_equal(body_of(rs, "acl-out.subnet-nat"), "return\ndrop\n");
+        assert_string_equal(body_of(rs, "acl-in.subnet-nat"),
+                            "ip saddr 10.0.0.0/8 tcp dport 22 drop\nmeta l4proto tcp return\nicmp type 8 return\ndrop\n");
+        ruleset_free(rs);
+        rules[2].to = 70000;
+        assert_int_equal(rules_check(n, &error), -EINVAL);
+        vpc_network_free(n);
+}
+
 /* A change writes only what changes. */
 static void test_diff(void **state)
 {
@@ -141,6 +177,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_group),
                 cmocka_unit_test(test_network),
+                cmocka_unit_test(test_acls),
                 cmocka_unit_test(test_diff),
         };
 

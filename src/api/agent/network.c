@@ -244,6 +244,19 @@ static bool routes_changed(struct agents *agents, const char *vpc_id)
         return any;
 }
 
+static bool acl_changed(struct agents *agents, const struct state_network_acl *state)
+{
+        struct vpc *vpc = model_vpc(agents->model, state->vpc);
+        bool any = false;
+
+        if (vpc == NULL)
+                return false;
+        list_for_each (subnet, &vpc->subnets, struct subnet, in_vpc)
+                if (str_eq(subnet->state->acl, state->id))
+                        any |= note(agents, vpc, subnet->object.key);
+        return any;
+}
+
 /* Whether addresses are public is said with the interfaces, but depends on their subnet too. */
 static bool subnet_changed(struct agents *agents, const struct state_subnet *old_state, const struct state_subnet *new_state)
 {
@@ -254,7 +267,7 @@ static bool subnet_changed(struct agents *agents, const struct state_subnet *old
 
         /* The place of the next address moves with each interface: no news. */
         if (old_state != NULL && new_state != NULL && old_state->map_public_ip == new_state->map_public_ip &&
-            str_eq(old_state->cidr, new_state->cidr))
+            str_eq(old_state->cidr, new_state->cidr) && str_eq(old_state->acl, new_state->acl))
                 return false;
         any = note(agents, vpc, state->id);
         if (subnet != NULL && any) {
@@ -329,6 +342,8 @@ bool network_changed(struct agents *agents, struct object *object, const void *o
                 return note(agents, model_vpc(agents->model, ((const struct state_vpc *)state)->id), NULL);
         case OBJECT_ROUTE_TABLE:
                 return routes_changed(agents, ((const struct state_route_table *)state)->vpc);
+        case OBJECT_NETWORK_ACL:
+                return acl_changed(agents, state);
         case OBJECT_NAT_GATEWAY:
                 return routes_changed(agents, ((const struct state_nat_gateway *)state)->vpc);
         case OBJECT_INTERNET_GATEWAY: {

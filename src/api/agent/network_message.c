@@ -77,9 +77,49 @@ static enum acs_route_target target_of(struct model *model, const struct vpc *vp
         return ACS_ROUTE_TARGET_NOWHERE;
 }
 
+static bool lets_all_pass(const struct state_acl_entry *entry)
+{
+        return entry->allow && str_eq(entry->protocol, "-1") && str_eq(entry->cidr, "0.0.0.0/0");
+}
+
+/* In the order in which they count; nothing when the first one of each direction lets everything pass. Entries with IPv6 ranges say nothing
+ * about IPv4. */
+static void add_acl(const struct network_acl *acl, struct arena *arena, struct acs_network_subnet *ret)
+{
+        const struct state_acl_entry *first[2] = {NULL, NULL};
+
+        for (uint32_t i = 0; i < acl->state->entries.n; i++) {
+                const struct state_acl_entry *entry = &acl->state->entries.items[i];
+
+                if (entry->cidr != NULL && first[entry->egress] == NULL)
+                        first[entry->egress] = entry;
+        }
+        if (first[0] != NULL && first[1] != NULL && lets_all_pass(first[0]) && lets_all_pass(first[1]))
+                return;
+        for (uint32_t i = 0; i < acl->state->entries.n; i++) {
+                const struct state_acl_entry *entry = &acl->state->entries.items[i];
+                int protocol = protocol_number(entry->protocol);
+                bool ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP;
+                struct acs_network_acl_rule *rule;
+
+                if (entry->cidr == NULL || protocol < -1)
+                        continue;
+                rule = SHAPE_PUSH(arena, &ret->acl);
+                if (entry->egress)
+                        SHAPE_SET(rule, acs_network_acl_rule, egress, true);
+                if (entry->allow)
+                        SHAPE_SET(rule, acs_network_acl_rule, allow, true);
+                SHAPE_SET(rule, acs_network_acl_rule, protocol, protocol);
+                SHAPE_SET(rule, acs_network_acl_rule, from_port, ports ? entry->from : -1);
+                SHAPE_SET(rule, acs_network_acl_rule, to_port, ports ? entry->to : -1);
+                rule->cidr = entry->cidr;
+        }
+}
+
 static void add_subnet(struct model *model, const struct subnet *subnet, struct arena *arena, struct acs_network_vpc *ret)
 {
         const struct route_table *table = subnet_route_table(subnet);
+        const struct network_acl *acl = model_network_acl(model, subnet->state->acl);
         struct acs_network_subnet *out = SHAPE_PUSH(arena, &ret->subnets);
 
         out->subnet_id = subnet->state->id;
@@ -94,6 +134,8 @@ static void add_subnet(struct model *model, const struct subnet *subnet, struct 
                 to->destination = route->destination;
                 to->target = target_of(model, subnet->vpc, route);
         }
+        if (acl != NULL)
+                add_acl(acl, arena, out);
 }
 
 static void add_member(struct model *model, const struct network_interface *interface, struct arena *arena, struct acs_network_vpc *ret)

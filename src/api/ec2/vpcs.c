@@ -142,6 +142,9 @@ static const char *dependency(const struct vpc *vpc)
         list_for_each (table, &vpc->route_tables, struct route_table, in_vpc)
                 if (table != main)
                         return table->state->id;
+        list_for_each (acl, &vpc->acls, struct network_acl, in_vpc)
+                if (!acl->state->is_default)
+                        return acl->state->id;
         list_for_each (gateway, &vpc->internet_gateways, struct internet_gateway, in_vpc)
                 return gateway->state->id;
         list_for_each (gateway, &vpc->nat_gateways, struct nat_gateway, in_vpc)
