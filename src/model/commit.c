@@ -21,18 +21,26 @@
 /* A store commit ends with the transaction that reaches so many changes: the first of a flood need not wait for the last. */
 #define COMMIT_CHANGES 4096
 
-/* Positions instead of pointers: the bytes move while the batch grows. */
 struct batch_change {
-        size_t key, data, len;
+        const struct shape *shape;
+        const void *state; /* NULL: the object is deleted */
+        uint64_t id;
         uint64_t sequence; /* of the transaction whose last change this is, else 0 */
         uint16_t kind;
-        bool deleted;
 };
 
 struct batch {
-        struct buf bytes; /* keys (with NUL) and encoded states, one after the other */
         struct batch_change *changes;
         size_t n, cap;
+};
+
+/* States that nobody has any more, in the order of `sequence`: when that is durable no batch has them either. */
+struct released {
+        struct released_state {
+                const void *state;
+                uint64_t sequence;
+        } * items;
+        size_t first, n, cap; /* items[first … n) wait */
 };
 
 /* The handle lives on until the loop has closed it, which may be after the queue. */
@@ -43,10 +51,11 @@ struct wakeup {
 
 struct commit_queue {
         struct store *store;
-        struct wakeup *wakeup; /* NULL: commits run at once */
-        uint64_t sequence;     /* loop's thread only */
-        uint64_t durable;      /* the same */
-        struct list waiters;   /* by sequence */
+        struct wakeup *wakeup;    /* NULL: commits run at once */
+        uint64_t sequence;        /* loop's thread only */
+        uint64_t durable;         /* the same */
+        struct list waiters;      /* by sequence */
+        struct released released; /* loop's thread only */
 
         pthread_t writer;
         pthread_mutex_t lock;
@@ -60,22 +69,21 @@ struct commit_queue {
 
         /* The writer's own: */
         struct batch writing;
+        struct buf bytes; /* encoded states, one after the other */
         struct store_change *store_changes;
         size_t store_changes_cap;
 };
 
 static void batch_done(struct batch *batch)
 {
-        buf_done(&batch->bytes);
         free(batch->changes);
         *batch = (struct batch){0};
 }
 
 static void batch_clear(struct batch *batch)
 {
-        if (batch->bytes.cap > KEEP_BYTES || batch->cap > KEEP_CHANGES)
+        if (batch->cap > KEEP_CHANGES)
                 batch_done(batch);
-        buf_clear(&batch->bytes);
         batch->n = 0;
 }
 
@@ -88,22 +96,34 @@ static struct batch_change *batch_push(struct batch *batch)
         return &batch->changes[batch->n++];
 }
 
-/* `n` changes as the store wants them; the memory is reused by the next ones. */
-static const struct store_change *store_view(struct commit_queue *q, const struct batch *batch, size_t first, size_t n)
+/* Encodes changes; `data` becomes right afterwards, when the bytes do not move any more. */
+static void encode(struct commit_queue *q, const struct batch_change *changes, size_t n)
 {
+        buf_clear(&q->bytes);
+        for (size_t i = 0; i < n; i++) {
+                size_t start = q->bytes.len;
+
+                if (changes[i].state != NULL)
+                        stored_encode(changes[i].shape, changes[i].state, &q->bytes);
+                q->store_changes[i] = (struct store_change){.kind = changes[i].kind, .id = changes[i].id, .len = q->bytes.len - start};
+        }
+}
+
+/* The changes as the store wants them; the memory is reused by the next ones. */
+static const struct store_change *store_view(struct commit_queue *q, const struct batch_change *changes, size_t n)
+{
+        const char *at;
+
         if (n > q->store_changes_cap) {
                 q->store_changes_cap = n;
                 q->store_changes = xrealloc(q->store_changes, n * sizeof(*q->store_changes));
         }
+        encode(q, changes, n);
+        at = q->bytes.data;
         for (size_t i = 0; i < n; i++) {
-                const struct batch_change *change = &batch->changes[first + i];
-
-                q->store_changes[i] = (struct store_change){
-                        .kind = change->kind,
-                        .key = batch->bytes.data + change->key,
-                        .data = change->deleted ? NULL : batch->bytes.data + change->data,
-                        .len = change->len,
-                };
+                if (changes[i].state != NULL)
+                        q->store_changes[i].data = at;
+                at += q->store_changes[i].len;
         }
         return q->store_changes;
 }
@@ -112,8 +132,11 @@ static const struct store_change *store_view(struct commit_queue *q, const struc
 static void write_changes(struct commit_queue *q, const struct batch *batch, size_t first, size_t n)
 {
         struct error error = {0};
+        int r = q->store->ops->commit(q->store, store_view(q, batch->changes + first, n), n, &error);
 
-        if (q->store->ops->commit(q->store, store_view(q, batch, first, n), n, &error) >= 0)
+        if (q->bytes.cap > KEEP_BYTES)
+                buf_done(&q->bytes);
+        if (r >= 0)
                 return;
         log_error("cannot keep changes: the server ends, nothing acknowledged is lost; remove the cause and start it again",
                   LOG_S("error", error.message), LOG_I("changes", n));
@@ -184,11 +207,44 @@ static void run_waiters(struct commit_queue *q)
                 uv_unref((uv_handle_t *)&q->wakeup->async);
 }
 
+void commit_release(struct commit_queue *q, const void *state)
+{
+        struct released *r = &q->released;
+
+        if (q->durable == q->sequence) {
+                free((void *)(uintptr_t)state);
+                return;
+        }
+        if (r->n == r->cap) {
+                r->cap = r->cap == 0 ? 64 : r->cap * 2;
+                r->items = xrealloc(r->items, r->cap * sizeof(*r->items));
+        }
+        r->items[r->n++] = (struct released_state){state, q->sequence};
+}
+
+static void free_released(struct commit_queue *q, uint64_t sequence)
+{
+        struct released *r = &q->released;
+
+        while (r->first < r->n && r->items[r->first].sequence <= sequence)
+                free((void *)(uintptr_t)r->items[r->first++].state);
+        if (r->first == 0 || r->first < r->n / 2)
+                return;
+        r->n -= r->first;
+        memmove(r->items, r->items + r->first, r->n * sizeof(*r->items));
+        r->first = 0;
+        if (r->n == 0 && r->cap > KEEP_CHANGES) {
+                free(r->items);
+                *r = (struct released){0};
+        }
+}
+
 static void take_written(struct commit_queue *q)
 {
         pthread_mutex_lock(&q->lock);
         q->durable = q->written;
         pthread_mutex_unlock(&q->lock);
+        free_released(q, q->durable);
         run_waiters(q);
 }
 
@@ -230,8 +286,11 @@ static void queue_release(struct commit_queue *q)
 {
         pthread_cond_destroy(&q->work);
         pthread_mutex_destroy(&q->lock);
+        free_released(q, UINT64_MAX);
+        free(q->released.items);
         batch_done(&q->waiting);
         batch_done(&q->writing);
+        buf_done(&q->bytes);
         free(q->store_changes);
         free(q);
 }
@@ -278,17 +337,9 @@ void commit_begin(struct commit_queue *q)
         assert(!q->stop);
 }
 
-void commit_put(struct commit_queue *q, uint16_t kind, const char *key, const struct shape *shape, const void *state)
+void commit_put(struct commit_queue *q, uint16_t kind, uint64_t id, const struct shape *shape, const void *state)
 {
-        struct batch *batch = &q->waiting;
-        struct batch_change *change = batch_push(batch);
-
-        *change = (struct batch_change){.kind = kind, .deleted = state == NULL, .key = batch->bytes.len};
-        buf_append(&batch->bytes, key, strlen(key) + 1);
-        change->data = batch->bytes.len;
-        if (state != NULL)
-                stored_encode(shape, state, &batch->bytes);
-        change->len = batch->bytes.len - change->data;
+        *batch_push(&q->waiting) = (struct batch_change){.kind = kind, .id = id, .shape = shape, .state = state};
 }
 
 uint64_t commit_end(struct commit_queue *q)
@@ -328,6 +379,7 @@ bool commit_write(struct commit_queue *q)
 void commit_written(struct commit_queue *q)
 {
         q->durable = MAX(q->durable, q->written);
+        free_released(q, q->durable);
         run_waiters(q);
 }
 

@@ -4,12 +4,13 @@
  *
  *     loop's thread                       writer thread
  *     commit_begin ─ put … ─ commit_end
- *          │ (encoded into the waiting batch)
- *          └──────── wakes ────────────►  takes the whole batch, store->commit
+ *          │ (into the waiting batch)
+ *          └──────── wakes ────────────►  takes the whole batch, encodes it, store->commit
  *     waiters, in order  ◄── uv_async ──  durable = last sequence of the batch
  *
  * The writer starts as soon as it is idle, and what arrives meanwhile forms the next batch: one client waits for one fsync,
- * and many clients share one. A transaction is never split. Without a loop the commit happens in commit_end itself.
+ * and many clients share one. A transaction is never split. Without a loop the commit happens in commit_end itself. States are immutable and
+ * stay until they are written, so the writer reads them where they are.
  */
 #pragma once
 
@@ -28,10 +29,12 @@ struct commit_queue *commit_queue_free(struct commit_queue *queue);
 
 /* One transaction: begin, one put for each object (at least one), end. Between begin and end the writer is locked out: be quick. */
 void commit_begin(struct commit_queue *queue);
-/* `state` NULL: the object is deleted. */
-void commit_put(struct commit_queue *queue, uint16_t kind, const char *key, const struct shape *shape, const void *state);
+/* `state` NULL: the object is deleted. Else it must stay as it is until it is given to commit_release, or the queue is freed. */
+void commit_put(struct commit_queue *queue, uint16_t kind, uint64_t id, const struct shape *shape, const void *state);
 /* Its sequence number. */
 uint64_t commit_end(struct commit_queue *queue);
+/* Takes over a malloc'ed state that no object has any more: it is freed when everything so far is durable. */
+void commit_release(struct commit_queue *queue, const void *state);
 
 /* Without a loop: see model_hold_commits. */
 void commit_hold(struct commit_queue *queue);

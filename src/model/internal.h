@@ -139,6 +139,7 @@ struct model {
         struct env *env;
         struct tree objects[OBJECT_KIND_MAX];
         struct table tables[OBJECT_KIND_MAX]; /* the same objects */
+        uint64_t last_id[OBJECT_KIND_MAX];    /* that was given to an object of the kind */
         struct list observers;
         struct list stopped; /* of struct task, by stoppedAt */
         size_t n_stopped;
@@ -155,9 +156,13 @@ static inline const void *object_state(const struct object *object)
         return ((const struct any_object *)(const void *)object)->state;
 }
 
-/* A new object with this state (taken over) and key, in no index yet. */
+/* The key that a state stands for, in the model's scratch buffer. */
+const char *model_key_of(struct model *model, enum object_kind kind, const void *state);
+/* A new object with this state (taken over) and key, in no index yet. Its id is the caller's to give. */
 struct object *object_new(enum object_kind kind, const void *state, const char *key);
 void object_free(struct object *object);
+/* The same, but returns the state, which is the caller's now. */
+const void *object_free_but_state(struct object *object);
 /* Into its tree and indexes: 0 or -ENOENT when what it belongs to is missing (then it is in no index). */
 int object_link(struct model *model, struct object *object);
 void object_unlink(struct model *model, struct object *object);

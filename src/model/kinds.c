@@ -9,26 +9,33 @@
 #include "model/scaling.h"
 #include "model/service.h"
 
+/* What a damaged store holds may lack any member. */
+static void put(struct buf *out, const char *text)
+{
+        if (text != NULL)
+                buf_append_str(out, text);
+}
+
 static void key_join(struct buf *out, const char *a, const char *b)
 {
-        buf_append_str(out, a != NULL ? a : "");
+        put(out, a);
         buf_append_char(out, '/');
-        buf_append_str(out, b != NULL ? b : "");
+        put(out, b);
 }
 
 static void meta_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, "meta");
+        put(out, "meta");
 }
 
 static void cluster_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_cluster *)state)->name);
+        put(out, ((const struct state_cluster *)state)->name);
 }
 
 static void family_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_family *)state)->name);
+        put(out, ((const struct state_family *)state)->name);
 }
 
 /* The revision has a fixed width so that keys sort by it. */
@@ -36,7 +43,10 @@ static void definition_key(const void *state, struct buf *out)
 {
         const struct ecs_task_definition *definition = ((const struct state_task_definition *)state)->definition;
 
-        buf_printf(out, "%s:%010d", definition->family, definition->revision);
+        if (definition == NULL)
+                return;
+        put(out, definition->family);
+        buf_printf(out, ":%010d", definition->revision);
 }
 
 static void instance_key(const void *state, struct buf *out)
@@ -55,7 +65,9 @@ static void task_key(const void *state, struct buf *out)
 
 static void capacity_provider_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_capacity_provider *)state)->provider->name);
+        const struct ecs_capacity_provider *provider = ((const struct state_capacity_provider *)state)->provider;
+
+        put(out, provider != NULL ? provider->name : NULL);
 }
 
 static void service_key(const void *state, struct buf *out)
@@ -69,7 +81,7 @@ static void key_of_service(struct buf *out, const char *cluster, const char *ser
 {
         key_join(out, cluster, service);
         buf_append_char(out, '/');
-        buf_append_str(out, id);
+        put(out, id);
 }
 
 static void service_revision_key(const void *state, struct buf *out)
@@ -110,32 +122,32 @@ static void setting_key(const void *state, struct buf *out)
 
 static void access_key_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_access_key *)state)->id);
+        put(out, ((const struct state_access_key *)state)->id);
 }
 
 static void client_token_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_client_token *)state)->key);
+        put(out, ((const struct state_client_token *)state)->key);
 }
 
 static void load_balancer_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_load_balancer *)state)->id);
+        put(out, ((const struct state_load_balancer *)state)->id);
 }
 
 static void target_group_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_target_group *)state)->id);
+        put(out, ((const struct state_target_group *)state)->id);
 }
 
 static void listener_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_listener *)state)->id);
+        put(out, ((const struct state_listener *)state)->id);
 }
 
 static void listener_rule_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_listener_rule *)state)->id);
+        put(out, ((const struct state_listener_rule *)state)->id);
 }
 
 static void target_key(const void *state, struct buf *out)
@@ -148,12 +160,12 @@ static void target_key(const void *state, struct buf *out)
 
 static void certificate_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_certificate *)state)->arn);
+        put(out, ((const struct state_certificate *)state)->arn);
 }
-#define ID_KEY(type)                                                           \
-        static void type##_key(const void *state, struct buf *out)             \
-        {                                                                      \
-                buf_append_str(out, ((const struct state_##type *)state)->id); \
+#define ID_KEY(type)                                                \
+        static void type##_key(const void *state, struct buf *out)  \
+        {                                                           \
+                put(out, ((const struct state_##type *)state)->id); \
         }
 ID_KEY(vpc)
 ID_KEY(subnet)
@@ -168,7 +180,7 @@ ID_KEY(vpc_endpoint)
 
 static void scalable_target_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_scalable_target *)state)->resource_id);
+        put(out, ((const struct state_scalable_target *)state)->resource_id);
 }
 
 static void scaling_policy_key(const void *state, struct buf *out)
@@ -189,7 +201,8 @@ static void scaling_activity_key(const void *state, struct buf *out)
 {
         const struct state_scaling_activity *s = state;
 
-        buf_printf(out, "%s/%02d", s->resource_id, (int)(s->number % SCALING_ACTIVITIES));
+        put(out, s->resource_id);
+        buf_printf(out, "/%02d", (int)(s->number % SCALING_ACTIVITIES));
 }
 
 #define KIND(type, state_type) .shape = &state_type##_shape, .size = sizeof(struct type)
@@ -303,14 +316,19 @@ struct object *object_new(enum object_kind kind, const void *state, const char *
         return &any->object;
 }
 
-void object_free(struct object *object)
+const void *object_free_but_state(struct object *object)
 {
-        struct any_object *any = (struct any_object *)(void *)object;
+        const void *state = object_state(object);
 
         if (model_kinds[object->kind].release != NULL)
                 model_kinds[object->kind].release(object);
-        free((void *)(uintptr_t)any->state);
-        free(any);
+        free(object);
+        return state;
+}
+
+void object_free(struct object *object)
+{
+        free((void *)(uintptr_t)object_free_but_state(object));
 }
 
 static void leave_indexes(struct model *model, struct object *object)

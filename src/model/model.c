@@ -22,11 +22,40 @@ struct loading {
         struct error *error;
 };
 
-static int load_row(void *data, uint16_t kind, const char *key, const void *bytes, size_t len)
+const char *model_key_of(struct model *model, enum object_kind kind, const void *state)
+{
+        buf_clear(&model->key);
+        model_kinds[kind].key(state, &model->key);
+        (void)buf_reserve(&model->key, 1); /* a text even when nothing was added */
+        return model->key.data;
+}
+
+/* Fails when it belongs to something that is not there, or another has its key. */
+static int load_object(struct model *model, enum object_kind kind, uint64_t id, const void *state, struct error *error)
+{
+        const struct shape *shape = model_kinds[kind].shape;
+        const char *key = model_key_of(model, kind, state);
+        struct object *object;
+        int r;
+
+        if (table_find(&model->tables[kind], key) != NULL)
+                return error_set(error, EUCLEAN, "%s %s is stored twice: restore a backup", shape->name, key);
+        object = object_new(kind, shape_pack(shape, state), key);
+        object->id = id;
+        model->last_id[kind] = MAX(model->last_id[kind], id);
+        r = object_link(model, object);
+        if (r >= 0)
+                return 0;
+        r = error_set(error, EUCLEAN, "stored %s %s refers to an object that is not in the store: restore a backup", shape->name,
+                      object->key);
+        object_free(object);
+        return r;
+}
+
+static int load_row(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len)
 {
         struct loading *loading = data;
         const struct shape *shape = kind < OBJECT_KIND_MAX ? model_kinds[kind].shape : NULL;
-        struct object *object;
         void *state = NULL;
         int r;
 
@@ -38,15 +67,8 @@ static int load_row(void *data, uint16_t kind, const char *key, const void *byte
         arena_reset(&loading->arena);
         r = stored_decode(shape, stored_upgrades, &loading->arena, bytes, len, &state, loading->error);
         if (r < 0)
-                return error_wrap(loading->error, "%s %s", shape->name, key);
-        object = object_new(kind, shape_pack(shape, state), key);
-        r = object_link(loading->model, object);
-        if (r < 0) {
-                object_free(object);
-                return error_set(loading->error, EUCLEAN, "stored %s %s refers to an object that is not in the store: restore a backup",
-                                 shape->name, key);
-        }
-        return 0;
+                return error_wrap(loading->error, "%s number %llu", shape->name, (unsigned long long)id);
+        return load_object(loading->model, (enum object_kind)kind, id, state, loading->error);
 }
 
 static int compare_stopped(const void *a, const void *b)
@@ -56,7 +78,7 @@ static int compare_stopped(const void *a, const void *b)
         return x < y ? -1 : x > y;
 }
 
-/* Loading met the stopped tasks in the order of their keys. */
+/* Loading met the stopped tasks in the order in which they came. */
 static void sort_stopped(struct model *model)
 {
         CLEANUP_FREE struct task **tasks = xcalloc(model->n_stopped + 1, sizeof(struct task *));

@@ -73,8 +73,9 @@ enum object_kind {
 
 /* What every kind has in common; first member of the structures below. */
 struct object {
-        enum object_kind kind;
-        const char *key;          /* in the store, e.g. "default/3f2a…"; owned by the object */
+        enum object_kind kind : 16;
+        uint64_t id : 48;         /* its number in the store: the greater the later it came */
+        const char *key;          /* e.g. "default/3f2a…"; owned by the object */
         struct tree_node node;    /* in model->objects[kind], ordered by key */
         struct tx_change *change; /* the open transaction's; the model's own business */
 };

@@ -65,14 +65,6 @@ static void add_garbage(struct tx *tx, const void *state)
         tx->garbage = garbage;
 }
 
-/* In the model's scratch buffer. */
-static const char *key_of(struct model *model, enum object_kind kind, const void *state)
-{
-        buf_clear(&model->key);
-        model_kinds[kind].key(state, &model->key);
-        return model->key.data;
-}
-
 void *tx_edit(struct tx *tx, const struct object *object)
 {
         assert(tx->open);
@@ -84,7 +76,7 @@ void tx_put(struct tx *tx, struct object *object, const void *state)
         const void *old = object_state(object);
 
         assert(tx->open && (object->change == NULL || !object->change->removed));
-        assert(strcmp(key_of(tx->model, object->kind, state), object->key) == 0);
+        assert(strcmp(model_key_of(tx->model, object->kind, state), object->key) == 0);
         if (object->change == NULL)
                 touch(tx, object, old);
         else if (old != object->change->old_state)
@@ -94,12 +86,13 @@ void tx_put(struct tx *tx, struct object *object, const void *state)
 
 struct object *tx_insert(struct tx *tx, enum object_kind kind, const void *state)
 {
-        const char *key = key_of(tx->model, kind, state);
+        const char *key = model_key_of(tx->model, kind, state);
         struct object *object;
         int r;
 
         assert(tx->open && table_find(&tx->model->tables[kind], key) == NULL);
         object = object_new(kind, shape_pack(model_kinds[kind].shape, state), key);
+        object->id = ++tx->model->last_id[kind];
         touch(tx, object, NULL);
         r = object_link(tx->model, object);
         assert(r == 0);
@@ -125,7 +118,7 @@ static void queue_changes(struct tx *tx)
 
                 if (change->removed && change->old_state == NULL)
                         continue;
-                commit_put(tx->model->queue, (uint16_t)object->kind, object->key, model_kinds[object->kind].shape,
+                commit_put(tx->model->queue, object->kind, object->id, model_kinds[object->kind].shape,
                            change->removed ? NULL : object_state(object));
         }
 }
@@ -148,23 +141,32 @@ static bool has_effect(struct tx *tx)
         return false;
 }
 
-/* Frees the state that does not stay with the object, and the object itself when it does not stay. */
-static void settle(struct tx_change *change, bool committed)
+/*
+ * Frees the state that does not stay with the object, and the object itself when it does not stay. A state that an earlier transaction
+ * committed may still be on its way to the store.
+ */
+static void settle(struct tx *tx, struct tx_change *change, bool committed)
 {
+        struct commit_queue *queue = tx->model->queue;
         struct object *object = change->object;
         const void *current = object_state(object);
 
         object->change = NULL;
         if (change->old_state != NULL && change->old_state != current)
-                free((void *)(uintptr_t)change->old_state);
-        if (committed ? change->removed : change->old_state == NULL)
-                object_free(object);
+                commit_release(queue, change->old_state);
+        if (!(committed ? change->removed : change->old_state == NULL))
+                return;
+        current = object_free_but_state(object);
+        if (current == change->old_state)
+                commit_release(queue, current);
+        else
+                free((void *)(uintptr_t)current);
 }
 
 static void finish(struct tx *tx, bool committed)
 {
         list_for_each (change, &tx->changes, struct tx_change, link)
-                settle(change, committed);
+                settle(tx, change, committed);
         for (struct tx_garbage *garbage = tx->garbage; garbage != NULL; garbage = garbage->next)
                 free((void *)(uintptr_t)garbage->state);
         list_init(&tx->changes);

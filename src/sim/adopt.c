@@ -23,7 +23,7 @@ struct reading {
         struct error *error;
 };
 
-static int read_meta(void *data, uint16_t kind, const char *key, const void *bytes, size_t len)
+static int read_meta(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len)
 {
         struct reading *reading = data;
         struct state_meta *meta;

@@ -12,12 +12,11 @@
 struct entry {
         struct tree_node node;
         uint16_t kind;
+        uint64_t id;
         size_t len;
         char *bytes;
-        char name[]; /* five digits of the kind, '/', key: sorts as (kind, key) */
+        char name[32]; /* digits of the kind, '/', digits of the id, all of fixed width: sorts as (kind, id) */
 };
-
-#define NAME_PREFIX 6
 
 struct store_memory {
         struct store store;
@@ -33,11 +32,11 @@ static void entry_free(struct entry *entry)
 
 static struct entry *entry_new(const struct store_change *change)
 {
-        size_t len = NAME_PREFIX + strlen(change->key) + 1;
-        struct entry *entry = xalloc(sizeof(*entry) + len);
+        struct entry *entry = xalloc(sizeof(*entry));
 
-        snprintf(entry->name, len, "%05u/%s", change->kind, change->key);
+        snprintf(entry->name, sizeof(entry->name), "%05u/%020llu", change->kind, (unsigned long long)change->id);
         entry->kind = change->kind;
+        entry->id = change->id;
         return entry;
 }
 
@@ -78,14 +77,14 @@ static int memory_commit(struct store *store, const struct store_change *changes
         return 0;
 }
 
-static int memory_load(struct store *store, int (*row)(void *data, uint16_t kind, const char *key, const void *bytes, size_t len),
-                       void *data, struct error *error)
+static int memory_load(struct store *store, int (*row)(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len), void *data,
+                       struct error *error)
 {
         struct store_memory *s = CONTAINER_OF(store, struct store_memory, store);
 
         tree_for_each (node, &s->entries) {
                 struct entry *entry = CONTAINER_OF(node, struct entry, node);
-                int r = row(data, entry->kind, entry->name + NAME_PREFIX, entry->bytes, entry->len);
+                int r = row(data, entry->kind, entry->id, entry->bytes, entry->len);
 
                 if (r != 0)
                         return r;

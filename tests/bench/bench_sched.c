@@ -54,8 +54,8 @@ static int drop(struct store *store, const struct store_change *changes, size_t 
         return 0;
 }
 
-static int load_nothing(struct store *store, int (*row)(void *data, uint16_t kind, const char *key, const void *bytes, size_t len),
-                        void *data, struct error *error)
+static int load_nothing(struct store *store, int (*row)(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len), void *data,
+                        struct error *error)
 {
         return 0;
 }

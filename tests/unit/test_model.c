@@ -557,9 +557,9 @@ static void another_account_is_refused(void **state)
         assert_null(model);
 }
 
-static void put_raw(struct world *w, uint16_t kind, const char *key, const char *text)
+static void put_raw(struct world *w, uint16_t kind, uint64_t id, const char *text)
 {
-        struct store_change change = {.kind = kind, .key = key, .data = text, .len = strlen(text)};
+        struct store_change change = {.kind = kind, .id = id, .data = text, .len = strlen(text)};
 
         assert_int_equal(w->store->ops->commit(w->store, &change, 1, &w->error), 0);
 }
@@ -568,26 +568,28 @@ static void damaged_or_newer_objects_are_named(void **state)
 {
         static const struct {
                 uint16_t kind;
-                const char *key, *text;
+                uint64_t id;
+                const char *text;
                 int result;
                 const char *message;
         } rows[] = {
-                {OBJECT_CLUSTER, "c", "1 {\"name\":", -EINVAL, "Cluster c"},
-                {OBJECT_CLUSTER, "c", "{}", -EINVAL, "does not start with its version"},
-                {OBJECT_CLUSTER, "c", "", -EINVAL, "does not start with its version"},
-                {OBJECT_CLUSTER, "c", "7 {\"name\":\"c\"}", -EPROTONOSUPPORT, "version 7"},
-                {OBJECT_CLUSTER, "c", "0 {\"name\":\"c\"}", -EPROTONOSUPPORT, "smaller steps"},
-                {OBJECT_TASK, "no/t", "1 {\"cluster\":\"no\",\"id\":\"t\"}", -EUCLEAN, "Task no/t"},
-                {999, "x", "1 {}", -EPROTONOSUPPORT, "kind 999"},
+                {OBJECT_CLUSTER, 77, "1 {\"name\":", -EINVAL, "Cluster number 77"},
+                {OBJECT_CLUSTER, 77, "{}", -EINVAL, "does not start with its version"},
+                {OBJECT_CLUSTER, 77, "", -EINVAL, "does not start with its version"},
+                {OBJECT_CLUSTER, 77, "7 {\"name\":\"c\"}", -EPROTONOSUPPORT, "version 7"},
+                {OBJECT_CLUSTER, 77, "0 {\"name\":\"c\"}", -EPROTONOSUPPORT, "smaller steps"},
+                {OBJECT_TASK, 77, "1 {\"cluster\":\"no\",\"id\":\"t\"}", -EUCLEAN, "Task no/t"},
+                {OBJECT_META, 77, "1 {\"accountId\":\"123456789012\"}", -EUCLEAN, "Meta meta is stored twice"},
+                {999, 1, "1 {}", -EPROTONOSUPPORT, "kind 999"},
         };
         struct world *w = *state;
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-                struct store_change undo = {.kind = rows[i].kind, .key = rows[i].key};
+                struct store_change undo = {.kind = rows[i].kind, .id = rows[i].id};
                 struct model *model = NULL;
                 struct error error = {0};
 
-                put_raw(w, rows[i].kind, rows[i].key, rows[i].text);
+                put_raw(w, rows[i].kind, rows[i].id, rows[i].text);
                 assert_int_equal(model_open(w->store, env_system(), NULL, "123456789012", "us-east-1", &model, &error), rows[i].result);
                 if (strstr(error.message, rows[i].message) == NULL)
                         fail_msg("%s", error.message);

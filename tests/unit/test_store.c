@@ -85,18 +85,18 @@ static int teardown(void **state)
         return 0;
 }
 
-static void put(struct store *store, uint16_t kind, const char *key, const char *value)
+static void put(struct store *store, uint16_t kind, uint64_t id, const char *value)
 {
-        struct store_change change = {.kind = kind, .key = key, .data = value, .len = value != NULL ? strlen(value) : 0};
+        struct store_change change = {.kind = kind, .id = id, .data = value, .len = value != NULL ? strlen(value) : 0};
         struct error error = {0};
 
         if (store->ops->commit(store, &change, 1, &error) < 0)
                 fail_msg("%s", error.message);
 }
 
-static int append_row(void *data, uint16_t kind, const char *key, const void *bytes, size_t len)
+static int append_row(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len)
 {
-        buf_printf(data, "%u %s=%.*s;", kind, key, (int)len, (const char *)bytes);
+        buf_printf(data, "%u %llu=%.*s;", kind, (unsigned long long)id, (int)len, (const char *)bytes);
         return 0;
 }
 
@@ -121,37 +121,34 @@ static void order_and_replacement(void **state)
 {
         struct fixture *f = *state;
 
-        put(f->store, 2, "b", "1");
-        put(f->store, 10, "a", "2");
-        put(f->store, 2, "a/z", "3");
-        put(f->store, 2, "a-z", "4");
-        put(f->store, 2, "a", "");
-        put(f->store, 2, "b", "longer than before");
-        assert_content(f->store, "2 a=;2 a-z=4;2 a/z=3;2 b=longer than before;10 a=2;");
-        put(f->store, 2, "a/z", NULL);
-        put(f->store, 2, "never there", NULL);
-        assert_content(f->store, "2 a=;2 a-z=4;2 b=longer than before;10 a=2;");
+        put(f->store, 2, 30, "1");
+        put(f->store, STORE_KINDS - 1, STORE_ID_MAX, "2");
+        put(f->store, 2, 200, "3");
+        put(f->store, 2, 20, "4");
+        put(f->store, 2, 1, "");
+        put(f->store, 2, 30, "longer than before");
+        assert_content(f->store, "2 1=;2 20=4;2 30=longer than before;2 200=3;32767 281474976710655=2;");
+        put(f->store, 2, 200, NULL);
+        put(f->store, 2, 77, NULL);
+        assert_content(f->store, "2 1=;2 20=4;2 30=longer than before;32767 281474976710655=2;");
         reopen(f);
-        assert_content(f->store, "2 a=;2 a-z=4;2 b=longer than before;10 a=2;");
+        assert_content(f->store, "2 1=;2 20=4;2 30=longer than before;32767 281474976710655=2;");
 }
 
-static void many_changes_of_one_key_in_a_batch(void **state)
+static void many_changes_of_one_object_in_a_batch(void **state)
 {
         struct fixture *f = *state;
         struct store_change changes[] = {
-                {.kind = 1, .key = "k", .data = "first", .len = 5},
-                {.kind = 1, .key = "k"},
-                {.kind = 1, .key = "k", .data = "second", .len = 6},
-                {.kind = 1, .key = "gone", .data = "x", .len = 1},
-                {.kind = 1, .key = "gone"},
+                {.kind = 1, .id = 5, .data = "first", .len = 5}, {.kind = 1, .id = 5}, {.kind = 1, .id = 5, .data = "second", .len = 6},
+                {.kind = 1, .id = 6, .data = "x", .len = 1},     {.kind = 1, .id = 6},
         };
 
         assert_int_equal(f->store->ops->commit(f->store, changes, ARRAY_SIZE(changes), &f->error), 0);
         assert_int_equal(f->store->ops->commit(f->store, NULL, 0, &f->error), 0);
-        assert_content(f->store, "1 k=second;");
+        assert_content(f->store, "1 5=second;");
 }
 
-static int check_large(void *data, uint16_t kind, const char *key, const void *bytes, size_t len)
+static int check_large(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len)
 {
         const struct buf *expected = data;
 
@@ -164,23 +161,23 @@ static void large_bytes_and_stopped_walk(void **state)
 {
         struct fixture *f = *state;
         CLEANUP_BUF struct buf large = {0};
-        struct store_change change = {.kind = 3, .key = "large"};
+        struct store_change change = {.kind = 3, .id = 1};
 
         for (int i = 0; i < 700000; i++)
                 buf_append(&large, &i, sizeof(i));
         change.data = large.data;
         change.len = large.len;
         assert_int_equal(f->store->ops->commit(f->store, &change, 1, &f->error), 0);
-        put(f->store, 4, "not reached", "x");
+        put(f->store, 4, 1, "not reached");
         reopen(f);
         assert_int_equal(f->store->ops->load(f->store, check_large, &large, &f->error), 7);
 }
 
 #define KEYS 64
 
-static int check_row(void *data, uint16_t kind, const char *key, const void *bytes, size_t len)
+static int check_row(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len)
 {
-        int *values = data, i = atoi(key);
+        int *values = data, i = (int)id - 1;
 
         assert_int_equal(atoi(bytes), values[i]);
         values[i] = -1;
@@ -195,17 +192,16 @@ static void random_history(void **state)
         srand(7);
         for (int round = 1; round <= 300; round++) {
                 struct store_change changes[16];
-                char keys[16][8], texts[16][16];
+                char texts[16][16];
                 int n = rand() % 16;
 
                 for (int i = 0; i < n; i++) {
                         int k = rand() % KEYS;
 
                         values[k] = rand() % 3 == 0 ? 0 : round * 100 + i;
-                        snprintf(keys[i], sizeof(keys[i]), "%02d", k);
                         snprintf(texts[i], sizeof(texts[i]), "%d", values[k]);
                         changes[i] = (struct store_change){
-                                .kind = 9, .key = keys[i], .data = values[k] != 0 ? texts[i] : NULL, .len = strlen(texts[i]) + 1};
+                                .kind = 9, .id = (uint64_t)k + 1, .data = values[k] != 0 ? texts[i] : NULL, .len = strlen(texts[i]) + 1};
                 }
                 assert_int_equal(f->store->ops->commit(f->store, changes, (size_t)n, &f->error), 0);
                 if (round % 50 == 0)
@@ -220,14 +216,14 @@ static void random_history(void **state)
 static void injected_failure(void **state)
 {
         struct store *store = store_memory_new(2);
-        struct store_change change = {.kind = 1, .key = "c", .data = "3", .len = 1};
+        struct store_change change = {.kind = 1, .id = 3, .data = "3", .len = 1};
         struct error error = {0};
 
-        put(store, 1, "a", "1");
-        put(store, 1, "b", "2");
+        put(store, 1, 1, "1");
+        put(store, 1, 2, "2");
         assert_int_equal(store->ops->commit(store, &change, 1, &error), -EIO);
         assert_true(error_is_set(&error));
-        assert_content(store, "1 a=1;1 b=2;");
+        assert_content(store, "1 1=1;1 2=2;");
         store_close(store);
 }
 
@@ -241,7 +237,7 @@ static void second_process_is_refused(void **state)
         assert_int_equal(store_sqlite_open(f->dir, &second, &f->error), -EBUSY);
         assert_non_null(strstr(f->error.message, pid));
         assert_non_null(strstr(f->error.message, "--data-dir"));
-        put(f->store, 1, "still", "works");
+        put(f->store, 1, 1, "still works");
 }
 
 static void copy_file(const char *from_dir, const char *to_dir, const char *name)
@@ -266,13 +262,13 @@ static void crash_copy(void **state)
         struct fixture *f = *state;
         struct fixture copy = {.on_disk = true, .dir = "/tmp/test-store-XXXXXX"};
         CLEANUP_BUF struct buf expected = {0};
-        char key[16];
+        char text[16];
 
         buf_append_str(&expected, "");
         for (int i = 0; i < 200; i++) {
-                snprintf(key, sizeof(key), "%03d", i);
-                put(f->store, 1, key, key);
-                buf_printf(&expected, "1 %s=%s;", key, key);
+                snprintf(text, sizeof(text), "%03d", i);
+                put(f->store, 1, (uint64_t)i + 1, text);
+                buf_printf(&expected, "1 %d=%s;", i + 1, text);
                 if (i % 67 != 0)
                         continue;
                 strcpy(copy.dir, "/tmp/test-store-XXXXXX");
@@ -296,7 +292,7 @@ static void write_pairs(const char *dir, int pipe_fd)
                 _exit(1);
         for (int i = 1;; i++) {
                 char text[16];
-                struct store_change changes[] = {{.kind = 1, .key = "left", .data = text}, {.kind = 2, .key = "right", .data = text}};
+                struct store_change changes[] = {{.kind = 1, .id = 1, .data = text}, {.kind = 2, .id = 1, .data = text}};
 
                 snprintf(text, sizeof(text), "%d", i);
                 changes[0].len = changes[1].len = strlen(text) + 1;
@@ -305,7 +301,7 @@ static void write_pairs(const char *dir, int pipe_fd)
         }
 }
 
-static int take_value(void *data, uint16_t kind, const char *key, const void *bytes, size_t len)
+static int take_value(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len)
 {
         ((int *)data)[kind] = atoi(bytes);
         return 0;
@@ -354,7 +350,7 @@ static void damage(const char *dir, off_t offset, size_t len)
         assert_int_equal(pwrite(fd, junk, len, offset), len);
 }
 
-static int ignore_row(void *data, uint16_t kind, const char *key, const void *bytes, size_t len)
+static int ignore_row(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len)
 {
         return 0;
 }
@@ -362,12 +358,10 @@ static int ignore_row(void *data, uint16_t kind, const char *key, const void *by
 static void damaged_file(void **state)
 {
         struct fixture *f = *state;
-        char key[16];
         int r;
 
         for (int i = 0; i < 400; i++) {
-                snprintf(key, sizeof(key), "%03d", i);
-                put(f->store, 1, key, "some text that fills the pages of this database");
+                put(f->store, 1, (uint64_t)i + 1, "some text that fills the pages of this database");
         }
         f->store = store_close(f->store);
         damage(f->dir, 4096L * 3, 4096L * 4);
@@ -423,7 +417,6 @@ static int fill_disk(const char *dir)
         struct error error = {0};
         CLEANUP_FREE char *bytes = xalloc(65536);
         struct store_change change = {.kind = 1, .data = bytes, .len = 65536};
-        char key[16];
         int i, r = 0;
 
         if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -432,8 +425,7 @@ static int fill_disk(const char *dir)
         if (store_sqlite_open(dir, &store, &error) < 0)
                 return 1;
         for (i = 0; i < 1000 && r == 0; i++) {
-                snprintf(key, sizeof(key), "%04d", i);
-                change.key = key;
+                change.id = (uint64_t)i + 1;
                 r = store->ops->commit(store, &change, 1, &error);
         }
         if (r != -ENOSPC || strstr(error.message, "disk is full") == NULL || strstr(error.message, dir) == NULL) {
@@ -502,7 +494,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 BOTH(empty),
                 BOTH(order_and_replacement),
-                BOTH(many_changes_of_one_key_in_a_batch),
+                BOTH(many_changes_of_one_object_in_a_batch),
                 BOTH(large_bytes_and_stopped_walk),
                 BOTH(random_history),
                 cmocka_unit_test(injected_failure),
