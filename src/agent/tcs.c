@@ -27,6 +27,7 @@ struct tcs_sampling {
 };
 
 static void sample_fires(struct timer *timer);
+static void publish_often(struct tcs *tcs);
 
 static void take_samples(const struct runtime_stats *stats, uint32_t n, void *data)
 {
@@ -44,8 +45,10 @@ static void take_samples(const struct runtime_stats *stats, uint32_t n, void *da
                 }
                 free(s->items[i].task_arn);
         }
-        if (s->tcs != NULL)
+        if (s->tcs != NULL) {
                 s->tcs->sampling = NULL;
+                publish_often(s->tcs);
+        }
         free(s);
 }
 
@@ -64,8 +67,12 @@ static void sample(struct tcs *tcs)
 {
         uint32_t most = count_running(tcs->engine), n = 0;
 
-        if (most == 0 || tcs->sampling != NULL)
+        if (tcs->sampling != NULL)
                 return;
+        if (most == 0) {
+                publish_often(tcs);
+                return;
+        }
         struct tcs_sampling *s = xalloc(sizeof(*s) + most * sizeof(s->items[0]));
         struct runtime_container **list = xcalloc(most, sizeof(struct runtime_container *));
         list_for_each (t, &tcs->engine->order, struct engine_task, link) {
@@ -91,6 +98,8 @@ static void sample_fires(struct timer *timer)
         struct tcs *tcs = CONTAINER_OF(timer, struct tcs, sample_timer);
 
         timers_set(tcs->timers, &tcs->sample_timer, SAMPLE_MS, sample_fires);
+        host_metrics_sample(&tcs->host);
+        tcs->since_s++;
         sample(tcs);
 }
 
@@ -117,19 +126,37 @@ static void send_frame(const char *json, size_t len, void *data)
         (void)link_send(&tcs->link, frame.data, frame.len);
 }
 
-static struct tcs_source source(struct tcs *tcs)
+static struct tcs_source make_source(const struct tcs *tcs)
 {
         return (struct tcs_source){.engine = tcs->engine,
                                    .cluster = tcs->options->cluster,
                                    .instance = tcs->registration->instance_arn,
                                    .data_dir = tcs->options->data_dir,
                                    .send = send_frame,
-                                   .data = tcs};
+                                   .data = (void *)(uintptr_t)tcs};
+}
+
+static void publish_metrics(struct tcs *tcs)
+{
+        struct tcs_source s = make_source(tcs);
+        struct tcs_host_metrics host = {0};
+
+        if (tcs->often_s > 0 && host_metrics_take(&tcs->host, &host))
+                s.host = &host;
+        tcs_frames_metrics(&s);
+        tcs->since_s = 0;
+}
+
+/* After a sample, so that what is sent is news. */
+static void publish_often(struct tcs *tcs)
+{
+        if (tcs->often_s > 0 && tcs->since_s >= tcs->often_s && tcs->link.state == LINK_UP)
+                publish_metrics(tcs);
 }
 
 static void publish_status(struct tcs *tcs)
 {
-        struct tcs_source s = source(tcs);
+        struct tcs_source s = make_source(tcs);
 
         if (!tcs->probed)
                 return;
@@ -140,12 +167,13 @@ static void publish_status(struct tcs *tcs)
 static void publish_fires(struct timer *timer)
 {
         struct tcs *tcs = CONTAINER_OF(timer, struct tcs, publish_timer);
-        struct tcs_source s = source(tcs);
+        struct tcs_source s = make_source(tcs);
 
         timers_set(tcs->timers, &tcs->publish_timer, (int64_t)tcs->options->metrics_interval_s * 1000, publish_fires);
         if (tcs->link.state != LINK_UP)
                 return;
-        tcs_frames_metrics(&s);
+        if (tcs->often_s == 0)
+                publish_metrics(tcs);
         tcs_frames_health(&s, false);
         publish_status(tcs);
 }
@@ -153,7 +181,7 @@ static void publish_fires(struct timer *timer)
 static void health_fires(struct timer *timer)
 {
         struct tcs *tcs = CONTAINER_OF(timer, struct tcs, health_timer);
-        struct tcs_source s = source(tcs);
+        struct tcs_source s = make_source(tcs);
 
         if (tcs->link.state == LINK_UP)
                 tcs_frames_health(&s, true);
@@ -201,9 +229,9 @@ static const char *url(struct link *link, struct arena *arena)
         if (base == NULL)
                 return NULL;
         free(tcs->url);
-        tcs->url = xprintf("%s%sws?agentHash=%s&agentVersion=%s&cluster=%s&containerInstance=%s&dockerVersion=%s", base,
+        tcs->url = xprintf("%s%sws?agentHash=%s&agentVersion=%s&cluster=%s&containerInstance=%s&dockerVersion=%s&metricsInterval=%d", base,
                            str_ends_with(base, "/") ? "" : "/", AGENT_HASH, AGENT_VERSION, uri_encode(tcs->options->cluster, arena),
-                           uri_encode(tcs->registration->instance_arn, arena), uri_encode(RUNTIME_NAME, arena));
+                           uri_encode(tcs->registration->instance_arn, arena), uri_encode(RUNTIME_NAME, arena), SAMPLE_MS / 1000);
         return tcs->url;
 }
 
@@ -213,6 +241,18 @@ static void up(struct link *link)
 
         tcs_probe(tcs);
         timers_set(tcs->timers, &tcs->publish_timer, 0, publish_fires);
+}
+
+/* A server that wants it less often than stock agents publish gets it as they do. */
+static void take_interval(struct tcs *tcs, const char *text)
+{
+        const struct shape_limits limits = {.skip_validation = true};
+        struct arena arena CLEANUP_ARENA = {0};
+        struct tcs_metrics_interval_message *in = NULL;
+
+        if (text == NULL || SHAPE_PARSE(tcs_metrics_interval_message, &arena, text, strlen(text), &limits, &in, NULL) < 0)
+                return;
+        tcs->often_s = in->seconds > 0 && (uint32_t)in->seconds < tcs->options->metrics_interval_s ? (uint32_t)in->seconds : 0;
 }
 
 static void message(struct link *link, const char *text, size_t len)
@@ -230,6 +270,10 @@ static void message(struct link *link, const char *text, size_t len)
                         return;
                 }
         }
+        if (str_eq(frame->type, "MetricsIntervalMessage")) {
+                take_interval(link->data, frame->message);
+                return;
+        }
         log_warn("message from the server", LOG_S("type", frame->type), LOG_S("message", frame->message));
 }
 
@@ -238,6 +282,7 @@ static void down(struct link *link)
         struct tcs *tcs = link->data;
 
         timers_cancel(tcs->timers, &tcs->publish_timer);
+        tcs->often_s = 0;
 }
 
 static void gone(struct link *link)

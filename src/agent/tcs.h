@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The telemetry channel: samples the containers every second, publishes metrics, health and the node's own state every 20 s, and a
- * change of health at once. Also what the metadata endpoint's statistics come from.
+ * The telemetry channel: samples the containers and the node every second, publishes metrics, health and the node's own state every
+ * 20 s, and a change of health at once. A server that says so gets the metrics more often, up to every sample. Also what the metadata
+ * endpoint's statistics come from.
  */
 #pragma once
 
 #include "agent/agent.h"
 #include "agent/engine.h"
+#include "agent/host_metrics.h"
 #include "agent/link.h"
 #include "agent/metrics.h"
 #include "agent/register.h"
@@ -21,8 +23,10 @@ struct tcs {
         struct timers *timers;
         struct timer sample_timer, publish_timer, health_timer;
         struct tcs_sampling *sampling; /* the read under way; NULL: none */
-        bool probed;                   /* the node was looked at since the last report */
-        const char *impaired;          /* why it is not well; NULL: it is */
+        struct host_metrics host;
+        uint32_t often_s, since_s; /* the server wants metrics every `often_s` (0: as stock agents send them); seconds since */
+        bool probed;               /* the node was looked at since the last report */
+        const char *impaired;      /* why it is not well; NULL: it is */
         int64_t probed_ms, changed_ms;
         char *url; /* of the connection that is up: frames are signed for it */
         void (*gone)(struct tcs *tcs);

@@ -55,6 +55,7 @@ static struct tcs_instance_metrics *instance_metrics(const struct tcs_source *so
         m->storage = ARENA_NEW(arena, struct tcs_storage_metrics);
         SHAPE_SET(m->storage, tcs_storage_metrics, root_filesystem, percent_used("/"));
         SHAPE_SET(m->storage, tcs_storage_metrics, data_filesystem, percent_used(source->data_dir));
+        m->host = (struct tcs_host_metrics *)(uintptr_t)source->host;
         return m;
 }
 

@@ -7,6 +7,7 @@
 struct tcs_source {
         const struct engine *engine;
         const char *cluster, *instance, *data_dir;
+        const struct tcs_host_metrics *host; /* NULL: not to be sent */
         void (*send)(const char *json, size_t len, void *data);
         void *data;
 };

@@ -37,7 +37,8 @@ struct server_values {
         const char *data_dir, *account, *region, *vpc_range, *elastic_range, *public_url, *tls_cert, *tls_key, *console_dir;
         const char *log_level, *log_format;
         struct string_list listen, balancer_addresses;
-        int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, healthy_after_ms, stopped_task_hours, max_stopped_tasks;
+        int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, metrics_s, healthy_after_ms, stopped_task_hours,
+                max_stopped_tasks;
         bool create_default_cluster, balancer;
 };
 
@@ -62,6 +63,8 @@ static const struct option_row server_options[] = {
         {"restart-lease", OPTION_INT, FIELD(restart_lease_ms), "MS", "60000",
          "how long a node is waited for whose agent was stopped in an orderly way"},
         {"start-lease", OPTION_INT, FIELD(start_lease_ms), "MS", "30000", "how long every node is waited for when the server starts"},
+        {"metrics-interval", OPTION_INT, FIELD(metrics_s), "SECONDS", "1",
+         "how often nodes send what their tasks use; stock ECS agents send it every 20 s whatever this says"},
         {"healthy-after", OPTION_INT, FIELD(healthy_after_ms), "MS", "500",
          "when a service's task without any check counts as healthy: so long after it runs"},
         {"keep-stopped-hours", OPTION_INT, FIELD(stopped_task_hours), "HOURS", "24", "how long stopped tasks stay visible"},
@@ -291,7 +294,8 @@ static int start(struct server *s, struct error *error)
                                                         .silent_ms = (uint32_t)s->values->silent_ms,
                                                         .dead_ms = (uint32_t)s->values->dead_ms,
                                                         .restart_ms = (uint32_t)s->values->restart_lease_ms,
-                                                        .start_ms = (uint32_t)s->values->start_lease_ms});
+                                                        .start_ms = (uint32_t)s->values->start_lease_ms,
+                                                        .metrics_s = (uint32_t)s->values->metrics_s});
         agents_serve(s->agents, s->api);
         s->events = event_stream_new(s->api, NULL);
         s->controller = controller_new(&(struct controller_options){.model = s->model,

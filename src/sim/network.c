@@ -267,7 +267,7 @@ static void on_arrived(void *owner, void *data, uint64_t number)
         }
         c->server_open = c->greeted = true;
         if (c->telemetry)
-                telemetry_connected(server->agents, instance, &c->channel);
+                telemetry_connected(server->agents, instance, &c->channel, 0);
         else
                 agent_connected(server->agents, instance, &c->channel, &hello);
         sim_node_connected(node, c);

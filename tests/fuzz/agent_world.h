@@ -64,7 +64,7 @@ static void world_connect(struct agent_world *w)
                 return;
         w->channel = (struct agent_channel){.ops = &world_ops};
         if (w->telemetry)
-                telemetry_connected(w->agents, w->instance, &w->channel);
+                telemetry_connected(w->agents, w->instance, &w->channel, 0);
         else
                 agent_connected(w->agents, w->instance, &w->channel, &(struct agent_hello){.agent_version = "1", .send_credentials = true});
         agents_flush(w->agents);

@@ -182,12 +182,12 @@ void fake_join(struct cluster_harness *c, struct fake_agent *fake, int cpu, int 
         fake_ack(fake, "TaskManifestMessage");
 }
 
-void fake_connect_telemetry(struct cluster_harness *c, struct fake_agent *fake, const char *instance)
+void fake_connect_telemetry(struct cluster_harness *c, struct fake_agent *fake, const char *instance, uint32_t every_s)
 {
         struct instance *found = prepare(c, fake, instance);
 
         assert_non_null(found);
-        telemetry_connected(c->agents, found, &fake->channel);
+        telemetry_connected(c->agents, found, &fake->channel, every_s);
 }
 
 void fake_done(struct fake_agent *fake)

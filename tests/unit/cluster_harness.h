@@ -52,7 +52,8 @@ void cluster_register_host(struct cluster_harness *c, int cpu, int memory, const
 /* Registers and connects. */
 void fake_join(struct cluster_harness *c, struct fake_agent *fake, int cpu, int memory);
 void fake_connect(struct cluster_harness *c, struct fake_agent *fake, const char *instance, bool send_credentials);
-void fake_connect_telemetry(struct cluster_harness *c, struct fake_agent *fake, const char *instance);
+/* `every_s`: how often it says that it can publish metrics; 0: it says nothing, as stock agents do. */
+void fake_connect_telemetry(struct cluster_harness *c, struct fake_agent *fake, const char *instance, uint32_t every_s);
 void fake_disconnect(struct fake_agent *fake);
 /* Drops the frames that it has; the fake can be used anew. */
 void fake_done(struct fake_agent *fake);

@@ -489,6 +489,37 @@ static void test_credentials_after_the_agents_restart(void **state)
 
 /* ---- Telemetry ---- */
 
+/* An agent that says that it can is asked for metrics every second; a stock agent hears nothing that it does not know. */
+static void test_telemetry_interval(void **state)
+{
+        struct cluster_harness c;
+        struct fake_agent fake, tcs;
+        const struct instance_sample *sample;
+
+        cluster_begin(&c, NULL);
+        fake_join(&c, &fake, 2048, 1000);
+        fake_connect_telemetry(&c, &tcs, fake.instance, 0);
+        fake_nothing(&tcs);
+        fake_done(&tcs);
+        fake_connect_telemetry(&c, &tcs, fake.instance, 2);
+        fake_next(&tcs, "MetricsIntervalMessage");
+        assert_int_equal(harness_int(&c.h, "seconds"), 2);
+        fake_done(&tcs);
+        fake_connect_telemetry(&c, &tcs, fake.instance, 1);
+        fake_next(&tcs, "MetricsIntervalMessage");
+        assert_int_equal(harness_int(&c.h, "seconds"), 1);
+        fake_say(&tcs, "{'type':'PublishMetricsRequest','message':{'instanceMetrics':{'host':{'cpuPercent':12.5,'memoryUsed':100}}}}");
+        fake_next(&tcs, "AckPublishMetric");
+        sample = agent_metrics_instance(agents_metrics(c.agents), model_objects(c.h.model, OBJECT_INSTANCE)->count == 1
+                                                                          ? tree_first(model_objects(c.h.model, OBJECT_INSTANCE))->key
+                                                                          : "");
+        assert_non_null(sample);
+        assert_true(sample->cpu_percent == 12.5 && sample->memory_mib == 100 && sample->rx_bytes_per_s < 0);
+        fake_done(&fake);
+        fake_done(&tcs);
+        cluster_end(&c);
+}
+
 static void test_telemetry(void **state)
 {
         static const char head[] = "Authorization: AWS4-HMAC-SHA256 x\r\nHost: h\r\nX-Amz-Date: 20260101T000000Z\r\n\r\n";
@@ -501,7 +532,7 @@ static void test_telemetry(void **state)
 
         cluster_begin(&c, NULL);
         fake_join(&c, &fake, 2048, 1000);
-        fake_connect_telemetry(&c, &tcs, fake.instance);
+        fake_connect_telemetry(&c, &tcs, fake.instance, 0);
         run_one(&c, task);
         running(&c, task);
         fake_say(
@@ -550,7 +581,7 @@ static void test_health_of_containers(void **state)
                    "{'family':'web','containerDefinitions':[{'name':'web','image':'i','memory':64,'healthCheck':{'command':['CMD','true']}}"
                    "]}");
         fake_join(&c, &fake, 2048, 1000);
-        fake_connect_telemetry(&c, &tcs, fake.instance);
+        fake_connect_telemetry(&c, &tcs, fake.instance, 0);
         run_one(&c, task);
         fake_next(&fake, "PayloadMessage");
         expect(&c, "tasks[0].containers[0].healthCheckType", "docker");
@@ -581,7 +612,7 @@ static void test_health_of_the_instance(void **state)
 
         cluster_begin(&c, NULL);
         cluster_register(&c, 2048, 1000, "", id);
-        fake_connect_telemetry(&c, &tcs, id);
+        fake_connect_telemetry(&c, &tcs, id, 0);
         fake_say(&tcs,
                  "{'type':'PublishInstanceStatusRequest','message':{'metadata':{'requestId':'r'},'statuses':[{'type':'ContainerRuntime',"
                  "'status':'IMPAIRED','lastUpdated':1767225600,'lastStatusChange':1767225600},{'type':'New','status':'OK'}]}}");
@@ -619,6 +650,7 @@ int main(void)
                 cmocka_unit_test(test_credentials_travel_with_the_payload),
                 cmocka_unit_test(test_credentials_are_renewed),
                 cmocka_unit_test(test_credentials_after_the_agents_restart),
+                cmocka_unit_test(test_telemetry_interval),
                 cmocka_unit_test(test_telemetry),
                 cmocka_unit_test(test_health_of_containers),
                 cmocka_unit_test(test_health_of_the_instance),

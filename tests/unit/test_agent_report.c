@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "agent/keeper.h"
+#include "agent/host_metrics.h"
 #include "agent/metrics.h"
 #include "agent/report.h"
 #include "base/strutil.h"
@@ -193,6 +194,37 @@ static void test_kept_and_read_again(void **state)
         engine_task_free(u);
 }
 
+/* What a node's own files say, and what of it is counted. */
+static void test_host_metrics(void **state)
+{
+        struct host_metrics m = {0};
+        struct tcs_host_metrics out = {0};
+
+        assert_false(host_metrics_take(&m, &out));
+        host_parse_stat("cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 1 2 3\n", &m.last);
+        host_parse_meminfo("MemTotal:       2048000 kB\nMemFree:  1 kB\nMemAvailable:   1024000 kB\n", &m.last);
+        host_parse_net_dev("Inter-| x\n face | y\n    lo: 9 9 0 0 0 0 0 0 9 9 0 0 0 0 0 0\n  eth0: 1000 9 0 0 0 0 0 0 3000 9 0 0 0 0 0 0\n"
+                           "veth12: 7 9 0 0 0 0 0 0 7 9 0 0 0 0 0 0\n",
+                           &m.last);
+        host_parse_diskstats(
+                "   8       0 sda 1 2 10 4 5 6 20 8 0 0 0\n   8       1 sda1 1 2 10 4 5 6 20 8 0 0 0\n 259 0 nvme0n1 1 0 2 0 1 0 2 0 0\n"
+                " 253 0 dm-0 1 2 10 4 5 6 20 8 0 0 0\n",
+                &m.last);
+        assert_int_equal(m.last.cpu_busy, 150);
+        assert_int_equal(m.last.rx_bytes, 1000);
+        assert_int_equal(m.last.tx_bytes, 3000);
+        assert_int_equal(m.last.read_bytes, 12 * 512);
+        assert_int_equal(m.last.written_bytes, 22 * 512);
+        m.last.read_ms = 1000;
+        assert_false(host_metrics_take(&m, &out));
+        m.last.read_ms = 3000;
+        m.last.cpu_busy += 50;
+        m.last.cpu_all += 200;
+        m.last.rx_bytes += 500;
+        assert_true(host_metrics_take(&m, &out));
+        assert_true(out.cpu_percent == 25 && out.rx_bytes_per_second == 250 && out.memory_total == 2000 && out.memory_used == 1000);
+}
+
 static void test_metrics(void **state)
 {
         struct arena arena CLEANUP_ARENA = {0};
@@ -232,6 +264,7 @@ int main(void)
                 cmocka_unit_test(test_running_is_not_left_out),
                 cmocka_unit_test(test_failure_has_no_exit_code),
                 cmocka_unit_test(test_kept_and_read_again),
+                cmocka_unit_test(test_host_metrics),
                 cmocka_unit_test(test_metrics),
         };
 

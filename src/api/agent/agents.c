@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 static const struct agents_options defaults = {.ping_ms = 1000,
+                                               .metrics_s = 1,
                                                .silent_ms = 5000,
                                                .dead_ms = 10000,
                                                .restart_ms = 60000,
@@ -304,6 +305,7 @@ struct agents *agents_new(const struct agents_options *options)
         fill(&agents->options.start_ms, defaults.start_ms);
         fill(&agents->options.heartbeat_ms, defaults.heartbeat_ms);
         fill(&agents->options.ack_ms, defaults.ack_ms);
+        fill(&agents->options.metrics_s, defaults.metrics_s);
         if (agents->options.credentials_ms == 0)
                 agents->options.credentials_ms = defaults.credentials_ms;
         agents->logs_endpoint = xstrdup(options->logs_endpoint);

@@ -39,6 +39,7 @@ struct agents_options {
         uint32_t start_ms;         /* 0: 30 s for every agent after the server's own start */
         uint32_t heartbeat_ms;     /* 0: 30 s between HeartbeatMessages (the stock agent wants one a minute) */
         uint32_t ack_ms;           /* 0: 10 s for an acknowledgement, then the message is sent again */
+        uint32_t metrics_s;        /* 0: metrics every second, from agents that can send them so often; stock agents: every 20 s */
         int64_t credentials_ms;    /* life of task role keys; 0: 6 h. Renewed when a sixth is left. */
 };
 

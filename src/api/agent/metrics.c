@@ -149,11 +149,33 @@ static struct instance_entry *instance_entry(struct agent_metrics *metrics, cons
         return entry;
 }
 
+static void put_host(struct instance_sample *sample, const struct tcs_host_metrics *in)
+{
+        const struct {
+                double *to, value;
+                bool given;
+        } members[] = {
+#define HOST(member, name) {&sample->member, in ? in->name : 0, in && SHAPE_HAS(in, tcs_host_metrics, name)}
+                HOST(cpu_percent, cpu_percent),
+                HOST(memory_mib, memory_used),
+                HOST(memory_total_mib, memory_total),
+                HOST(rx_bytes_per_s, rx_bytes_per_second),
+                HOST(tx_bytes_per_s, tx_bytes_per_second),
+                HOST(read_bytes_per_s, read_bytes_per_second),
+                HOST(write_bytes_per_s, write_bytes_per_second),
+#undef HOST
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+                *members[i].to = members[i].given ? members[i].value : -1;
+}
+
 void agent_metrics_put_instance(struct agent_metrics *metrics, const char *key, const struct tcs_instance_metrics *in, int64_t now_ms)
 {
         struct instance_sample *sample = &instance_entry(metrics, key)->sample;
 
         sample->at_ms = now_ms;
+        put_host(sample, in->host);
         sample->root_filesystem_percent =
                 in->storage && SHAPE_HAS(in->storage, tcs_storage_metrics, root_filesystem) ? in->storage->root_filesystem : -1;
         sample->data_filesystem_percent =

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The newest telemetry sample of every container, task and container instance, in memory only. Autoscaling reads it here;
- * /metrics shows it. A sample covers one interval of the agent (20 s).
+ * /metrics shows it. A sample covers one interval of the agent (1 s for ours, 20 s for
+ * stock ones).
  */
 #pragma once
 
@@ -33,6 +34,8 @@ struct task_sample {
 struct instance_sample {
         int64_t at_ms;
         double root_filesystem_percent, data_filesystem_percent;
+        /* Of the node itself; only our own agents say it. */
+        double cpu_percent, memory_mib, memory_total_mib, rx_bytes_per_s, tx_bytes_per_s, read_bytes_per_s, write_bytes_per_s;
 };
 
 struct agent_metrics;

@@ -176,7 +176,8 @@ void greet_stop_verification(struct agent *agent, const struct acs_task_stop_ver
 
 /* ---- telemetry.c ---- */
 
-void telemetry_connected(struct agents *agents, struct instance *instance, struct agent_channel *channel);
+/* `every_s`: the shortest interval at which the agent can publish metrics; 0: a stock agent, which does not say. */
+void telemetry_connected(struct agents *agents, struct instance *instance, struct agent_channel *channel, uint32_t every_s);
 void telemetry_received(struct agent_channel *channel, const char *text, size_t len);
 void telemetry_disconnected(struct agent_channel *channel);
 

@@ -14,7 +14,17 @@
 
 #define MAX_BAD_FRAMES 100
 
-void telemetry_connected(struct agents *agents, struct instance *instance, struct agent_channel *channel)
+/* Stock agents publish every 20 s and know nothing else. */
+static void ask_for_metrics(struct agents *agents, struct agent_channel *channel, uint32_t every_s)
+{
+        char text[96];
+        int len = snprintf(text, sizeof(text), "{\"type\":\"MetricsIntervalMessage\",\"message\":{\"seconds\":%u}}",
+                           MAX(every_s, agents->options.metrics_s));
+
+        channel->ops->send(channel, text, (size_t)len);
+}
+
+void telemetry_connected(struct agents *agents, struct instance *instance, struct agent_channel *channel, uint32_t every_s)
 {
         struct agent *agent = agent_of(agents, instance);
         struct agent_channel *old = agent->telemetry;
@@ -26,6 +36,8 @@ void telemetry_connected(struct agents *agents, struct instance *instance, struc
         agent->telemetry = channel;
         channel->agent = agent;
         channel->pinged_us = channel->heartbeat_us = agents_now_us(agents);
+        if (every_s > 0)
+                ask_for_metrics(agents, channel, every_s);
 }
 
 void telemetry_disconnected(struct agent_channel *channel)

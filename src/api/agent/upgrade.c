@@ -221,15 +221,19 @@ static void on_control(struct api *api, struct http_request *req, const struct a
 static void on_telemetry(struct api *api, struct http_request *req, const struct api_principal *who, void *data)
 {
         struct agents *agents = data;
+        const char *interval = http_request_query(req, "metricsInterval"); /* before a refusal ends the request */
         struct instance *instance =
                 find_instance(agents, req, who, http_request_query(req, "cluster"), http_request_query(req, "containerInstance"));
+        int64_t every_s = 0;
         struct socket_channel *socket;
 
         if (!instance)
                 return;
+        if (interval && (str_to_int64(interval, &every_s) < 0 || every_s < 0 || every_s > 3600))
+                every_s = 0;
         socket = accept_socket(req, false);
         if (socket)
-                telemetry_connected(agents, instance, &socket->channel);
+                telemetry_connected(agents, instance, &socket->channel, (uint32_t)every_s);
 }
 
 void upgrade_serve(struct agents *agents, struct api *api)
