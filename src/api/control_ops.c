@@ -3,6 +3,7 @@
 #include "api/control_ops.h"
 
 #include "api/agent/agents.h"
+#include "api/cloudwatch/alarms.h"
 #include "api/server.h"
 
 static bool offered(void *data, const struct task *task)
@@ -20,7 +21,16 @@ static void add_credentials(void *data, struct tx *tx, const struct task *task)
                 agents_add_credentials(api->agents, tx, task);
 }
 
+static void alarm_points(void *data, const struct state_alarm *alarm, uint32_t n, int64_t now_ms, struct arena *arena,
+                         struct alarm_points *ret)
+{
+        struct api *api = data;
+
+        cloudwatch_alarm_points(api->metrics, alarm, n, now_ms, arena, ret);
+}
+
 const struct controller_ops api_controller_ops = {
         .offered = offered,
         .add_credentials = add_credentials,
+        .alarm_points = alarm_points,
 };

@@ -45,6 +45,7 @@ struct api_options {
         uint32_t burst;            /* and at once; 0: 400,000 */
         const char *vpc_range;     /* of the default VPC, should it be made again; NULL: NETWORK_DEFAULT_RANGE */
         const char *elastic_range; /* of addresses that AllocateAddress gives out; NULL: "100.64.0.0/16" */
+        bool cloud_timing;         /* as in struct controller_options */
         bool no_auth;              /* unit tests: every caller is the administrator */
 };
 

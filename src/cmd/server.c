@@ -35,7 +35,7 @@
 
 struct server_values {
         const char *data_dir, *account, *region, *vpc_range, *elastic_range, *public_url, *tls_cert, *tls_key, *console_dir;
-        const char *log_level, *log_format;
+        const char *log_level, *log_format, *scaling_timing;
         struct string_list listen, balancer_addresses;
         int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, metrics_s, healthy_after_ms, stopped_task_hours,
                 max_stopped_tasks;
@@ -67,6 +67,8 @@ static const struct option_row server_options[] = {
          "how often nodes send what their tasks use; stock ECS agents send it every 20 s whatever this says"},
         {"healthy-after", OPTION_INT, FIELD(healthy_after_ms), "MS", "500",
          "when a service's task without any check counts as healthy: so long after it runs"},
+        {"scaling-timing", OPTION_STRING, FIELD(scaling_timing), "fast|cloud", "fast",
+         "how fast target tracking looks at its metrics: as fast as they come, or by minutes as the cloud does"},
         {"keep-stopped-hours", OPTION_INT, FIELD(stopped_task_hours), "HOURS", "24", "how long stopped tasks stay visible"},
         {"keep-stopped-tasks", OPTION_INT, FIELD(max_stopped_tasks), "N", "100000", "and how many at most"},
         {"create-default-cluster", OPTION_BOOL, FIELD(create_default_cluster), NULL, NULL,
@@ -193,13 +195,15 @@ static int open_state(struct server *s, struct error *error)
                               &s->logs, error);
 }
 
-/* A listening address needs a TLS certificate unless only this machine can reach it. */
+/* Options that bear on each other; a listening address needs a TLS certificate unless only this machine can reach it. */
 static int check_listen(const struct server_values *v, struct error *error)
 {
         if (v->listen.n == 0)
                 return error_set(error, EINVAL, "--listen: say at least one address");
         if ((v->tls_cert == NULL) != (v->tls_key == NULL))
                 return error_set(error, EINVAL, "--tls-cert and --tls-key go together");
+        if (!str_eq(v->scaling_timing, "fast") && !str_eq(v->scaling_timing, "cloud"))
+                return error_set(error, EINVAL, "--scaling-timing must be fast or cloud, not %s", v->scaling_timing);
         for (uint32_t i = 0; i < v->listen.n && v->tls_cert == NULL; i++)
                 if (!str_starts_with(v->listen.items[i], "127.") && !str_starts_with(v->listen.items[i], "[::1]:") &&
                     !str_starts_with(v->listen.items[i], "unix:"))
@@ -278,6 +282,7 @@ static int start(struct server *s, struct error *error)
         options.elastic_range = s->values->elastic_range;
         options.sched = s->sched;
         options.logs = s->logs;
+        options.cloud_timing = str_eq(s->values->scaling_timing, "cloud");
         s->api = api_new(&options);
         r = open_console(s, error);
         if (r >= 0)
@@ -302,7 +307,8 @@ static int start(struct server *s, struct error *error)
                                                                     .sched = s->sched,
                                                                     .ops = &api_controller_ops,
                                                                     .data = s->api,
-                                                                    .healthy_after_ms = s->values->healthy_after_ms});
+                                                                    .healthy_after_ms = s->values->healthy_after_ms,
+                                                                    .cloud_timing = options.cloud_timing});
         control_loop_start(&s->control_loop, &s->process.loop, s->controller);
         r = start_balancer(s, error);
         if (r < 0)

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/strutil.h"
+#include "control/alarms.h"
 #include "control/fargate.h"
 #include "control/scaler.h"
 #include "control/service.h"
@@ -206,7 +207,7 @@ static void place_waiting(struct work *work, struct work_turn *turn)
 static void run_scaling(struct work *work, struct work_turn *turn)
 {
         struct controller *controller = CONTAINER_OF(work, struct controller, scaling);
-        int64_t next = scaler_run(controller->model, controller->options.ops, controller->options.data, turn->now_ms);
+        int64_t next = scaler_run(controller, turn->now_ms);
 
         if (next != INT64_MAX)
                 work_wake(&controller->queue, &controller->scaling, next);
@@ -305,6 +306,8 @@ static void on_applied(struct model_observer *observer, struct object *object, c
                 return instance_applied(controller, object, old_state, new_state);
         case OBJECT_TARGET:
                 return target_applied(controller, object, old_state, new_state);
+        case OBJECT_ALARM:
+                return alarm_applied(controller, object, old_state, new_state);
         default:
                 return;
         }
@@ -352,8 +355,10 @@ static void on_changed(struct model_observer *observer, struct object *object, c
         struct pool *pool;
         struct task *task;
 
-        if (object->kind == OBJECT_SCHEDULED_ACTION || object->kind == OBJECT_SCALING_POLICY)
+        if (object->kind == OBJECT_SCHEDULED_ACTION || object->kind == OBJECT_SCALING_POLICY || object->kind == OBJECT_SCALABLE_TARGET)
                 work_mark(&controller->queue, &controller->scaling);
+        if (object->kind == OBJECT_ALARM)
+                alarm_changed(controller, object, old_state, new_state);
         if (object->kind != OBJECT_TASK || !old || !new || task_is_over(old) || !task_is_over(new))
                 return;
         task = CONTAINER_OF(object, struct task, object);
@@ -415,6 +420,8 @@ static void load(struct controller *controller)
                 if (task_is_over(task->state))
                         count_again(controller, task);
         }
+        tree_for_each (node, model_objects(controller->model, OBJECT_ALARM))
+                alarm_load(controller, MODEL_OBJECT(node, alarm));
 }
 
 struct controller *controller_new(const struct controller_options *options)
@@ -433,6 +440,7 @@ struct controller *controller_new(const struct controller_options *options)
         work_queue_init(&controller->queue);
         list_init(&controller->waiting);
         list_init(&controller->provisioning);
+        list_init(&controller->composites);
         work_init(&controller->placing, place_waiting);
         work_init(&controller->scaling, run_scaling);
         work_mark(&controller->queue, &controller->scaling);
@@ -454,6 +462,9 @@ struct controller *controller_free(struct controller *controller)
                 service_control_free(service_control_of(MODEL_OBJECT(node, service)));
         list_for_each (task, &controller->provisioning, struct task, place.link)
                 list_remove(&task->place.link);
+        tree_for_each (node, model_objects(controller->model, OBJECT_ALARM))
+                alarm_unload(MODEL_OBJECT(node, alarm));
+        arena_done(&controller->scratch);
         work_drop(&controller->queue, &controller->placing);
         work_drop(&controller->queue, &controller->scaling);
         work_queue_done(&controller->queue);

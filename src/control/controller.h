@@ -21,6 +21,7 @@
 #include "model/scaling.h"
 #include "model/service.h"
 
+struct alarm_points; /* control/alarm_evaluate.h */
 struct controller;
 struct sched;
 
@@ -37,24 +38,21 @@ struct controller_ops {
         bool (*offered)(void *data, const struct task *task);
         /* Puts keys for the roles of a task that `tx` has just inserted into `tx`. */
         void (*add_credentials)(void *data, struct tx *tx, const struct task *task);
-        /* Is the alarm in ALARM now? When it changes, controller_mark_service. */
-        bool (*alarm)(void *data, const char *name);
         /* Calls the hook (once per stage; the answer is remembered by the one who calls). */
         enum hook_answer (*hook)(void *data, const struct service_deployment *deployment, const struct ecs_deployment_lifecycle_hook *hook,
                                  enum ecs_deployment_lifecycle_hook_stage stage);
         /* Sends that much of the test or production traffic to the deployment's target revision, within `tx`. Returns whether it
          * goes there; if not, controller_mark_service when it does. NULL: nothing has to be shifted. */
         bool (*shift_traffic)(void *data, struct tx *tx, const struct service_deployment *deployment, bool test, double percent);
-        /* The newest `n` points of a target tracking policy's metric, oldest first, `period_ms` each, the last one ending at now; NAN where
-         * nothing was measured. Returns how many there are. NULL: no metric is known, and such policies do nothing. */
-        uint32_t (*scaling_points)(void *data, const struct scaling_policy *policy, int64_t period_ms, int64_t now_ms, double *ret,
-                                   uint32_t n);
+        /* The newest `n` periods of the alarm's metric that are over, values in `arena`. NULL: no metric is known, and alarms keep their state. */
+        void (*alarm_points)(void *data, const struct state_alarm *alarm, uint32_t n, int64_t now_ms, struct arena *arena,
+                             struct alarm_points *ret);
 };
 
 struct controller_options {
         struct model *model;              /* must outlive the controller, as must sched */
         struct sched *sched;              /* NULL: only in tests that place nothing */
-        const struct controller_ops *ops; /* NULL, and each member NULL: every task was offered, no credentials, no alarm, hooks fail */
+        const struct controller_ops *ops; /* NULL, and each member NULL: every task was offered, no credentials, hooks fail */
         void *data;
         /*
          * When a task without any check counts as healthy: so long after it was RUNNING; 0: 500 ms. ECS waits 40 s. What this wait
@@ -63,6 +61,7 @@ struct controller_options {
          */
         int64_t healthy_after_ms;
         int64_t lost_task_ms; /* tasks of a lost node are given up (STOPPED) after so long; 0: 5 minutes */
+        bool cloud_timing;    /* alarms of target tracking go by minutes, as the cloud's, not by their metrics' own pace */
         uint32_t slice;       /* tasks that one run starts or stops at most; 0: 1000 */
 };
 

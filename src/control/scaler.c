@@ -5,9 +5,11 @@
 #include <math.h>
 
 #include "base/timezone.h"
-#include "control/controller.h"
+#include "control/alarm_evaluate.h"
 #include "control/scaling.h"
+#include "control/scaling_alarms.h"
 #include "control/schedule.h"
+#include "control/service.h"
 
 #define MAX_POLICIES 50
 
@@ -76,28 +78,45 @@ static int64_t run_actions(struct model *model, int64_t now_ms)
 
 /* ---- policies ---- */
 
-static int64_t period_of(const struct aas_target_tracking_scaling_policy_configuration *c)
+/* Tasks that ran before that moment and still do. */
+static int32_t running_since(const struct service *service, int64_t ms)
 {
-        const struct aas_predefined_metric_specification *p = c->predefined_metric_specification;
+        int32_t n = 0;
 
-        return p != NULL && (p->predefined_metric_type == AAS_METRIC_TYPE_ECSSERVICEAVERAGECPUUTILIZATIONHIGHRESOLUTION ||
-                             p->predefined_metric_type == AAS_METRIC_TYPE_ECSSERVICEAVERAGEMEMORYUTILIZATIONHIGHRESOLUTION)
-                       ? SCALING_FINE_MS
-                       : SCALING_COARSE_MS;
+        list_for_each (task, &service->tasks, struct task, in_service)
+                n += task->state->last_status == STATE_TASK_STATUS_RUNNING && task->state->started_at <= ms;
+        return n;
 }
 
-static struct scaling_wish ask(const struct controller_ops *ops, void *data, const struct scaling_policy *policy,
+static const struct alarm *alarm_of(struct model *model, const struct scaling_policy *policy, uint32_t which)
+{
+        return which < policy->state->alarms.n ? model_alarm(model, policy->state->alarms.items[which]) : NULL;
+}
+
+static bool in_alarm(const struct alarm *alarm)
+{
+        return alarm != NULL && alarm->state->state == CLOUDWATCH_STATE_VALUE_ALARM;
+}
+
+static struct scaling_wish ask(struct model *model, const struct scaling_policy *policy, const struct service *service,
                                const struct scaling_capacity *capacity)
 {
         const struct aas_target_tracking_scaling_policy_configuration *c = policy->state->tracking;
         bool has_out = SHAPE_HAS(c, aas_target_tracking_scaling_policy_configuration, scale_out_cooldown);
         bool has_in = SHAPE_HAS(c, aas_target_tracking_scaling_policy_configuration, scale_in_cooldown);
-        int64_t period = period_of(c);
-        double points[SCALING_IN_POINTS];
-        uint32_t n = ops->scaling_points(data, policy, period, capacity->now_ms, points, SCALING_IN_POINTS);
+        const struct alarm *high = alarm_of(model, policy, SCALING_ALARM_HIGH), *low = alarm_of(model, policy, SCALING_ALARM_LOW);
+        struct scaling_metric metric = {.value = NAN};
 
-        return scaling_track(capacity, points, n, period, c->target_value, !c->disable_scale_in,
-                             has_out ? c->scale_out_cooldown : SCALING_COOLDOWN_S, has_in ? c->scale_in_cooldown : SCALING_COOLDOWN_S);
+        if (high != NULL && high->state->state != CLOUDWATCH_STATE_VALUE_INSUFFICIENT_DATA) {
+                metric = (struct scaling_metric){.value = high->value,
+                                                 .began_ms = high->value_ms,
+                                                 .period_ms = alarm_period_s(high->state) * 1000,
+                                                 .high = in_alarm(high),
+                                                 .low = in_alarm(low)};
+                metric.measured = metric.high ? running_since(service, metric.began_ms - SCALING_SETTLE_MS) : 0;
+        }
+        return scaling_track(capacity, &metric, c->target_value, !c->disable_scale_in, has_out ? c->scale_out_cooldown : SCALING_COOLDOWN_S,
+                             has_in ? c->scale_in_cooldown : SCALING_COOLDOWN_S);
 }
 
 static void act(struct model *model, struct scalable_target *target, struct service *service, const struct scaling_decision *decision,
@@ -113,48 +132,35 @@ static void act(struct model *model, struct scalable_target *target, struct serv
         tx_commit(tx);
 }
 
-static int64_t track(struct model *model, const struct controller_ops *ops, void *data, struct scalable_target *target, int64_t now_ms)
+/* All tracking policies of the target have a say. */
+static void track(struct model *model, struct scalable_target *target, struct service *service, const struct scaling_capacity *capacity,
+                  int64_t now_ms)
 {
         const char *id = target->state->resource_id;
-        struct service *service = model_scaled_service(model, id);
         const struct scaling_policy *policies[MAX_POLICIES];
         struct scaling_wish wishes[MAX_POLICIES];
-        struct scaling_capacity capacity;
         struct scaling_decision decision;
-        int64_t period = INT64_MAX;
+        const struct alarm *alarm;
         uint32_t n = 0;
 
-        if (service == NULL)
-                return INT64_MAX;
-        capacity = scaling_capacity_of(model, target, service, now_ms);
         for (struct object *o = model_scaling_first(model, OBJECT_SCALING_POLICY, id); o != NULL && n < MAX_POLICIES;
              o = model_scaling_next(o, id)) {
                 const struct scaling_policy *policy = (const struct scaling_policy *)(const void *)o;
 
                 if (policy->state->tracking == NULL)
                         continue;
-                period = MIN(period, period_of(policy->state->tracking));
                 policies[n] = policy;
-                wishes[n++] = ask(ops, data, policy, &capacity);
+                wishes[n++] = ask(model, policy, service, capacity);
         }
-        decision = scaling_decide(&capacity, wishes, n);
-        if (decision.policy >= 0)
-                act(model, target, service, &decision, policies[decision.policy], "of its target", now_ms);
-        return period == INT64_MAX ? period : (now_ms / period + 1) * period;
+        decision = scaling_decide(capacity, wishes, n);
+        if (decision.policy < 0)
+                return;
+        alarm = alarm_of(model, policies[decision.policy],
+                         wishes[decision.policy].want == SCALING_OUT ? SCALING_ALARM_HIGH : SCALING_ALARM_LOW);
+        act(model, target, service, &decision, policies[decision.policy], alarm->state->name, now_ms);
 }
 
-int64_t scaler_run(struct model *model, const struct controller_ops *ops, void *data, int64_t now_ms)
-{
-        int64_t next = run_actions(model, now_ms);
-
-        if (ops == NULL || ops->scaling_points == NULL)
-                return next;
-        tree_for_each (node, model_objects(model, OBJECT_SCALABLE_TARGET))
-                next = MIN(next, track(model, ops, data, MODEL_OBJECT(node, scalable_target), now_ms));
-        return next;
-}
-
-void scaler_alarm(struct model *model, struct scaling_policy *policy, const char *alarm, double distance, int64_t now_ms)
+void scaler_alarm(struct model *model, struct scaling_policy *policy, const struct alarm *alarm, int64_t now_ms)
 {
         struct scalable_target *target = model_scalable_target(model, policy->state->resource_id);
         struct service *service = model_scaled_service(model, policy->state->resource_id);
@@ -162,11 +168,20 @@ void scaler_alarm(struct model *model, struct scaling_policy *policy, const char
         struct scaling_decision decision;
         struct scaling_wish wish;
 
-        if (target == NULL || service == NULL || policy->state->step == NULL)
+        if (target == NULL || service == NULL)
                 return;
         capacity = scaling_capacity_of(model, target, service, now_ms);
-        wish = scaling_step(&capacity, policy->state->step, distance);
+        if (policy->state->tracking != NULL)
+                return track(model, target, service, &capacity, now_ms);
+        if (policy->state->step == NULL)
+                return;
+        wish = scaling_step(&capacity, policy->state->step, alarm->value - alarm->state->threshold);
         decision = scaling_decide(&capacity, &wish, 1);
         if (decision.policy >= 0)
-                act(model, target, service, &decision, policy, alarm, now_ms);
+                act(model, target, service, &decision, policy, alarm->state->name, now_ms);
+}
+
+int64_t scaler_run(struct controller *controller, int64_t now_ms)
+{
+        return MIN(run_actions(controller->model, now_ms), scaling_alarms_tend(controller, now_ms));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The part of the controller that scales services as time passes: runs scheduled actions when they are due, asks the policies at the pace of
- * their metrics. Decisions and changes are control/scaling.h's. A schedule that fell due while no server ran is made up for once.
+ * The part of the controller that scales services as time passes: runs scheduled actions when they are due, and policies when their
+ * alarms say so. Decisions and changes are control/scaling.h's. A schedule that fell due while no server ran is made up for once.
  */
 #pragma once
 
@@ -9,14 +9,15 @@
 
 #include "model/scaling.h"
 
-struct controller_ops;
+struct controller;
+struct alarm;
 
-/* Ends of points of the metrics that are kept fine, and of all others. */
-#define SCALING_FINE_MS 2000
-#define SCALING_COARSE_MS 60000
+/* Tasks of a service count as measured when they ran so long before a point of the metric began: their first moments are not like the rest. */
+#define SCALING_SETTLE_MS 1000
 
-/* No transaction may be open. Returns when to run again (ms), or INT64_MAX. `ops` may be NULL. */
-int64_t scaler_run(struct model *model, const struct controller_ops *ops, void *data, int64_t now_ms);
-/* The alarm of a step scaling policy is in ALARM; `distance` is its metric less its threshold, `alarm` its name. The same call serves again
- * while it stays so. No transaction may be open. */
-void scaler_alarm(struct model *model, struct scaling_policy *policy, const char *alarm, double distance, int64_t now_ms);
+/* Runs the scheduled actions that are due, and keeps the alarms of policies as they should be. No transaction may be open. Returns when to
+ * run again (ms), or INT64_MAX. */
+int64_t scaler_run(struct controller *controller, int64_t now_ms);
+/* An alarm that has the policy among its actions is in the state that asks for them: once when it gets there, and again each time that it
+ * was evaluated and stays. No transaction may be open. */
+void scaler_alarm(struct model *model, struct scaling_policy *policy, const struct alarm *alarm, int64_t now_ms);

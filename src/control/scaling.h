@@ -5,8 +5,8 @@
  *
  * What is decided (the numbers are Application Auto Scaling's):
  *
- *     target tracking   out: ceil(running × metric ÷ target) when the metric was over the target for all points of the window
- *                       in:  the same product when it was under 0.9 × target for all points of the longer window, at most half at once
+ *     target tracking   out: ceil(running × metric ÷ target) while its alarm High is in ALARM: over the target for 3 points in a row
+ *                       in:  the same product while its alarm Low is: under 0.9 × target for 15 points; at most half at once
  *     step              the step that the alarm's distance to its threshold falls into
  *     several policies  the largest scale-out wins; a scale-in needs all policies that know their metric and may scale in
  *     cooldown          a larger scale-out always acts; a scale-in waits for the cooldowns, and is ended by a scale-out
@@ -56,9 +56,15 @@ struct scaling_wish {
         bool out_only; /* it never scales in, so it need not agree to it */
 };
 
-/* Target tracking: the metric's newest points, oldest first, `period_ms` each, NAN where there is none; the last one ends at now. */
-struct scaling_wish scaling_track(const struct scaling_capacity *capacity, const double *points, uint32_t n, int64_t period_ms,
-                                  double target, bool scale_in, int32_t out_cooldown_s, int32_t in_cooldown_s);
+/* What target tracking goes by: its two alarms (control/scaling_alarms.h) and the newest point that they know. */
+struct scaling_metric {
+        double value; /* NAN: not known */
+        int64_t began_ms, period_ms;
+        int32_t measured; /* tasks that ran all through that period: those that the value is about */
+        bool high, low;   /* the alarms that are in ALARM */
+};
+struct scaling_wish scaling_track(const struct scaling_capacity *capacity, const struct scaling_metric *metric, double target,
+                                  bool scale_in, int32_t out_cooldown_s, int32_t in_cooldown_s);
 /* Step scaling when the policy's alarm is in ALARM: `distance` is metric − threshold. STAY when no step covers it. */
 struct scaling_wish scaling_step(const struct scaling_capacity *capacity, const struct aas_step_scaling_policy_configuration *policy,
                                  double distance);

@@ -19,39 +19,24 @@ static int32_t clamp(const struct scaling_capacity *c, int32_t capacity)
         return MAX(MIN(capacity, c->max), c->min);
 }
 
-/* Are all of the last `want` points known and on that side of the bound? */
-static bool all_points(const double *points, uint32_t n, uint32_t want, double bound, bool over)
-{
-        if (n < want)
-                return false;
-        for (uint32_t i = n - want; i < n; i++)
-                if (isnan(points[i]) || (over ? points[i] <= bound : points[i] >= bound))
-                        return false;
-        return true;
-}
-
-struct scaling_wish scaling_track(const struct scaling_capacity *c, const double *points, uint32_t n, int64_t period_ms, double target,
-                                  bool scale_in, int32_t out_cooldown_s, int32_t in_cooldown_s)
+struct scaling_wish scaling_track(const struct scaling_capacity *c, const struct scaling_metric *metric, double target, bool scale_in,
+                                  int32_t out_cooldown_s, int32_t in_cooldown_s)
 {
         struct scaling_wish wish = {.want = SCALING_STAY, .out_only = !scale_in};
-        double metric = n > 0 ? points[n - 1] : NAN;
-        int64_t began = c->now_ms - period_ms, in_window = c->now_ms - SCALING_IN_POINTS * period_ms;
-        int32_t running = c->running;
+        int64_t in_window = metric->began_ms - (SCALING_IN_POINTS - 1) * metric->period_ms;
 
-        if (isnan(metric) || !(target > 0))
+        if (isnan(metric->value) || !(target > 0))
                 return (struct scaling_wish){.want = SCALING_UNKNOWN, .out_only = !scale_in};
-        /* A point that began before the last scale-out measures the tasks that there were then; those that were added count already. */
-        if (c->out_at_ms > began)
-                running = MIN(running, c->out_from);
-        if (all_points(points, n, SCALING_OUT_POINTS, target, true)) {
+        if (metric->high) {
                 wish.want = SCALING_OUT;
-                wish.capacity = c->running == 0 ? MAX(c->desired, 0) + (c->desired == 0) : ceil_capacity(running * metric / target);
+                /* A point that began before the tasks of the last scale-out ran measures those of before; the others count already. */
+                wish.capacity = c->running == 0 ? MAX(c->desired, 0) + (c->desired == 0)
+                                                : ceil_capacity(MIN(c->running, metric->measured) * metric->value / target);
                 wish.cooldown_s = out_cooldown_s;
-        } else if (scale_in && all_points(points, n, SCALING_IN_POINTS, SCALING_IN_PART * target, false) && c->out_at_ms <= in_window &&
-                   c->in_at_ms <= began) {
+        } else if (scale_in && metric->low && c->out_at_ms <= in_window && c->in_at_ms <= metric->began_ms) {
                 wish.want = SCALING_IN;
                 /* Gentle: what was too much for a long time may still be half of what is needed next. */
-                wish.capacity = MAX(ceil_capacity(c->running * metric / target), c->desired / 2);
+                wish.capacity = MAX(ceil_capacity(c->running * metric->value / target), c->desired / 2);
                 wish.cooldown_s = in_cooldown_s;
         }
         return wish;

@@ -36,6 +36,8 @@ struct controller {
         struct list provisioning; /* of struct task, by place.link: Fargate tasks of no service that wait for a host */
         struct work placing;      /* of those */
         struct work scaling;      /* scheduled actions and scaling policies: scaler.h */
+        struct list composites;   /* of struct alarm_control: alarms.c */
+        struct arena scratch;     /* of one evaluation of an alarm */
         bool capacity;            /* there may be more room than before */
         int64_t now_ms;           /* of the last run */
         int64_t started_ms;       /* the first run; 0: there was none */

@@ -10,6 +10,7 @@
 
 #include "base/strutil.h"
 #include "control/service_deploy.h"
+#include "model/alarm.h"
 
 #define MINUTE_MS INT64_C(60000)
 /* With alarms and no bakeTimeInMinutes: long enough for an alarm of one-minute periods to notice. */
@@ -148,9 +149,9 @@ void service_note_task_sets(struct service_run *run)
 
 static bool in_alarm(const struct service_run *run, const char *name)
 {
-        const struct controller_options *options = &run->controller->options;
+        const struct alarm *alarm = model_alarm(run->controller->model, name);
 
-        return options->ops && options->ops->alarm && options->ops->alarm(options->data, name);
+        return alarm && alarm->state->state == CLOUDWATCH_STATE_VALUE_ALARM;
 }
 
 /* An alarm that is on already says nothing about the deployment. */

@@ -106,6 +106,10 @@ void interface_release(struct object *object);
 int elastic_attach(struct model *model, struct object *object);
 void elastic_change(struct model *model, struct object *object, const void *old_state);
 void elastic_detach(struct model *model, struct object *object);
+int alarm_attach(struct model *model, struct object *object);
+void alarm_detach(struct model *model, struct object *object);
+int alarm_history_attach(struct model *model, struct object *object);
+void alarm_history_detach(struct model *model, struct object *object);
 /* For an instance or definition that comes back when a transaction is reversed: gives it the tasks that it had. */
 void task_join_instance(struct model *model, struct task *task);
 void task_leave_instance(struct task *task);

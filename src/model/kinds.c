@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/alarm.h"
 #include "model/balancer.h"
 #include "model/internal.h"
 #include "model/network.h"
@@ -205,6 +206,16 @@ static void scaling_activity_key(const void *state, struct buf *out)
         buf_printf(out, "/%02d", (int)(s->number % SCALING_ACTIVITIES));
 }
 
+static void alarm_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_alarm *)state)->name);
+}
+
+static void alarm_history_key(const void *state, struct buf *out)
+{
+        buf_printf(out, "%019lld", (long long)((const struct state_alarm_history *)state)->number);
+}
+
 #define KIND(type, state_type) .shape = &state_type##_shape, .size = sizeof(struct type)
 
 const struct kind model_kinds[OBJECT_KIND_MAX] = {
@@ -264,6 +275,9 @@ const struct kind model_kinds[OBJECT_KIND_MAX] = {
         [OBJECT_SCALING_POLICY] = {KIND(scaling_policy, state_scaling_policy), .key = scaling_policy_key},
         [OBJECT_SCHEDULED_ACTION] = {KIND(scheduled_action, state_scheduled_action), .key = scheduled_action_key},
         [OBJECT_SCALING_ACTIVITY] = {KIND(scaling_activity, state_scaling_activity), .key = scaling_activity_key},
+        [OBJECT_ALARM] = {KIND(alarm, state_alarm), .key = alarm_key, .attach = alarm_attach, .detach = alarm_detach},
+        [OBJECT_ALARM_HISTORY] = {KIND(alarm_history, state_alarm_history), .key = alarm_history_key, .attach = alarm_history_attach,
+                                  .detach = alarm_history_detach},
 };
 
 /* The generic view relies on it. */
@@ -304,6 +318,8 @@ STATE_FOLLOWS(scalable_target);
 STATE_FOLLOWS(scaling_policy);
 STATE_FOLLOWS(scheduled_action);
 STATE_FOLLOWS(scaling_activity);
+STATE_FOLLOWS(alarm);
+STATE_FOLLOWS(alarm_history);
 
 struct object *object_new(enum object_kind kind, const void *state, const char *key)
 {

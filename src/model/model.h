@@ -63,6 +63,9 @@ enum object_kind {
         OBJECT_SCALING_POLICY = 32,
         OBJECT_SCHEDULED_ACTION = 33,
         OBJECT_SCALING_ACTIVITY = 34,
+        /* CloudWatch: structures in model/alarm.h. */
+        OBJECT_ALARM = 35,
+        OBJECT_ALARM_HISTORY = 36,
         OBJECT_KIND_MAX
 };
 

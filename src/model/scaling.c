@@ -31,6 +31,20 @@ struct scaling_policy *model_scaling_policy(struct model *model, const char *res
         return (struct scaling_policy *)(void *)find(model, OBJECT_SCALING_POLICY, resource_id, name);
 }
 
+struct scaling_policy *model_scaling_policy_of_arn(struct model *model, const char *arn)
+{
+        static const char before[] = ":resource/ecs/", between[] = ":policyName/";
+        const char *resource = strstr(arn, before), *name = resource != NULL ? strstr(resource, between) : NULL;
+        CLEANUP_ARENA struct arena arena = {0};
+        struct scaling_policy *policy;
+
+        if (name == NULL)
+                return NULL;
+        resource += strlen(before);
+        policy = model_scaling_policy(model, arena_strndup(&arena, resource, (size_t)(name - resource)), name + strlen(between));
+        return policy != NULL && str_eq(model_scaling_policy_arn(model, &arena, policy->state), arn) ? policy : NULL;
+}
+
 struct scheduled_action *model_scheduled_action(struct model *model, const char *resource_id, const char *name)
 {
         return (struct scheduled_action *)(void *)find(model, OBJECT_SCHEDULED_ACTION, resource_id, name);

@@ -34,6 +34,8 @@ struct scaling_activity {
 struct scalable_target *model_scalable_target(struct model *model, const char *resource_id);
 struct scaling_policy *model_scaling_policy(struct model *model, const char *resource_id, const char *name);
 struct scheduled_action *model_scheduled_action(struct model *model, const char *resource_id, const char *name);
+/* By its ARN; NULL also when another policy has that name now. */
+struct scaling_policy *model_scaling_policy_of_arn(struct model *model, const char *arn);
 /* The ACTIVE service that a resource id means, or NULL. */
 struct service *model_scaled_service(struct model *model, const char *resource_id);
 /* The first of what a target has of one of the kinds above, and what comes after `object`; NULL at the end. All of them start with

@@ -4,8 +4,9 @@
 
 #include "service_world.h"
 
-#include "control/scaler.h"
+#include "control/alarm_evaluate.h"
 #include "control/scaling.h"
+#include "control/scaling_alarms.h"
 
 #define MINUTE INT64_C(60000)
 #define TARGET 50.0
@@ -15,14 +16,44 @@ static struct scaling_capacity of(int desired, int running)
         return (struct scaling_capacity){.desired = desired, .running = running, .min = 1, .max = 20, .now_ms = 1000 * MINUTE};
 }
 
+static bool alarms(const double *points, enum cloudwatch_comparison_operator operator, double threshold, int n)
+{
+        struct alarm_points window = {.values = points, .n = SCALING_IN_POINTS, .period_s = MINUTE / 1000};
+        struct state_alarm alarm = {.state = CLOUDWATCH_STATE_VALUE_OK, .comparison_operator = operator};
+
+        SHAPE_SET(&alarm, state_alarm, evaluation_periods, n);
+        SHAPE_SET(&alarm, state_alarm, threshold, threshold);
+        return alarm_judge(&alarm, &window) == CLOUDWATCH_STATE_VALUE_ALARM;
+}
+
+/* What the two alarms make of fifteen points, the last of which ends now; `measured` tasks ran through it. */
+static struct scaling_metric metric_of(const struct scaling_capacity *c, const double *points, int measured)
+{
+        return (struct scaling_metric){
+                .value = points[SCALING_IN_POINTS - 1],
+                .began_ms = c->now_ms - MINUTE,
+                .period_ms = MINUTE,
+                .measured = measured,
+                .high = alarms(points, CLOUDWATCH_COMPARISON_OPERATOR_GREATERTHANTHRESHOLD, TARGET, SCALING_OUT_POINTS),
+                .low = alarms(points, CLOUDWATCH_COMPARISON_OPERATOR_LESSTHANTHRESHOLD, SCALING_IN_PART * TARGET, SCALING_IN_POINTS),
+        };
+}
+
 /* Fifteen points, the last `n` of which are `value`; the others are at the target. */
-static struct scaling_wish track(const struct scaling_capacity *c, double value, uint32_t n)
+static struct scaling_wish track_measured(const struct scaling_capacity *c, double value, uint32_t n, int measured)
 {
         double points[SCALING_IN_POINTS];
+        struct scaling_metric metric;
 
         for (uint32_t i = 0; i < SCALING_IN_POINTS; i++)
                 points[i] = i >= SCALING_IN_POINTS - n ? value : TARGET;
-        return scaling_track(c, points, SCALING_IN_POINTS, MINUTE, TARGET, true, 300, 300);
+        metric = metric_of(c, points, measured);
+        return scaling_track(c, &metric, TARGET, true, 300, 300);
+}
+
+static struct scaling_wish track(const struct scaling_capacity *c, double value, uint32_t n)
+{
+        return track_measured(c, value, n, c->running);
 }
 
 static void test_tracking(void **state)
@@ -50,9 +81,7 @@ static void test_tracking(void **state)
         assert_int_equal(track(&c, 80, 3).capacity, 1);
         /* A point that measured the old tasks counts for those. */
         c = of(8, 8);
-        c.out_at_ms = c.now_ms - MINUTE / 2;
-        c.out_from = 4;
-        assert_int_equal(track(&c, 100, 3).capacity, 8);
+        assert_int_equal(track_measured(&c, 100, 3, 4).capacity, 8);
 }
 
 static void add_step(struct aas_step_scaling_policy_configuration *policy, struct aas_step_adjustment *step, double low, double high,
@@ -173,14 +202,17 @@ static void play(uint64_t number)
         for (int minute = 0; minute < 600; minute++) {
                 double load = load_at(shape, MIN(minute, 300), from, to);
                 struct scaling_decision d;
+                struct scaling_metric metric;
                 struct scaling_wish wish;
+                int measured = c.running;
                 bool blind = sensor == 0 && below(10) == 0;
 
                 memmove(points, points + 1, sizeof(points) - sizeof(points[0]));
                 points[SCALING_IN_POINTS - 1] = blind || c.running == 0 ? NAN : load * TARGET / c.running;
                 c.now_ms = (minute + 1) * MINUTE;
                 c.running += c.desired > c.running ? 1 + (int)below((uint32_t)(c.desired - c.running)) : c.desired - c.running;
-                wish = scaling_track(&c, points, SCALING_IN_POINTS, MINUTE, TARGET, true, 120, 300);
+                metric = metric_of(&c, points, measured);
+                wish = scaling_track(&c, &metric, TARGET, true, 120, 300);
                 d = scaling_decide(&c, &wish, 1);
                 if (d.desired < c.min || d.desired > c.max)
                         fail_msg("history %llu: %d is outside", (unsigned long long)number, d.desired);
@@ -300,17 +332,23 @@ static void test_suspended(void **state)
 }
 
 static double metric;
-static uint32_t points_of(void *data, const struct scaling_policy *policy, int64_t period_ms, int64_t now_ms, double *ret, uint32_t n)
+static void points_of(UNUSED void *data, UNUSED const struct state_alarm *alarm, uint32_t n, int64_t now_ms, struct arena *arena,
+                      struct alarm_points *ret)
 {
+        double *values = arena_calloc(arena, n, sizeof(double));
+
         for (uint32_t i = 0; i < n; i++)
-                ret[i] = metric;
-        return n;
+                values[i] = metric;
+        *ret = (struct alarm_points){.values = values, .n = n, .period_s = 1, .from_s = now_ms / 1000 - n};
 }
 
-static void test_tracking_service(void **state)
+static const struct state_alarm *policy_alarm(struct world *w, uint32_t which)
 {
-        static const struct controller_ops ops = {.scaling_points = points_of};
-        struct world w;
+        return model_alarm(w->model, model_scaling_policy(w->model, "service/c/web", "cpu")->state->alarms.items[which])->state;
+}
+
+static void add_policy(struct world *w)
+{
         struct aas_predefined_metric_specification predefined = {.predefined_metric_type =
                                                                          AAS_METRIC_TYPE_ECSSERVICEAVERAGECPUUTILIZATIONHIGHRESOLUTION};
         struct aas_target_tracking_scaling_policy_configuration tracking = {.predefined_metric_specification = &predefined};
@@ -319,7 +357,21 @@ static void test_tracking_service(void **state)
                                               .id = "2",
                                               .type = AAS_POLICY_TYPE_TARGETTRACKINGSCALING,
                                               .tracking = &tracking};
+        struct tx *tx = tx_begin(w->model);
+
+        SHAPE_SET(&tracking, aas_target_tracking_scaling_policy_configuration, target_value, TARGET);
+        SHAPE_SET(&tracking, aas_target_tracking_scaling_policy_configuration, scale_in_cooldown, 60);
+        scaling_alarms_put(tx, &policy, true, w->env.now_ms);
+        tx_insert(tx, OBJECT_SCALING_POLICY, &policy);
+        tx_commit(tx);
+}
+
+/* Alarms that can be seen, and what they do to a service; somebody deletes one. */
+static void test_tracking_service(void **state)
+{
+        static const struct controller_ops ops = {.alarm_points = points_of};
         const struct state_scaling_activity *activity;
+        struct world w;
         struct tx *tx;
 
         world_begin(&w);
@@ -329,18 +381,38 @@ static void test_tracking_service(void **state)
         world_create(&w, 2);
         add_target(&w, 1, 6);
         world_settle(&w);
-        SHAPE_SET(&tracking, aas_target_tracking_scaling_policy_configuration, target_value, TARGET);
         metric = TARGET;
-        tx = tx_begin(w.model);
-        tx_insert(tx, OBJECT_SCALING_POLICY, &policy);
-        tx_commit(tx);
+        add_policy(&w);
         world_wait(&w, 10000);
         assert_int_equal(world_service(&w)->state->desired_count, 2);
+        assert_true(str_starts_with(policy_alarm(&w, 0)->name, "TargetTracking-service/c/web-AlarmHigh-"));
+        assert_int_equal(policy_alarm(&w, 0)->state, CLOUDWATCH_STATE_VALUE_OK);
         metric = 95;
-        world_wait(&w, SCALING_FINE_MS);
+        world_wait(&w, 1600);
+        assert_int_equal(policy_alarm(&w, 0)->state, CLOUDWATCH_STATE_VALUE_ALARM);
         assert_int_equal(world_service(&w)->state->desired_count, 4);
         activity = ((struct scaling_activity *)(void *)model_scaling_first(w.model, OBJECT_SCALING_ACTIVITY, "service/c/web"))->state;
-        assert_non_null(strstr(activity->cause, "triggered policy cpu"));
+        assert_non_null(strstr(activity->cause, "monitor alarm TargetTracking-service/c/web-AlarmHigh-"));
+        assert_non_null(strstr(activity->cause, "in state ALARM triggered policy cpu"));
+        /* The new tasks are not measured yet: the same value asks for no more of them. */
+        world_work(&w);
+        world_wait(&w, 1000);
+        assert_int_equal(world_service(&w)->state->desired_count, 4);
+        metric = TARGET;
+        world_settle(&w);
+        world_wait(&w, 30000);
+        metric = 10;
+        world_wait(&w, 30000);
+        assert_int_equal(policy_alarm(&w, 1)->state, CLOUDWATCH_STATE_VALUE_ALARM);
+        assert_int_equal(world_service(&w)->state->desired_count, 2);
+        tx = tx_begin(w.model);
+        tx_remove(tx, &model_alarm(w.model, policy_alarm(&w, 1)->name)->object);
+        tx_commit(tx);
+        world_wait(&w, 15000);
+        assert_int_equal(policy_alarm(&w, 1)->state, CLOUDWATCH_STATE_VALUE_ALARM);
+        world_restart(&w);
+        world_wait(&w, 2000);
+        assert_int_equal(policy_alarm(&w, 1)->state, CLOUDWATCH_STATE_VALUE_ALARM);
         world_end(&w);
 }
 

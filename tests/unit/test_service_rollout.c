@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deployments: the arithmetic of floor and ceiling, the circuit breaker, alarms, bake times, rollbacks, overlapping ones. */
+#include "control/alarm_change.h"
 #include "control/service_images.h"
 #include "service_world.h"
-
-static bool alarmed;
-
-static bool alarm_is_on(void *data, const char *name)
-{
-        (void)data;
-        return alarmed && str_eq(name, "errors");
-}
-
-static const struct controller_ops ops = {.alarm = alarm_is_on};
 
 static int setup(void **state)
 {
         static struct world world;
 
-        alarmed = false;
         world_begin(&world);
-        world.options.ops = &ops;
-        world_restart(&world);
         for (int i = 0; i < 3; i++)
                 world_add_instance(&world, "a", 65536, 65536);
         *state = &world;
@@ -321,6 +309,20 @@ static void starts_afresh_with_a_new_deployment(void **state)
 
 /* ---- Alarms, bake time, stopping ---- */
 
+static void set_alarm(struct world *w, enum cloudwatch_state_value value)
+{
+        struct tx *tx = tx_begin(w->model);
+        struct state_alarm state = {.name = "errors", .namespace = "n", .metric_name = "m"};
+        struct alarm *alarm = model_alarm(w->model, "errors");
+
+        SHAPE_SET(&state, state_alarm, evaluation_periods, 1);
+        SHAPE_SET(&state, state_alarm, period, 60);
+        if (alarm == NULL)
+                alarm = alarm_create(tx, &state, w->env.now_ms);
+        alarm_set_state(tx, alarm, value, "by the test", NULL, w->env.now_ms);
+        tx_commit(tx);
+}
+
 static void watch_alarm(struct world *w)
 {
         static const char *names[] = {"errors"};
@@ -343,6 +345,7 @@ static void bakes_and_hears_an_alarm(void **state)
         struct service_revision *good;
 
         world_create(w, 2);
+        set_alarm(w, CLOUDWATCH_STATE_VALUE_OK);
         watch_alarm(w);
         world_settle(w);
         world_wait(w, 5 * 60000);
@@ -352,8 +355,7 @@ static void bakes_and_hears_an_alarm(void **state)
         world_settle(w);
         assert_int_equal(world_deployment(w)->state->lifecycle_stage, ECS_SERVICE_DEPLOYMENT_LIFECYCLE_STAGE_BAKE_TIME);
         assert_int_equal(world_primary(w)->state->rollout_state, ECS_DEPLOYMENT_ROLLOUT_STATE_IN_PROGRESS);
-        alarmed = true;
-        controller_mark_service(w->controller, world_service(w));
+        set_alarm(w, CLOUDWATCH_STATE_VALUE_ALARM);
         world_run(w);
         assert_int_equal(world_deployment(w)->state->alarms->status, ECS_SERVICE_DEPLOYMENT_ROLLBACK_MONITORS_STATUS_TRIGGERED);
         assert_string_equal(world_deployment(w)->state->alarms->triggered_alarm_names.items[0], "errors");

@@ -2,18 +2,42 @@
 /* Scaling policies: step scaling, target tracking, predictive scaling. */
 #include "api/autoscaling/policies.h"
 
+#include "api/server.h"
 #include "base/strutil.h"
+#include "control/scaling_alarms.h"
 
 #define MAX_POLICIES 50 /* of a target */
 
+static void push_alarm(struct api_call *call, const char *name, struct aas_alarm_list *ret)
+{
+        struct aas_alarm *alarm = SHAPE_PUSH(call->arena, ret);
+
+        alarm->alarm_name = name;
+        alarm->alarm_arn = model_alarm_arn(call->model, call->arena, name);
+}
+
+static bool names(const struct string_list *list, const char *text)
+{
+        for (uint32_t i = 0; i < list->n; i++)
+                if (str_eq(list->items[i], text))
+                        return true;
+        return false;
+}
+
+/* Those that a policy made for itself, or those that have a step scaling policy among their actions. */
 static void list_alarms(struct api_call *call, const struct state_scaling_policy *s, struct aas_alarm_list *ret)
 {
-        for (uint32_t i = 0; i < s->alarms.n; i++) {
-                struct aas_alarm *alarm = SHAPE_PUSH(call->arena, ret);
+        const char *arn = model_scaling_policy_arn(call->model, call->arena, s);
 
-                alarm->alarm_name = s->alarms.items[i];
-                alarm->alarm_arn = arena_printf(call->arena, "arn:aws:cloudwatch:%s:%s:alarm:%s", model_region(call->model),
-                                                model_account(call->model), s->alarms.items[i]);
+        for (uint32_t i = 0; i < s->alarms.n; i++)
+                push_alarm(call, s->alarms.items[i], ret);
+        if (s->step == NULL)
+                return;
+        tree_for_each (node, model_objects(call->model, OBJECT_ALARM)) {
+                const struct state_alarm *alarm = MODEL_OBJECT(node, alarm)->state;
+
+                if (names(&alarm->alarm_actions, arn) || names(&alarm->ok_actions, arn) || names(&alarm->insufficient_data_actions, arn))
+                        push_alarm(call, alarm->name, ret);
         }
 }
 
@@ -27,6 +51,7 @@ static struct scaling_policy *insert_policy(struct api_call *call, struct tx *tx
         s->resource_id = in->resource_id;
         s->name = in->policy_name;
         s->created_at = call->now_ms;
+        scaling_alarms_put(tx, s, !call->api->options.cloud_timing, call->now_ms);
         return (struct scaling_policy *)(void *)tx_insert(tx, OBJECT_SCALING_POLICY, s);
 }
 
@@ -61,10 +86,12 @@ static int put_policy(struct api_call *call, const void *input, void *output)
         s.tracking = in->target_tracking_scaling_policy_configuration;
         s.predictive = in->predictive_scaling_policy_configuration;
         tx = tx_begin(call->model);
-        if (policy != NULL)
-                tx_put(tx, &policy->object, &s);
-        else
+        if (policy == NULL) {
                 policy = insert_policy(call, tx, in, &s);
+        } else {
+                scaling_alarms_put(tx, &s, !call->api->options.cloud_timing, call->now_ms);
+                tx_put(tx, &policy->object, &s);
+        }
         tx_commit(tx);
         out->policy_arn = model_scaling_policy_arn(call->model, call->arena, policy->state);
         list_alarms(call, policy->state, &out->alarms);
@@ -87,6 +114,7 @@ static int delete_policy(struct api_call *call, const void *input, UNUSED void *
                                 "ecs:service:DesiredCount, policy name: %s",
                                 in->resource_id, in->policy_name);
         tx = tx_begin(call->model);
+        scaling_alarms_remove(tx, policy, call->now_ms);
         tx_remove(tx, &policy->object);
         tx_commit(tx);
         return 0;

@@ -5,6 +5,7 @@
 #include "api/autoscaling/common.h"
 #include "base/strutil.h"
 #include "control/scaling.h"
+#include "control/scaling_alarms.h"
 
 #define MAX_TARGETS 3000
 #define MAX_TASKS 5000 /* of a service */
@@ -123,6 +124,14 @@ static int register_target(struct api_call *call, const void *input, void *outpu
         return 0;
 }
 
+/* Policies go with the alarms that they made. */
+static void remove_policy_alarms(struct api_call *call, struct tx *tx, const char *resource_id)
+{
+        for (struct object *o = model_scaling_first(call->model, OBJECT_SCALING_POLICY, resource_id); o != NULL;
+             o = model_scaling_next(o, resource_id))
+                scaling_alarms_remove(tx, (const struct scaling_policy *)(const void *)o, call->now_ms);
+}
+
 static void remove_all(struct model *model, struct tx *tx, enum object_kind kind, const char *resource_id)
 {
         struct object *next;
@@ -149,6 +158,7 @@ static int deregister_target(struct api_call *call, const void *input, UNUSED vo
                                 "ecs:service:DesiredCount",
                                 in->resource_id);
         tx = tx_begin(call->model);
+        remove_policy_alarms(call, tx, in->resource_id);
         remove_all(call->model, tx, OBJECT_SCALING_POLICY, in->resource_id);
         remove_all(call->model, tx, OBJECT_SCHEDULED_ACTION, in->resource_id);
         remove_all(call->model, tx, OBJECT_SCALING_ACTIVITY, in->resource_id);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/cloudwatch/alarms.h"
 #include "api/cloudwatch/sources.h"
 #include "api/metrics.h"
 #include "api/server.h"
@@ -22,9 +23,12 @@ static void report(struct api *api, struct buf *out, UNUSED void *data)
 
 void cloudwatch_register(struct api *api)
 {
-        api_add_routes(api, &cloudwatch_service, cloudwatch_put_routes);
-        api_add_routes(api, &cloudwatch_service, cloudwatch_get_routes);
-        api_add_routes(api, &cloudwatch_service, cloudwatch_list_routes);
+        static const struct api_route *const tables[] = {
+                cloudwatch_put_routes,        cloudwatch_get_routes,         cloudwatch_list_routes,          cloudwatch_alarm_put_routes,
+                cloudwatch_alarm_view_routes, cloudwatch_alarm_state_routes, cloudwatch_alarm_history_routes, cloudwatch_tag_routes};
+
+        for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+                api_add_routes(api, &cloudwatch_service, tables[i]);
         api_add_report(api, report, NULL, NULL);
 }
 
