@@ -25,6 +25,8 @@ packages=(
   nftables iproute2        # not called by the program; for the people who look after it, and its tests
   tzdata                   # scheduled actions in time zones
   ca-certificates          # registries
+  qemu-system-x86          # micro-VMs of Fargate tasks
+  erofs-utils              # images as disks of theirs
   haproxy                  # carries the traffic of load balancers; Gantry starts it itself
 
   # `make run`: an image from nothing but busybox, the ordinary client, the first request.

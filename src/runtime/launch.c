@@ -10,13 +10,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define READY_TIMEOUT_MS 10000
 #define HIGH_FD 64
 
-enum stage { STAGE_READY = 0, STAGE_CGROUP, STAGE_PROPAGATION, STAGE_HIDE, STAGE_OVERLAY, STAGE_FDS, STAGE_EXEC, STAGE_MAX };
+enum stage { STAGE_READY = 0, STAGE_CGROUP, STAGE_PROPAGATION, STAGE_HIDE, STAGE_OVERLAY, STAGE_FDS, STAGE_USER, STAGE_EXEC, STAGE_MAX };
 
 static const char *const stage_words[STAGE_MAX] = {
         [STAGE_READY] = "start",
@@ -25,6 +26,7 @@ static const char *const stage_words[STAGE_MAX] = {
         [STAGE_HIDE] = "hide the second control group mount",
         [STAGE_OVERLAY] = "mount its root file system (overlay; with users of its own that needs Linux 5.19)",
         [STAGE_FDS] = "arrange its file descriptors",
+        [STAGE_USER] = "become a user of its own",
         [STAGE_EXEC] = "execute its monitor",
 };
 
@@ -102,6 +104,17 @@ static int arrange_fds(const struct launch *launch, int *report_fd)
         return 0;
 }
 
+/* By system calls: the C library's functions speak to its threads, which are not here. */
+static int become(uint32_t user)
+{
+        struct stat st;
+        gid_t group = stat("/dev/kvm", &st) == 0 ? st.st_gid : 0;
+
+        if (syscall(SYS_setgroups, group != 0 ? 1 : 0, &group) < 0)
+                return -1;
+        return syscall(SYS_setresgid, user, user, user) < 0 || syscall(SYS_setresuid, user, user, user) < 0 ? -1 : 0;
+}
+
 static void reset_signals(void)
 {
         struct sigaction action = {.sa_handler = SIG_DFL};
@@ -119,6 +132,8 @@ static _Noreturn void run_child(const struct launch *launch, int report_fd)
         enum stage stage = STAGE_CGROUP;
 
         reset_signals();
+        if (launch->new_session)
+                (void)setsid();
         if (enter_groups(launch->tasks_files) < 0)
                 goto fail;
         stage = STAGE_PROPAGATION;
@@ -132,6 +147,9 @@ static _Noreturn void run_child(const struct launch *launch, int report_fd)
                 goto fail;
         stage = STAGE_FDS;
         if (arrange_fds(launch, &report_fd) < 0)
+                goto fail;
+        stage = STAGE_USER;
+        if (launch->user != 0 && become(launch->user) < 0)
                 goto fail;
         report(report_fd, STAGE_READY, 0);
         stage = STAGE_EXEC;

@@ -6,12 +6,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
 
-#define LAUNCH_FDS_MAX 8
+#define LAUNCH_FDS_MAX 12
 
 struct launch {
         const char *program;                   /* path */
@@ -19,6 +20,8 @@ struct launch {
         const char *const *tasks_files;        /* the new process writes "0" into each of these; NULL-terminated */
         int cgroup_fd;                         /* clone into this version 2 group; -1: none */
         const char *hide;                      /* unmount this; NULL: nothing */
+        bool new_session;                      /* no terminal and no signals of its group reach it */
+        uint32_t user;                         /* user and only group that it becomes, besides that of /dev/kvm; 0: stays what it is */
 
         const char *directory;       /* to run in; NULL: "/" */
         const char *overlay_target;  /* absolute; NULL: no overlay */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A real QEMU process without anything to boot: ready, a disk that comes later, adoption, the end. Needs root and qemu-system-x86. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/macro.h"
+#include "microvm/kvm.h"
+#include "microvm/qemu.h"
+
+#define SKIPPED 77
+#define USER 1231233
+
+static char base[] = "/tmp/gantry-qemu-XXXXXX";
+static char *dir;
+
+struct seen {
+        bool ready, ended, answered;
+        int status;
+        char reason[128], answer[4096];
+        struct qmp_call call;
+};
+
+static void on_ready(struct qemu *qemu, void *data)
+{
+        (void)qemu;
+        ((struct seen *)data)->ready = true;
+}
+
+static void on_ended(struct qemu *qemu, const char *reason, void *data)
+{
+        struct seen *seen = data;
+
+        (void)qemu;
+        seen->ended = true;
+        (void)snprintf(seen->reason, sizeof(seen->reason), "%s", reason);
+}
+
+static const struct qemu_events events = {.ready = on_ready, .ended = on_ended};
+
+static void on_answer(struct qmp_call *call, int status, const char *answer, const struct error *error)
+{
+        struct seen *seen = CONTAINER_OF(call, struct seen, call);
+
+        seen->answered = true;
+        seen->status = status;
+        (void)snprintf(seen->answer, sizeof(seen->answer), "%s", status < 0 ? error->message : answer);
+}
+
+static void run_until(const bool *flag)
+{
+        for (int i = 0; i < 100000 && !*flag; i++)
+                uv_run(uv_default_loop(), UV_RUN_ONCE);
+        assert_true(*flag);
+}
+
+static const char *ask(struct qemu *qemu, struct seen *seen, const char *command)
+{
+        seen->answered = false;
+        seen->call.done = on_answer;
+        qemu_command(qemu, command, NULL, -1, &seen->call);
+        run_until(&seen->answered);
+        return seen->answer;
+}
+
+static struct qemu *start(struct seen *seen)
+{
+        static const struct qemu_disk disks[] = {{.read_only = true, .serial = "image"}, {.serial = "scratch"}};
+        static const struct qemu_port ports[] = {{.name = "gantry", .socket = "guest"}};
+        const struct qemu_spec spec = {.dir = dir,
+                                       .vcpus = 1,
+                                       .memory_bytes = 64 << 20,
+                                       .memory_fd = -1,
+                                       .state_fd = -1,
+                                       .disks = disks,
+                                       .n_disks = 2,
+                                       .ports = ports,
+                                       .n_ports = 1,
+                                       .user = USER,
+                                       .cgroup_fd = -1};
+        struct error error = {0};
+        struct qemu *qemu = NULL;
+
+        if (qemu_start(uv_default_loop(), &spec, &events, seen, &qemu, &error) < 0)
+                fail_msg("%s", error.message);
+        run_until(&seen->ready);
+        return qemu;
+}
+
+static void finish(struct qemu *qemu)
+{
+        qemu_free(qemu);
+        uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+        assert_int_equal(0, qemu_erase(dir));
+        assert_int_equal(-1, access(dir, F_OK));
+}
+
+static void test_life(void **state)
+{
+        struct seen seen = {0}, again = {0};
+        struct qemu *qemu = start(&seen);
+        struct error error = {0};
+        struct stat st;
+        CLEANUP_FREE char *proc = xprintf("/proc/%d", qemu_pid(qemu));
+
+        (void)state;
+        assert_int_equal(0, stat(proc, &st));
+        assert_int_equal(USER, st.st_uid);
+        assert_non_null(strstr(ask(qemu, &seen, "query-status"), "running"));
+        assert_non_null(strstr(ask(qemu, &seen, "no-such-thing"), "QEMU: "));
+        assert_int_equal(-EREMOTEIO, seen.status);
+
+        qemu_free(qemu); /* the agent goes, another comes */
+        uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+        assert_false(seen.ended);
+        if (qemu_adopt(uv_default_loop(), dir, &events, &again, &qemu, &error) < 0)
+                fail_msg("%s", error.message);
+        run_until(&again.ready);
+        assert_int_equal(0, kill(qemu_pid(qemu), SIGKILL));
+        run_until(&again.ended);
+        finish(qemu);
+        assert_int_equal(-ENOENT, qemu_adopt(uv_default_loop(), dir, &events, &again, &qemu, &error));
+}
+
+static void test_disk_comes_later(void **state)
+{
+        struct seen seen = {0};
+        struct qemu *qemu = start(&seen);
+        int fd = open(base, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        (void)state;
+        assert_true(fd >= 0 && ftruncate(fd, 5 << 20) == 0);
+        seen.call.done = on_answer;
+        qemu_disk_insert(qemu, 1, fd, false, &seen.call);
+        close(fd);
+        run_until(&seen.answered);
+        assert_int_equal(0, seen.status);
+        assert_non_null(strstr(ask(qemu, &seen, "query-block"), "5242880"));
+        qemu_kill(qemu);
+        run_until(&seen.ended);
+        assert_string_equal("its process was killed by signal 9 (Killed)", seen.reason);
+        finish(qemu);
+}
+
+static void test_failure_has_words(void **state)
+{
+        const struct qemu_spec spec = {.dir = dir,
+                                       .vcpus = 1,
+                                       .memory_bytes = 64 << 20,
+                                       .memory_fd = -1,
+                                       .state_fd = -1,
+                                       .cgroup_fd = -1,
+                                       .kernel = "/nowhere/vmlinuz"};
+        CLEANUP_ARENA struct arena arena = {0};
+        struct seen seen = {0};
+        struct qemu *qemu = NULL;
+
+        (void)state;
+        assert_int_equal(0, qemu_start(uv_default_loop(), &spec, &events, &seen, &qemu, NULL));
+        run_until(&seen.ended);
+        assert_string_equal("QEMU has failed with status 1", seen.reason);
+        assert_non_null(strstr(qemu_last_words(dir, &arena), "/nowhere/vmlinuz"));
+        finish(qemu);
+}
+
+static void test_acceleration_is_chosen_by_trying(void **state)
+{
+        struct error why = {0};
+
+        (void)state;
+        assert_int_equal(kvm_works(NULL) ? QEMU_KVM : QEMU_TCG, qemu_accel_choose(&why));
+        assert_int_equal(kvm_works(NULL), why.message[0] == '\0');
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_life),
+                cmocka_unit_test(test_disk_comes_later),
+                cmocka_unit_test(test_failure_has_words),
+                cmocka_unit_test(test_acceleration_is_chosen_by_trying),
+        };
+        int r;
+
+        if (geteuid() != 0 || access("/usr/bin/qemu-system-x86_64", X_OK) < 0) {
+                printf("needs root and the package qemu-system-x86\n");
+                return SKIPPED;
+        }
+        if (mkdtemp(base) == NULL || chmod(base, 0755) < 0)
+                return 1;
+        dir = xprintf("%s/machine", base);
+        r = cmocka_run_group_tests(tests, NULL, NULL);
+        if (qemu_erase(base) < 0)
+                r = 1;
+        free(dir);
+        return r;
+}
