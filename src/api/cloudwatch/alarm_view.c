@@ -11,37 +11,25 @@
 #define PAGE_MAX 100
 #define PAGE 50
 
-#define COPY_VIEW(view, s, type)                                                            \
-        do {                                                                                \
-                (view)->alarm_name = (s)->name;                                             \
-                (view)->alarm_arn = model_alarm_arn(call->model, call->arena, (s)->name);   \
-                (view)->alarm_description = (s)->description;                               \
-                (view)->alarm_configuration_updated_timestamp = (s)->configured_at;         \
-                SHAPE_SET(view, type, actions_enabled, (s)->actions_enabled);               \
-                (view)->ok_actions = always((s)->ok_actions);                               \
-                (view)->alarm_actions = always((s)->alarm_actions);                         \
-                (view)->insufficient_data_actions = always((s)->insufficient_data_actions); \
-                (view)->state_value = (s)->state;                                           \
-                (view)->state_reason = (s)->reason;                                         \
-                (view)->state_reason_data = (s)->reason_data;                               \
-                (view)->state_updated_timestamp = (s)->state_at;                            \
-                (view)->state_transitioned_timestamp = (s)->transitioned_at;                \
+#define COPY_VIEW(view, s, type)                                                          \
+        do {                                                                              \
+                (view)->alarm_name = (s)->name;                                           \
+                (view)->alarm_arn = model_alarm_arn(call->model, call->arena, (s)->name); \
+                (view)->alarm_description = (s)->description;                             \
+                (view)->alarm_configuration_updated_timestamp = (s)->configured_at;       \
+                SHAPE_SET(view, type, actions_enabled, (s)->actions_enabled);             \
+                (view)->ok_actions = (s)->ok_actions;                                     \
+                (view)->alarm_actions = (s)->alarm_actions;                               \
+                (view)->insufficient_data_actions = (s)->insufficient_data_actions;       \
+                (view)->state_value = (s)->state;                                         \
+                (view)->state_reason = (s)->reason;                                       \
+                (view)->state_reason_data = (s)->reason_data;                             \
+                (view)->state_updated_timestamp = (s)->state_at;                          \
+                (view)->state_transitioned_timestamp = (s)->transitioned_at;              \
         } while (0)
-
-/* An empty list shows as one. */
-static struct string_list always(struct string_list list)
-{
-        static const char *nothing[1];
-
-        if (list.items == NULL)
-                list.items = nothing;
-        return list;
-}
 
 static void show_metric(struct api_call *call, const struct state_alarm *s, struct cloudwatch_metric_alarm *view)
 {
-        static struct cloudwatch_dimension no_dimensions[1];
-
         COPY_VIEW(view, s, cloudwatch_metric_alarm);
         SHAPE_SET(view, cloudwatch_metric_alarm, evaluation_periods, s->evaluation_periods);
         if (SHAPE_HAS(s, state_alarm, datapoints_to_alarm))
@@ -55,8 +43,6 @@ static void show_metric(struct api_call *call, const struct state_alarm *s, stru
         view->dimensions = s->dimensions;
         if (s->metrics.n > 0)
                 return;
-        if (view->dimensions.items == NULL)
-                view->dimensions.items = no_dimensions;
         view->metric_name = s->metric_name;
         view->namespace = s->namespace;
         view->statistic = s->statistic;

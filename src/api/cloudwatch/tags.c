@@ -78,15 +78,12 @@ static int untag_resource(struct api_call *call, const void *input, UNUSED void 
 static int list_tags(struct api_call *call, const void *input, void *output)
 {
         const struct cloudwatch_list_tags_for_resource_input *in = input;
-        static struct cloudwatch_tag none[1];
         struct cloudwatch_list_tags_for_resource_output *out = output;
         struct alarm *alarm = NULL;
 
         if (find(call, in->resource_arn, &alarm) < 0)
                 return -EINVAL;
         out->tags = alarm->state->tags;
-        if (out->tags.items == NULL)
-                out->tags.items = none;
         return 0;
 }
 
