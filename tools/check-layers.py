@@ -21,7 +21,7 @@ USES = {
     'control': ['base', 'codec', 'shapes', 'model', 'sched'],
     'api': GROUND + ['store', 'logs', 'metrics', 'model', 'sched', 'control'],
     'sim': GROUND + ['store', 'logs', 'metrics', 'model', 'sched', 'control', 'api'],
-    'lb': GROUND + ['model', 'control'],
+    'lb': GROUND + ['metrics', 'model', 'control'],
     'image': GROUND,
     'vpc': GROUND,
     'runtime': GROUND + ['image', 'vpc'],

@@ -265,7 +265,8 @@ static int start_balancer(struct server *s, struct error *error)
         struct lb_driver_options options = {.loop = &s->process.loop,
                                             .model = s->model,
                                             .dir = arena_printf(&arena, "%s/balancer", s->values->data_dir),
-                                            .shared = s->values->balancer_addresses};
+                                            .shared = s->values->balancer_addresses,
+                                            .metrics = s->api->metrics};
 
         return s->values->balancer ? lb_driver_new(&options, &s->balancer, error) : 0;
 }

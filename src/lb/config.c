@@ -181,16 +181,18 @@ static void append_access_log(const struct listener *listener, struct buf *out)
                 return;
         }
         if (!is_web(listener)) {
-                buf_printf(out,
-                           "  log-format \"access %s tcp %%[date(0,ms),ms_utime(%%Y-%%m-%%dT%%H:%%M:%%S)]Z %%ci:%%cp %%si:%%sp %%Tt %%U "
-                           "%%B\"\n",
-                           listener->balancer->state->id);
+                buf_printf(
+                        out,
+                        "  log-format \"access %s %%b tcp %%[date(0,ms),ms_utime(%%Y-%%m-%%dT%%H:%%M:%%S)]Z %%ci:%%cp %%si:%%sp %%Tt %%U "
+                        "%%B\"\n",
+                        listener->balancer->state->id);
                 return;
         }
-        buf_printf(out,
-                   "  log-format \"access %s %s %%[date,utime(%%Y-%%m-%%dT%%H:%%M:%%SZ)] %%ci:%%cp %%si:%%sp %%TR %%Tr %%Td %%ST %%U %%B "
-                   "%%{+Q}r %%{+Q}[capture.req.hdr(0)]\"\n  capture request header User-Agent len 256\n",
-                   listener->balancer->state->id, is_secure(listener) ? "https" : "http");
+        buf_printf(
+                out,
+                "  log-format \"access %s %%b %s %%[date,utime(%%Y-%%m-%%dT%%H:%%M:%%SZ)] %%ci:%%cp %%si:%%sp %%TR %%Tr %%Td %%ST %%U %%B "
+                "%%{+Q}r %%{+Q}[capture.req.hdr(0)]\"\n  capture request header User-Agent len 256\n",
+                listener->balancer->state->id, is_secure(listener) ? "https" : "http");
 }
 
 static void append_http(const struct listener *listener, struct buf *out)

@@ -129,6 +129,7 @@ static void on_tick(uv_timer_t *timer)
 
         lb_process_tick(driver);
         lb_health_tick(driver);
+        lb_old_workers_tick(driver);
         map_for_each (node, &driver->servers)
                 if (!CONTAINER_OF(node, struct lb_server, node)->wanted)
                         driver->servers_dirty = true;
@@ -202,6 +203,10 @@ int lb_driver_new(const struct lb_driver_options *options, struct lb_driver **re
                 string_list_push(&driver->arena, &driver->config.shared, arena_strdup(&driver->arena, options->shared.items[i]));
         if (options->shared.n == 0)
                 string_list_push(&driver->arena, &driver->config.shared, "127.0.0.1");
+        if (options->metrics != NULL)
+                driver->traffic = lb_traffic_new(options->model, options->metrics);
+        lb_counters_init(&driver->counters, true);
+        list_init(&driver->retired);
         lb_process_init(driver);
         uv_idle_init(loop, &driver->idle);
         uv_prepare_init(loop, &driver->prepare);
@@ -228,7 +233,10 @@ struct lb_driver *lb_driver_free(struct lb_driver *driver)
         model_set_balancing(driver->options.model, false);
         model_unobserve(driver->options.model, &driver->observer);
         lb_servers_done(driver);
+        lb_old_workers_done(driver);
         lb_process_done(driver);
+        lb_counters_done(&driver->counters);
+        driver->traffic = lb_traffic_free(driver->traffic);
         lb_events_close(driver);
         driver->open_handles += 4;
         uv_close((uv_handle_t *)&driver->idle, lb_driver_on_closed);

@@ -20,6 +20,7 @@
 #include "model/balancer.h"
 
 struct lb_driver;
+struct metrics;
 
 struct lb_driver_options {
         uv_loop_t *loop;
@@ -27,6 +28,7 @@ struct lb_driver_options {
         const char *dir;           /* of its own, made when it is missing */
         const char *program;       /* NULL: "haproxy" */
         struct string_list shared; /* addresses that all balancers listen on; empty: 127.0.0.1 */
+        struct metrics *metrics;   /* where traffic is counted; outlives the driver. NULL: it is not */
         const char *access_logs;   /* folder for access logs; NULL: DIR/access-logs */
 };
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -57,18 +58,33 @@ static void append_access(struct lb_driver *driver, const struct load_balancer *
                 lb_access_log_append(driver->access_log, path, text);
 }
 
-/* "access BALANCER TEXT" */
+/* How long the target took to answer: the sixth word of "http DATE CLIENT TARGET TR Tr …"; negative: it did not. */
+static double response_ms(const char *line)
+{
+        if (!str_starts_with(line, "http"))
+                return -1;
+        for (int word = 0; line != NULL && word < 5; word++) {
+                line = strchr(line, ' ');
+                line = line != NULL ? line + 1 : NULL;
+        }
+        return line != NULL ? strtod(line, NULL) : -1;
+}
+
+/* "access BALANCER BACKEND TEXT" */
 static void take_access(struct lb_driver *driver, char *text)
 {
-        char *space = strchr(text, ' ');
+        char *backend = strchr(text, ' '), *line = backend != NULL ? strchr(backend + 1, ' ') : NULL;
         const struct load_balancer *balancer;
 
-        if (space == NULL)
+        if (line == NULL)
                 return;
-        *space = '\0';
+        *backend++ = *line++ = '\0';
         balancer = model_load_balancer(driver->options.model, text);
-        if (balancer != NULL)
-                append_access(driver, balancer, space + 1);
+        if (balancer == NULL)
+                return;
+        append_access(driver, balancer, line);
+        if (driver->traffic != NULL)
+                lb_traffic_request(driver->traffic, balancer, backend, response_ms(line), env_now_ms(model_env(driver->options.model)));
 }
 
 /* ---- The socket ---- */

@@ -10,9 +10,11 @@
 #include "base/strutil.h"
 #include "control/targets.h"
 #include "lb/internal.h"
+#include "lb/stat_rows.h"
 
-/* All statistics are read that often even when nothing was heard: the proxy's events may be lost. */
-#define FULL_POLL_MS 2000
+/* All statistics are read that often even when nothing was heard: the proxy's events may be lost, and traffic is counted by the
+ * second. A little less, because the timer comes a little early now and then. */
+#define FULL_POLL_MS 950
 
 /* ---- What the last check means ---- */
 
@@ -138,86 +140,29 @@ static void look_at(struct lb_driver *driver, struct lb_member *member)
 enum column { COL_BACKEND, COL_SERVER, COL_QUEUED, COL_SESSIONS, COL_STATUS, COL_CHECK, COL_CODE, COL_LAST, COL_MAX };
 static const char *const columns[COL_MAX] = {"# pxname", "svname", "qcur", "scur", "status", "check_status", "check_code", "last_chk"};
 
-/* The fields of a line that we want, by `places`; quotes are taken off. */
-static void split(char *line, const int places[COL_MAX], const char *fields[COL_MAX])
+static void take_row(void *data, const char *const *fields)
 {
-        int n = 0;
-
-        for (size_t i = 0; i < COL_MAX; i++)
-                fields[i] = "";
-        for (char *p = line; p != NULL; n++) {
-                char *start = p, *end;
-
-                if (*p == '"') {
-                        start = p + 1;
-                        end = strchr(start, '"');
-                        p = end != NULL ? strchr(end, ',') : NULL;
-                } else {
-                        end = strchr(p, ',');
-                        p = end;
-                }
-                if (end != NULL)
-                        *end = '\0';
-                p = p != NULL ? p + 1 : NULL;
-                for (size_t i = 0; i < COL_MAX; i++)
-                        if (places[i] == n)
-                                fields[i] = start;
-        }
-}
-
-static void find_columns(const char *header, int places[COL_MAX])
-{
-        int n = 0;
-
-        for (size_t i = 0; i < COL_MAX; i++)
-                places[i] = -1;
-        for (const char *p = header; p != NULL; n++) {
-                size_t len = strcspn(p, ",");
-
-                for (size_t i = 0; i < COL_MAX; i++)
-                        if (strlen(columns[i]) == len && strncmp(columns[i], p, len) == 0)
-                                places[i] = n;
-                p = p[len] == ',' ? p + len + 1 : NULL;
-        }
-}
-
-static struct lb_server *take_row(struct lb_driver *driver, const char *const fields[COL_MAX])
-{
+        struct lb_driver *driver = data;
         char key[192];
         struct lb_server *server;
 
         (void)snprintf(key, sizeof(key), "%s/%s", fields[COL_BACKEND], fields[COL_SERVER]);
         server = map_get(&driver->servers, key, struct lb_server, node);
         if (server == NULL)
-                return NULL;
+                return;
         server->sessions = strtoll(fields[COL_SESSIONS], NULL, 10) + strtoll(fields[COL_QUEUED], NULL, 10);
         server->code = (int)strtol(fields[COL_CODE], NULL, 10);
         (void)snprintf(server->status, sizeof(server->status), "%s", fields[COL_STATUS]);
         /* "* L7OK": a check is under way, and this was the one before. */
         (void)snprintf(server->check, sizeof(server->check), "%s", fields[COL_CHECK] + strspn(fields[COL_CHECK], "* "));
         (void)snprintf(server->last, sizeof(server->last), "%s", fields[COL_LAST]);
-        return server;
+        if (server->member != NULL)
+                look_at(driver, server->member);
 }
 
 static void take_statistics(struct lb_driver *driver, const char *answer)
 {
-        int places[COL_MAX];
-        char *copy = xstrdup(answer), *save;
-
-        for (char *line = strtok_r(copy, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-                const char *fields[COL_MAX];
-                struct lb_server *server;
-
-                if (line[0] == '#') {
-                        find_columns(line, places);
-                        continue;
-                }
-                split(line, places, fields);
-                server = take_row(driver, fields);
-                if (server != NULL && server->member != NULL)
-                        look_at(driver, server->member);
-        }
-        free(copy);
+        lb_stat_rows(answer, columns, COL_MAX, take_row, driver);
 }
 
 /* ---- When ---- */
@@ -258,14 +203,21 @@ void lb_poll_backend(struct lb_driver *driver, const char *name)
 
 static void on_all_statistics(void *data, const char *answer)
 {
-        if (answer != NULL)
-                take_statistics(data, answer);
+        struct lb_driver *driver = data;
+
+        if (answer == NULL)
+                return;
+        take_statistics(driver, answer);
+        if (driver->traffic == NULL)
+                return;
+        (void)lb_traffic_take(driver->traffic, &driver->counters, answer);
+        lb_traffic_publish(driver->traffic, env_now_ms(model_env(driver->options.model)));
 }
 
 void lb_poll_all(struct lb_driver *driver)
 {
         driver->last_full_poll = uv_now(driver->options.loop);
-        lb_runtime_send(driver->runtime, on_all_statistics, driver, "show stat -1 4 -1");
+        lb_runtime_send(driver->runtime, on_all_statistics, driver, "show stat -1 7 -1");
 }
 
 void lb_health_tick(struct lb_driver *driver)

@@ -6,6 +6,7 @@
 #include "lb/config.h"
 #include "lb/driver.h"
 #include "lb/runtime.h"
+#include "lb/traffic.h"
 
 enum lb_proxy_state {
         LB_DOWN = 0, /* no process that we know of */
@@ -39,6 +40,16 @@ struct lb_member {
         bool passed;   /* its place is LB_MAIN; before the first passed check LB_PROBE */
         bool seen;     /* scratch of servers_sync */
         struct lb_server *servers[LB_ROLE_MAX];
+};
+
+/* A worker of before a reload, which finishes its connections: its counters are read until it has none. */
+struct lb_old_worker {
+        struct list link;
+        struct lb_driver *driver;
+        struct lb_runtime *runtime;
+        struct lb_counters counters;
+        uint64_t since; /* loop time, ms */
+        bool asked, ended;
 };
 
 /* A backend whose statistics are asked for. */
@@ -87,6 +98,11 @@ struct lb_driver {
         uint64_t last_full_poll, last_workers_look;
         bool old_workers; /* a worker of before the last reload still has connections */
 
+        /* What flows. */
+        struct lb_traffic *traffic;  /* NULL: nobody wants to know */
+        struct lb_counters counters; /* of the worker that `runtime` leads to, or of the one that comes */
+        struct list retired;         /* of struct lb_old_worker */
+
         /* Events and requests that the proxy logs. */
         int log_fd;
         uv_poll_t log_poll;
@@ -134,6 +150,15 @@ void lb_health_tick(struct lb_driver *driver);
 /* events.c */
 int lb_events_open(struct lb_driver *driver, struct error *error);
 void lb_events_close(struct lb_driver *driver);
+
+/* old_workers.c */
+/* The worker is being replaced: its connection is kept for its counters, and driver->runtime is NULL. */
+void lb_old_workers_add(struct lb_driver *driver);
+/* From the timer: reads their counters, and lets go of those that have finished. */
+void lb_old_workers_tick(struct lb_driver *driver);
+/* Nobody knows which worker answers now: what its counters say first is where counting begins. */
+void lb_old_workers_recount(struct lb_driver *driver);
+void lb_old_workers_done(struct lb_driver *driver);
 
 /* driver.c */
 void lb_driver_wake(struct lb_driver *driver);

@@ -239,7 +239,7 @@ static void bring_up(struct lb_driver *driver)
         driver->state = LB_CHANGING;
         driver->changing_since = uv_now(driver->options.loop);
         driver->old_workers = true;
-        driver->runtime = lb_runtime_free(driver->runtime);
+        lb_old_workers_add(driver);
         lb_servers_forget(driver);
         connect_worker(driver);
 }
@@ -507,6 +507,7 @@ void lb_process_tick(struct lb_driver *driver)
                 if (now - driver->changing_since > CHANGE_TIMEOUT_MS) {
                         log_error("the proxy does not take its new configuration; see haproxy.log", LOG_S("dir", driver->dir));
                         driver->next_generation[0] = '\0'; /* take what runs, and try again */
+                        lb_old_workers_recount(driver);
                         driver->certificates_dirty = true;
                         driver->changing_since = now;
                         driver->structure_dirty = true;
@@ -532,6 +533,7 @@ void lb_process_adopt(struct lb_driver *driver)
         if (str_to_int64(text.data, &pid) < 0 || !is_ours(driver, (int)pid))
                 return;
         driver->pid = (int)pid;
+        lb_old_workers_recount(driver);
         log_info("proxy found running", LOG_I("pid", driver->pid));
         path_of(driver, "haproxy.cfg", &path);
         buf_clear(&text);

@@ -206,6 +206,25 @@ void lb_runtime_send(struct lb_runtime *runtime, lb_answer_fn answer, void *data
         write_text(runtime, text.data, text.len);
 }
 
+void lb_runtime_hand_over(struct lb_runtime *runtime, void (*ended)(void *data, const char *why), void *data)
+{
+        runtime->options.ended = ended;
+        runtime->options.data = data;
+        /* They stay in the queue: their answers have to be taken for what they are. */
+        list_for_each (pending, &runtime->pending, struct pending, link) {
+                lb_answer_fn answer = pending->answer;
+
+                pending->answer = NULL;
+                if (answer != NULL)
+                        answer(pending->data, NULL);
+        }
+}
+
+bool lb_runtime_ready(const struct lb_runtime *runtime)
+{
+        return runtime->ready && !runtime->closing && !runtime->freed;
+}
+
 size_t lb_runtime_waiting(const struct lb_runtime *runtime)
 {
         return runtime->n_pending;

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <uv.h>
 
 #include "base/buf.h"
@@ -32,5 +33,8 @@ struct lb_runtime *lb_runtime_new(const struct lb_runtime_options *options);
 void lb_runtime_send(struct lb_runtime *runtime, lb_answer_fn answer, void *data, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* Commands whose answers are still to come. */
 size_t lb_runtime_waiting(const struct lb_runtime *runtime);
+/* The connection gets another owner: answers that are still to come go nowhere (called back with NULL), and its end goes to `ended`. */
+void lb_runtime_hand_over(struct lb_runtime *runtime, void (*ended)(void *data, const char *why), void *data);
+bool lb_runtime_ready(const struct lb_runtime *runtime);
 /* Calls back with NULL for answers that did not come. NULL is fine. Returns NULL. */
 struct lb_runtime *lb_runtime_free(struct lb_runtime *runtime);
