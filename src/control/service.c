@@ -7,6 +7,7 @@
 #include "control/task_network.h"
 
 #define LOST_REASON "Container instance (%s) was lost: its agent has not been heard of"
+#define LOST_HOST_REASON "The Fargate host of the task was lost: it has not been heard of"
 
 const struct ecs_load_balancer_list *pool_balancers(const struct pool *pool)
 {
@@ -25,6 +26,13 @@ void service_wake(struct service_run *run, int64_t at_ms)
 
 /* ---- Settle ---- */
 
+static const char *lost_reason(struct service_run *run, const struct state_task *state)
+{
+        if (state->launch_type == ECS_LAUNCH_TYPE_FARGATE)
+                return LOST_HOST_REASON;
+        return arena_printf(tx_arena(run->tx), LOST_REASON, state->instance ? state->instance : "");
+}
+
 /* What ran on a lost node runs elsewhere from now on. When the node comes back it is told to stop it. */
 static void settle_lost(struct service_run *run, struct pool *pool)
 {
@@ -32,8 +40,7 @@ static void settle_lost(struct service_run *run, struct pool *pool)
         {
                 if (run->turn->room == 0)
                         return service_again(run);
-                service_stop_task(run, task, ECS_TASK_STOP_CODE_TERMINATIONNOTICE,
-                                  arena_printf(tx_arena(run->tx), LOST_REASON, task->state->instance ? task->state->instance : ""));
+                service_stop_task(run, task, ECS_TASK_STOP_CODE_TERMINATIONNOTICE, lost_reason(run, task->state));
         }
 }
 

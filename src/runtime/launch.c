@@ -74,6 +74,9 @@ static int mount_overlay(const struct launch *launch)
 {
         if (launch->overlay_target == NULL)
                 return 0;
+        /* The kernel lets a user namespace mount /proc only where all of one is seen; of this machine's, parts may be covered. */
+        if (launch->users_fd >= 0 && mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+                return -1;
         if (launch->empty_options != NULL)
                 return mount("tmpfs", launch->overlay_target, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, launch->empty_options);
         if (launch->users_fd >= 0 && (launch->overlay_dir == NULL || shift_owners(launch->overlay_dir, launch->users_fd) < 0))

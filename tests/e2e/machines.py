@@ -317,9 +317,10 @@ class Fleet(Lab):
     With `beside`, a zone, the server's machine `host` has an agent too, which is not among `nodes`: its load balancers reach networks.
     """
 
-    def __init__(self, zones=('us-east-1a', 'us-east-1b'), server_options=(), node_options=(), beside=None):
+    def __init__(self, zones=('us-east-1a', 'us-east-1b'), server_options=(), node_options=(), beside=None, cluster='default'):
         super().__init__()
         self.zones, self.server_options, self.node_options, self.beside = zones, server_options, node_options, beside
+        self.cluster = cluster  # of the nodes
         self.switch = self.clients = None
         self.nodes = []
 
@@ -355,7 +356,8 @@ class Fleet(Lab):
             self.agent_keys = read_agent_keys(self.data)
         return self.server
 
-    def instances(self, cluster='default'):
+    def instances(self, cluster=None):
+        cluster = cluster or self.cluster
         arns = self.ecs.list_container_instances(cluster=cluster)['containerInstanceArns']
         return self.ecs.describe_container_instances(cluster=cluster, containerInstances=arns)['containerInstances'] if arns else []
 

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pool of Fargate hosts: two machines that are hosts and nothing else. Hosts, agents and tasks that are lost; FARGATE_SPOT."""
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from lab import GANTRY, wait_for
+from machines import Fleet
+
+
+class Hosts(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fleet = Fleet(node_options=('--fargate', 'sandbox'), cluster='.fargate')
+        cls.addClassCleanup(cls.fleet.stop)
+        cls.fleet.start()
+        cls.ecs = cls.fleet.ecs
+        zones = [node.zone for node in cls.fleet.nodes]
+        subnets = [s['SubnetId'] for s in cls.fleet.ec2.describe_subnets()['Subnets'] if s['AvailabilityZone'] in zones]
+        cls.network = {'awsvpcConfiguration': {'subnets': subnets}}
+        cls.ecs.put_cluster_capacity_providers(cluster='default', capacityProviders=['FARGATE', 'FARGATE_SPOT'], defaultCapacityProviderStrategy=[])
+        cls.define('sleeper', ['sleep', '600'])
+
+    @classmethod
+    def define(cls, family, command, **more):
+        cls.ecs.register_task_definition(
+            family=family, networkMode='awsvpc', requiresCompatibilities=['FARGATE'], cpu='256', memory='512',
+            containerDefinitions=[{'name': 'c', 'image': cls.fleet.image, 'command': command, 'stopTimeout': 2, **more}])
+
+    def service(self, name, count, definition='sleeper', **more):
+        """Waits until all of it runs; the ARNs."""
+        self.ecs.create_service(serviceName=name, taskDefinition=definition, desiredCount=count, networkConfiguration=self.network, **more)
+        self.addCleanup(self.remove, name)
+        wait_for(lambda: len(self.running(name)) == count, 30, f'{count} tasks of {name}')
+        return set(self.running(name))
+
+    def remove(self, name):
+        self.ecs.delete_service(service=name, force=True)
+        wait_for(lambda: self.ecs.describe_services(services=[name])['services'][0]['status'] == 'INACTIVE', 20, f'{name} to be gone')
+
+    def running(self, name):
+        return {t['taskArn']: t for t in self.fleet.running(serviceName=name)}
+
+    def zones(self, name):
+        return sorted(t['availabilityZone'][-1] for t in self.fleet.running(serviceName=name))
+
+    def capacity(self, *words):
+        return subprocess.run([GANTRY, 'capacity', '--data-dir', self.fleet.data, *words], check=True, capture_output=True, text=True).stdout
+
+    def reclaim(self):
+        for node in self.fleet.nodes:
+            self.capacity('reclaim', node.arn.rsplit('/', 1)[1])
+
+    def test_a_host_is_killed(self):
+        self.service('web', 4, launchType='FARGATE')
+        self.assertEqual(['a', 'a', 'b', 'b'], self.zones('web'))
+        self.assertEqual([], self.ecs.list_container_instances()['containerInstanceArns'])  # a host is nobody's container instance
+        self.assertNotIn('.fargate', str(self.ecs.list_clusters()['clusterArns']))
+        self.assertEqual(2, self.capacity().count('READY'))
+        lost = self.fleet.nodes[0]
+        before = set(self.running('web'))
+        lost.kill()
+        wait_for(lambda: self.zones('web') == ['b'] * 4, 30, 'all to run on the other host')
+        self.assertIn('LOST', self.capacity())
+        gone = before - set(self.running('web'))
+        for arn in gone:
+            self.assertEqual(('STOPPED', 'TerminationNotice', 'The Fargate host of the task was lost: it has not been heard of'),
+                             tuple(self.fleet.task(arn)[name] for name in ('desiredStatus', 'stopCode', 'stoppedReason')))
+        lost.boot()
+        lost.start_agent().joined()
+        for arn in gone:
+            self.fleet.wait_status(arn, 'STOPPED')
+        wait_for(lambda: not lost.containers(), 20, 'nothing to be left on the host that was lost')
+        self.assertEqual(2, self.capacity().count('READY'))
+
+    def test_a_host_is_cut_off(self):
+        self.service('cut', 2, launchType='FARGATE')
+        lost = self.fleet.nodes[0]
+        lost.cut()
+        try:
+            wait_for(lambda: self.zones('cut') == ['b'] * 2, 30, 'all to run on the other host')
+        finally:
+            lost.heal()
+        lost.joined()
+        wait_for(lambda: not lost.containers(), 20, 'nothing to be left on the host that was lost')
+
+    def test_an_agent_is_killed(self):
+        """The tasks serve on, and the next agent takes them over as they are."""
+        before = self.service('adopted', 2, launchType='FARGATE')
+        node = self.fleet.nodes[0]
+        processes = node.containers()
+        node.kill_agent()
+        time.sleep(1)
+        self.assertEqual(processes, node.containers())
+        node.start_agent().joined()
+        self.assertEqual((processes, before), (node.containers(), set(self.running('adopted'))))
+        # Adopted: it is told when one of them ends, and can end the other.
+        os.kill(next(iter(processes.values())), signal.SIGKILL)
+        wait_for(lambda: len(set(self.running('adopted')) - before) == 1, 20, 'its replacement')
+
+    def test_a_task_is_killed_from_outside(self):
+        before = self.service('killed', 1, launchType='FARGATE')
+        node = next(n for n in self.fleet.nodes if n.containers())
+        os.kill(next(iter(node.containers().values())), signal.SIGKILL)
+        task = self.fleet.wait_status(next(iter(before)), 'STOPPED')
+        self.assertEqual(('EssentialContainerExited', 'Essential container in task exited', 137),
+                         (task['stopCode'], task['stoppedReason'], task['containers'][0]['exitCode']))
+        wait_for(lambda: len(set(self.running('killed')) - before) == 1, 20, 'its replacement')
+
+    def test_spot_is_taken_back(self):
+        self.define('polite', ['sh', '-c', 'trap "echo warned; exit 0" TERM; while :; do sleep 1 & wait $!; done'], stopTimeout=120)
+        before = self.service('spot', 2, 'polite', capacityProviderStrategy=[{'capacityProvider': 'FARGATE_SPOT', 'weight': 1}])
+        kept = self.service('kept', 1, capacityProviderStrategy=[{'capacityProvider': 'FARGATE', 'weight': 1}])
+        self.reclaim()
+        wait_for(lambda: len(set(self.running('spot')) - before) == 2, 30, 'two others')
+        for arn in before:
+            task = self.fleet.wait_status(arn, 'STOPPED')
+            self.assertEqual(('SpotInterruption', 'Your Spot Task was interrupted.', 0),
+                             (task['stopCode'], task['stoppedReason'], task['containers'][0]['exitCode']))
+        self.assertEqual({'FARGATE_SPOT'}, {t['capacityProviderName'] for t in self.running('spot').values()})
+        self.assertEqual(kept, set(self.running('kept')))
