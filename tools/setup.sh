@@ -21,6 +21,8 @@ packages=(
 
   # What a node runs.
   crun conmon skopeo
+  e2fsprogs                # file systems of Fargate tasks' disks
+  lxcfs                    # shows a sandbox its own size in /proc
   catatonit                # init of containers that ask for one, and the pause process
   nftables iproute2        # not called by the program; for the people who look after it, and its tests
   tzdata                   # scheduled actions in time zones

@@ -9,6 +9,7 @@
 #include "agent/agent_internal.h"
 #include "agent/fsutil.h"
 #include "agent/version.h"
+#include "agent/volumes.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
@@ -259,6 +260,8 @@ static int open_runtime(struct agent *a, struct error *error)
         const struct runtime_options options = {.loop = a->loop,
                                                 .dir = arena_printf(&a->arena, "%s/containers", a->options.data_dir),
                                                 .run_dir = a->options.runtime_dir,
+                                                .sandboxes = str_eq(a->options.fargate, "sandbox"),
+                                                .disk_dir = arena_printf(&a->arena, "%s/" VOLUME_DISKS, a->options.data_dir),
                                                 .cgroup_parent = a->options.cgroup_parent};
 
         return runtime_new(&options, &a->runtime, error);

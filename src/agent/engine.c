@@ -103,6 +103,12 @@ static void note_essential_end(struct engine_task *t)
                 t->stop_wanted = true;
 }
 
+/* Of a Fargate task nothing stays: others want its place. */
+static int64_t remove_after_ms(const struct engine_task *t)
+{
+        return engine_task_is_fargate(t) ? 0 : (int64_t)t->engine->limits.remove_after_ms;
+}
+
 static void remove_fires(struct timer *timer)
 {
         engine_step(CONTAINER_OF(timer, struct engine_task, remove_timer));
@@ -118,7 +124,7 @@ static void step_stopping(struct engine_task *t)
         if (t->execution_stopped_ms == 0)
                 t->execution_stopped_ms = t->stopped_ms;
         move(t, TASK_STOPPED);
-        timers_set(e->timers, &t->remove_timer, e->limits.remove_after_ms, remove_fires);
+        timers_set(e->timers, &t->remove_timer, remove_after_ms(t), remove_fires);
         t->busy = true;
         e->driver->release(t);
 }
@@ -274,7 +280,7 @@ void engine_restore(struct engine *engine, struct engine_task *task)
         if (task->state == TASK_STOPPED) {
                 int64_t age = env_now_ms(engine->env) - task->stopped_ms;
 
-                timers_set(engine->timers, &task->remove_timer, (int64_t)engine->limits.remove_after_ms - age, remove_fires);
+                timers_set(engine->timers, &task->remove_timer, remove_after_ms(task) - age, remove_fires);
                 task->busy = true;
                 engine->driver->release(task);
         } else if (task->state == TASK_PREPARING || task->state == TASK_STARTING) {

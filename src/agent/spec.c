@@ -11,6 +11,7 @@
 
 #define FARGATE_PIDS 8192
 #define MIB (INT64_C(1) << 20)
+#define GIB (INT64_C(1) << 30)
 #define MEMORY_MIN (6 * MIB) /* less than this no container starts */
 #define SHARES_MIN 2         /* the kernel's limits of cpu.shares */
 #define SHARES_MAX 262144
@@ -51,8 +52,10 @@ bool spec_task_limits(const struct engine_task *task, struct runtime_task_limits
                 ret->cpu_shares = shares(sum);
         if (task->payload->memory > 0)
                 ret->memory_bytes = task->payload->memory * MIB;
-        if (engine_task_is_fargate(task))
+        if (engine_task_is_fargate(task)) {
                 ret->pids = FARGATE_PIDS;
+                ret->disk_bytes = task->payload->ephemeral_storage_gib * GIB;
+        }
         return true;
 }
 
@@ -248,6 +251,8 @@ static void put_sandbox(const struct engine_container *c, const struct spec_cont
                 return;
         spec->own_users = true;
         spec->no_new_privileges = true;
+        /* The task's group holds it to that; the container's says so to whoever counts processors. */
+        spec->cpu_millis = spec->task_limits != NULL ? spec->task_limits->cpu_millis : 0;
         if (context->pause_user_path != NULL)
                 spec->user_ns = (struct runtime_namespace){.mode = RUNTIME_NS_PATH, .path = context->pause_user_path};
 }
@@ -266,8 +271,8 @@ void spec_make(const struct engine_container *c, const struct spec_context *cont
         put_names(c, context, arena, ret);
         put_namespaces(c, context, ret);
         put_isolation(c, arena, ret);
-        put_sandbox(c, context, ret);
         put_limits(c, arena, ret);
+        put_sandbox(c, context, ret);
         put_log(c, ret);
         put_labels(c, context, arena, ret);
 }

@@ -62,6 +62,8 @@ const char *volume_path(const char *data_dir, const struct engine_task *task, co
                 return bind_device(v);
         if (is_shared(v))
                 return arena_printf(arena, "%s/volumes/shared/%s", data_dir, safe_name(name, arena));
+        if (task->payload->ephemeral_storage_gib > 0)
+                return arena_printf(arena, "%s/" VOLUME_DISKS "/%s/volumes/%s", data_dir, task->id, safe_name(name, arena));
         return arena_printf(arena, "%s/%s", volume_task_dir(data_dir, task, arena), safe_name(name, arena));
 }
 
@@ -91,7 +93,8 @@ static int prepare_one(const char *data_dir, const struct engine_task *task, con
         const char *path = volume_path(data_dir, task, v->name, &arena);
         int r = check_options(v, error);
 
-        if (r < 0 || !volume_copies_up(task, v->name))
+        /* What is on a disk is made where that is mounted, when the first container wants it. */
+        if (r < 0 || !volume_copies_up(task, v->name) || task->payload->ephemeral_storage_gib > 0)
                 return r;
         if (path[0] != '/')
                 return error_api(error, "InvalidVolumeError", "volume %s: %s is not an absolute path", v->name, path);

@@ -5,10 +5,13 @@
 #include "agent/task.h"
 #include "base/error.h"
 
+#define VOLUME_DISKS "disks"
+
 /*
  * Absolute path of a volume's directory, in the arena:
  *   host with a path           that path
  *   docker, scope shared       DATA/volumes/shared/NAME
+ *   of a task with a disk      DATA/disks/TASK/volumes/NAME, in the mount namespaces that have the disk (runtime/disk.h)
  *   everything else (scratch)  DATA/volumes/task/TASK/NAME, gone with the task
  *   driver options type=none, o=bind, device=PATH: PATH
  * NULL when the task has no such volume.

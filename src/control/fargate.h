@@ -14,8 +14,6 @@
 
 #define FARGATE_UNAVAILABLE "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 #define FARGATE_PLATFORM "1.4.0"
-/* GiB of a task that asks for none, as ECS gives it. */
-#define FARGATE_STORAGE_GIB 20
 /* PROVISIONING tasks that a cluster can have, and how long one waits. */
 #define FARGATE_MAX_WAITING 500
 #define FARGATE_PATIENCE_MS (INT64_C(10) * 60 * 1000)

@@ -6,12 +6,23 @@
 
 #include "base/strutil.h"
 
+/* Of a Fargate task that asks for none, as ECS gives it. */
+#define DEFAULT_STORAGE_GIB 20
+
 static const struct ecs_container_override *override_of(const struct ecs_task_override *overrides, const char *name)
 {
         for (uint32_t i = 0; overrides && i < overrides->container_overrides.n; i++)
                 if (str_eq(overrides->container_overrides.items[i].name, name))
                         return &overrides->container_overrides.items[i];
         return NULL;
+}
+
+int32_t task_storage_gib(const struct ecs_task_definition *definition, const struct ecs_task_override *overrides)
+{
+        if (overrides != NULL && overrides->ephemeral_storage != NULL)
+                return overrides->ephemeral_storage->size_in_gi_b;
+        return definition != NULL && definition->ephemeral_storage != NULL ? definition->ephemeral_storage->size_in_gi_b
+                                                                           : DEFAULT_STORAGE_GIB;
 }
 
 static void push_int(struct arena *arena, struct int_list *list, int64_t value)

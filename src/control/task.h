@@ -36,6 +36,9 @@ struct task_size {
 void task_size_of(const struct ecs_task_definition *definition, const struct ecs_task_override *overrides, struct arena *arena,
                   struct task_size *ret);
 
+/* Ephemeral storage of a Fargate task in GiB: what RunTask said, else the definition, else the default. Both may be NULL. */
+int32_t task_storage_gib(const struct ecs_task_definition *definition, const struct ecs_task_override *overrides);
+
 /* What a new task is made of. Pointers must live as long as the result. */
 struct task_request {
         const struct cluster *cluster;

@@ -26,6 +26,7 @@ struct bundle_context {
         int cgroup_version;                   /* 1 or 2 */
         struct seccomp_cache *seccomp;        /* compiled default profiles; NULL: crun compiles each time */
         bool swap_accounting;                 /* memory.memsw / memory.swap is there */
+        const char *size_view;                /* where lxcfs is, when the container is to see its own size; NULL: the machine's */
         uint64_t nofile_max;                  /* most open files that a process of this node may be allowed; 0: leave it as it comes */
         /* Directory for image volume `index` (the owner makes it, and copies the image's files up): asked for each VOLUME of the
          * image that no mount covers, unless spec->no_image_volumes. */

@@ -15,9 +15,11 @@
 #include "image/files.h"
 #include "runtime/bundle.h"
 #include "runtime/cgroup_container.h"
+#include "runtime/disk.h"
 #include "runtime/launch.h"
 #include "runtime/rootfs.h"
 #include "runtime/runtime_internal.h"
+#include "runtime/size_view.h"
 #include "runtime/user_range.h"
 
 #define ARGS_MAX 64
@@ -36,6 +38,8 @@ struct start {
         struct launch launch;
         int sync_fds[2], start_fds[2]; /* read, write */
         int null_fd, root;
+        int files_fd;           /* where upper/, work/ and volumes/ are */
+        const char *files_path; /* the same in the container's mount namespace */
         struct error *error;
 };
 
@@ -53,23 +57,49 @@ static int make_dir(struct start *start, const char *parent, const char *name, m
         return mkdir(path, mode) < 0 && errno != EEXIST ? fail(start, errno, "make a directory") : 0;
 }
 
+/* In the container's directory on the host, or on its task's disk, which is mounted nowhere yet. */
+static int open_files(struct start *start)
+{
+        const struct runtime_container *container = start->container;
+        int at = AT_FDCWD;
+
+        start->files_path = container->dir;
+        if (container->disk != NULL) {
+                at = start->launch.disk_fd = disk_mount(container->disk, start->error);
+                if (at < 0)
+                        return at;
+                start->launch.disk_target = disk_dir(container->disk);
+                start->files_path = arena_printf(&start->arena, "%s/%s", start->launch.disk_target, container->id);
+                if (mkdirat(at, container->id, 0700) < 0 && errno != EEXIST)
+                        return fail(start, errno, "make a directory on the task's disk");
+        }
+        start->files_fd = openat(at, container->disk != NULL ? container->id : container->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return start->files_fd < 0 ? fail(start, errno, "open the directory of the container's files") : 0;
+}
+
 static int make_dirs(struct start *start)
 {
         const struct runtime_container *container = start->container;
         int r = make_dir(start, container->dir, "", 0700);
 
         if (r == 0)
-                r = make_dir(start, container->dir, "/upper", 0755);
-        if (r == 0)
-                r = make_dir(start, container->dir, "/work", 0700);
-        if (r == 0)
                 r = make_dir(start, container->bundle, "", 0700);
-        return r < 0 ? r : make_dir(start, container->bundle, "/rootfs", 0755);
+        if (r == 0)
+                r = make_dir(start, container->bundle, "/rootfs", 0755);
+        return r < 0 ? r : open_files(start);
 }
 
-static int remove_all(const char *dir, const char *const *names, size_t n)
+/* What the overlay is made of. */
+static int make_upper(struct start *start)
 {
-        CLEANUP_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (mkdirat(start->files_fd, "upper", 0755) < 0 && errno != EEXIST)
+                return fail(start, errno, "make a directory");
+        return mkdirat(start->files_fd, "work", 0700) < 0 && errno != EEXIST ? fail(start, errno, "make a directory") : 0;
+}
+
+static int remove_all(int from, const char *dir, const char *const *names, size_t n)
+{
+        CLEANUP_CLOSE int fd = openat(from, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int r = fd < 0 ? -errno : 0;
 
         for (size_t i = 0; r == 0 && i < n; i++)
@@ -81,13 +111,16 @@ static int remove_all(const char *dir, const char *const *names, size_t n)
 static int clean_for_restart(struct start *start)
 {
         /* overlayfs refuses a work directory that was mounted "volatile": it cannot know that the machine has not crashed. We do. */
-        static const char *const on_disk[] = {"exit", "oom", "acknowledged", "work"};
+        static const char *const of_overlay[] = {"work"};
+        static const char *const of_monitor[] = {"exit", "oom", "acknowledged"};
         static const char *const in_bundle[] = {"pidfile", "attach", "ctl", "winsz", "oom"};
         const struct runtime_container *container = start->container;
-        int r = remove_all(container->dir, on_disk, ARRAY_SIZE(on_disk));
+        int r = remove_all(start->files_fd, ".", of_overlay, ARRAY_SIZE(of_overlay));
 
         if (r == 0)
-                r = remove_all(container->bundle, in_bundle, ARRAY_SIZE(in_bundle));
+                r = remove_all(AT_FDCWD, container->dir, of_monitor, ARRAY_SIZE(of_monitor));
+        if (r == 0)
+                r = remove_all(AT_FDCWD, container->bundle, in_bundle, ARRAY_SIZE(in_bundle));
         return r < 0 ? fail(start, -r, "clean up after the last start") : 0;
 }
 
@@ -105,11 +138,10 @@ static const char *root_path(struct start *start)
 static int shift_users(struct start *start)
 {
         const struct runtime_container *container = start->container;
-        const char *upper = arena_printf(&start->arena, "%s/upper", container->dir);
 
         if (container->user_base == 0)
                 return 0;
-        if (!container->restarting && chown(upper, container->user_base, container->user_base) < 0)
+        if (!container->restarting && fchownat(start->files_fd, "upper", container->user_base, container->user_base, 0) < 0)
                 return fail(start, errno, "give the root directory to its user namespace");
         start->launch.users_fd = user_range_open(container->user_base);
         return start->launch.users_fd < 0 ? fail(start, -start->launch.users_fd, "make a user namespace") : 0;
@@ -148,7 +180,7 @@ static int describe_overlay(struct start *start)
         for (uint32_t i = container->n_layers; i > 0; i--)
                 buf_printf(&options, "%s%s", i < container->n_layers ? ":" : "", container->layers[i - 1] + (base > 0 ? base + 1 : 0));
         /* volatile: nothing of a container's files has to survive a power cut, and an unmount does not sync the disk. */
-        buf_printf(&options, ",upperdir=%s/upper,workdir=%s/work,volatile", container->dir, container->dir);
+        buf_printf(&options, ",upperdir=%s/upper,workdir=%s/work,volatile", start->files_path, start->files_path);
         if (options.len > OPTIONS_MAX)
                 return error_set(start->error, E2BIG, "the image has too many layers (%u) for the path %s: use a shorter data directory",
                                  container->n_layers, container->runtime->dir);
@@ -178,14 +210,13 @@ static void make_mount_points(struct start *start)
         static const char *const names[] = {"hosts", "resolv.conf", "hostname"};
         const struct runtime_container *container = start->container;
         CLEANUP_CLOSE int etc = -1;
-        const char *path = arena_printf(&start->arena, "%s/upper/etc", container->dir);
         struct stat st;
 
         if (container->spec == NULL || container->spec->no_generated_files || container->spec->pause || !find_etc(container, &st))
                 return;
-        if (mkdir(path, 0755) < 0)
+        if (mkdirat(start->files_fd, "upper/etc", 0755) < 0)
                 return;
-        etc = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        etc = openat(start->files_fd, "upper/etc", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (etc < 0 || fchown(etc, container->user_base + st.st_uid, container->user_base + st.st_gid) < 0 ||
             fchmod(etc, st.st_mode & 07777) < 0)
                 return;
@@ -294,6 +325,10 @@ static int fork_monitor(struct start *start)
         if (start->null_fd < 0)
                 return error_set(start->error, errno, "cannot open /dev/null: %s", strerror(errno));
         describe_monitor(start, &args);
+        if (start->container->user_base != 0 && start->container->n_layers > 0) {
+                launch->view_source = size_view_dir(runtime);
+                launch->view_target = launch->view_source != NULL ? RUNTIME_SIZE_DIR : NULL;
+        }
         launch->program = runtime->conmon;
         launch->argv = args.items;
         launch->envp = env;
@@ -317,7 +352,7 @@ static const char *volume_dir(uint32_t index, const char *destination, void *dat
         struct start *start = data;
 
         (void)destination;
-        return arena_printf(&start->container->arena, "%s/volumes/%u", start->container->dir, index);
+        return arena_printf(&start->container->arena, "%s/volumes/%u", start->files_path, index);
 }
 
 static int write_bundle(struct start *start, struct bundle_result *ret)
@@ -335,6 +370,7 @@ static int write_bundle(struct start *start, struct bundle_result *ret)
                 .init = runtime->init,
                 .cgroup_version = runtime->cgroups.version,
                 .seccomp = runtime->seccomp,
+                .size_view = start->launch.view_target,
                 .swap_accounting = runtime->cgroups.swap,
                 .nofile_max = runtime->nofile_max,
                 .volume_dir = volume_dir,
@@ -381,20 +417,32 @@ static int own_volume(const struct start *start, int fd)
         return st.st_uid == 0 && fchown(fd, base, base) < 0 ? -errno : 0;
 }
 
+/* A path of the container's mount namespace, which the launcher has made, as it is reached from here. */
+static const char *from_here(struct start *start, const char *path)
+{
+        const char *disk = start->container->disk != NULL ? disk_dir(start->container->disk) : NULL;
+        size_t len = disk != NULL ? strlen(disk) : 0;
+
+        if (disk == NULL || strncmp(path, disk, len) != 0 || path[len] != '/')
+                return path;
+        return arena_printf(&start->arena, "/proc/%d/root%s", start->launch.pid, path);
+}
+
 static int prepare_source(struct start *start, const struct runtime_mount *mount)
 {
+        const char *source = mount->create || mount->copy_up ? from_here(start, mount->source) : NULL;
         CLEANUP_CLOSE int fd = -1;
         int r;
 
         if (mount->create) {
-                r = files_make_dirs(mount->source, 0755);
+                r = files_make_dirs(source, 0755);
                 if (r < 0)
                         return error_set(start->error, -r, "cannot make %s for the mount at %s: %s", mount->source, mount->destination,
                                          strerror(-r));
         }
         if (!mount->copy_up || start->root < 0)
                 return 0;
-        fd = open(mount->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fd = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return error_set(start->error, errno, "cannot open %s for the mount at %s: %s", mount->source, mount->destination,
                                  strerror(errno));
@@ -489,9 +537,11 @@ static int launch(struct start *start)
 
         /* Where /run outlives a reboot crun may know the name from an earlier life. */
         container_delete_crun_state(container);
-        r = container->restarting ? clean_for_restart(start) : 0;
+        r = make_dirs(start);
+        if (r == 0 && container->restarting)
+                r = clean_for_restart(start);
         if (r == 0)
-                r = make_dirs(start);
+                r = make_upper(start);
         if (r == 0)
                 r = describe_overlay(start);
         if (r == 0)
@@ -524,8 +574,8 @@ static int launch(struct start *start)
 
 static void close_fds(struct start *start)
 {
-        int fds[] = {start->sync_fds[0], start->sync_fds[1], start->start_fds[0],     start->start_fds[1],
-                     start->null_fd,     start->root,        start->launch.report_fd, start->launch.users_fd};
+        int fds[] = {start->sync_fds[0], start->sync_fds[1],      start->start_fds[0],    start->start_fds[1], start->null_fd,
+                     start->root,        start->launch.report_fd, start->launch.users_fd, start->files_fd,     start->launch.disk_fd};
 
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 if (fds[i] >= 0)
@@ -541,7 +591,8 @@ int container_launch(struct runtime_container *container, struct error *error)
                 .start_fds = {-1, -1},
                 .null_fd = -1,
                 .root = -1,
-                .launch = {.cgroup_fd = -1, .pidfd = -1, .report_fd = -1, .users_fd = -1},
+                .files_fd = -1,
+                .launch = {.cgroup_fd = -1, .pidfd = -1, .report_fd = -1, .users_fd = -1, .disk_fd = -1},
         };
         int r = launch(&start);
 

@@ -153,36 +153,3 @@ void runtime_remove(struct runtime_container *container, void (*done)(void *data
         container_teardown(container);
         container_start_next(runtime);
 }
-
-struct task_removal {
-        struct runtime_work work;
-        char *path;
-        int result;
-};
-
-static void remove_task(struct runtime_work *work)
-{
-        struct task_removal *removal = CONTAINER_OF(work, struct task_removal, work);
-
-        removal->result = cgroup_remove_patiently(&work->runtime->cgroups, removal->path);
-}
-
-static void removed_task(struct runtime_work *work)
-{
-        struct task_removal *removal = CONTAINER_OF(work, struct task_removal, work);
-
-        if (removal->result < 0)
-                log_warn("a task's control group could not be removed", LOG_S("group", removal->path), LOG_ERRNO(removal->result));
-        free(removal->path);
-        free(removal);
-}
-
-void runtime_task_remove(struct runtime *runtime, const char *task_id)
-{
-        struct task_removal *removal = xalloc(sizeof(*removal));
-
-        removal->path = xprintf("%s/%s", runtime->parent, task_id);
-        removal->work.work = remove_task;
-        removal->work.after = removed_task;
-        runtime_work_start(runtime, &removal->work);
-}

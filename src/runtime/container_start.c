@@ -338,6 +338,8 @@ int runtime_start(struct runtime *runtime, const struct runtime_container_spec *
         container->stdin_open = spec->stdin_open;
         container->host_network = spec->network.mode == RUNTIME_NS_HOST;
         container->user_base = user_base;
+        if (spec->task_limits != NULL && spec->task_limits->disk_bytes > 0 && !spec->pause)
+                container->disk = runtime_disk(runtime, container->task_id, spec->task_limits->disk_bytes);
         if (events != NULL)
                 container->events = *events;
         container->data = data;

@@ -47,6 +47,7 @@ static void describe(const struct runtime_container *container, struct buf *ret)
         SHAPE_SET(stored, oci_stored_container, stop_signal, container->stop_signal);
         SHAPE_SET(stored, oci_stored_container, host_network, container->host_network);
         SHAPE_SET(stored, oci_stored_container, user_base, (int64_t)container->user_base);
+        SHAPE_SET(stored, oci_stored_container, own_disk, container->disk != NULL);
         for (uint32_t i = 0; i < container->n_mounts; i++)
                 add_mount(&arena, stored, &container->mounts[i]);
         stored->started_at = container->started_ms;
@@ -194,6 +195,8 @@ static void take_stored(struct runtime_container *container, const struct oci_st
         container->stop_signal = stored->stop_signal;
         container->host_network = stored->host_network;
         container->user_base = (uint32_t)stored->user_base;
+        if (stored->own_disk)
+                container->disk = runtime_disk(container->runtime, container->task_id, 0);
         container->started_ms = stored->started_at;
         container->oom_base = (uint64_t)stored->oom_base;
         if (container->image_digest != NULL && container->runtime->images != NULL)

@@ -17,13 +17,27 @@
 #define READY_TIMEOUT_MS 10000
 #define HIGH_FD 64
 
-enum stage { STAGE_READY = 0, STAGE_CGROUP, STAGE_PROPAGATION, STAGE_HIDE, STAGE_OVERLAY, STAGE_FDS, STAGE_USER, STAGE_EXEC, STAGE_MAX };
+enum stage {
+        STAGE_READY = 0,
+        STAGE_CGROUP,
+        STAGE_PROPAGATION,
+        STAGE_HIDE,
+        STAGE_DISK,
+        STAGE_VIEW,
+        STAGE_OVERLAY,
+        STAGE_FDS,
+        STAGE_USER,
+        STAGE_EXEC,
+        STAGE_MAX
+};
 
 static const char *const stage_words[STAGE_MAX] = {
         [STAGE_READY] = "start",
         [STAGE_CGROUP] = "enter its control groups",
         [STAGE_PROPAGATION] = "separate its mounts from the host's",
         [STAGE_HIDE] = "hide the second control group mount",
+        [STAGE_DISK] = "mount its task's disk",
+        [STAGE_VIEW] = "mount the view of its size",
         [STAGE_OVERLAY] = "mount its root file system (overlay; with users of its own that needs Linux 5.19)",
         [STAGE_FDS] = "arrange its file descriptors",
         [STAGE_USER] = "become a user of its own",
@@ -144,6 +158,12 @@ static _Noreturn void run_child(const struct launch *launch, int report_fd)
                 goto fail;
         stage = STAGE_HIDE;
         if (launch->hide != NULL && umount2(launch->hide, MNT_DETACH) < 0 && errno != EINVAL)
+                goto fail;
+        stage = STAGE_DISK;
+        if (launch->disk_target != NULL && move_mount(launch->disk_fd, "", AT_FDCWD, launch->disk_target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                goto fail;
+        stage = STAGE_VIEW;
+        if (launch->view_source != NULL && mount(launch->view_source, launch->view_target, NULL, MS_BIND, NULL) < 0)
                 goto fail;
         stage = STAGE_OVERLAY;
         if (mount_overlay(launch) < 0 || chdir(launch->directory != NULL ? launch->directory : "/") < 0)

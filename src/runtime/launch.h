@@ -23,7 +23,11 @@ struct launch {
         bool new_session;                      /* no terminal and no signals of its group reach it */
         uint32_t user;                         /* user and only group that it becomes, besides that of /dev/kvm; 0: stays what it is */
 
-        const char *directory;       /* to run in; NULL: "/" */
+        const char *directory;   /* to run in; NULL: "/" */
+        int disk_fd;             /* a mount that is nowhere yet, for disk_target */
+        const char *disk_target; /* absolute; NULL: no disk */
+        const char *view_source; /* a directory that is to be seen at view_target too; NULL: none */
+        const char *view_target;
         const char *overlay_target;  /* absolute; NULL: no overlay */
         const char *empty_options;   /* not NULL: a tmpfs with these options instead of the overlay */
         const char *overlay_options; /* of mount(2), relative to overlay_dir */

@@ -45,6 +45,21 @@ static void add_shm(const struct runtime_container_spec *spec, struct arena *are
                 add(arena, list, "tmpfs", "shm", "/dev/shm", arena_printf(arena, "nosuid,noexec,nodev,mode=1777,size=%lld", bytes));
 }
 
+/* What lxcfs says over what the machine does. */
+static void add_size_view(const char *dir, struct arena *arena, struct oci_spec_mount_list *list)
+{
+        static const char *const files[] = {"/proc/cpuinfo",
+                                            "/proc/diskstats",
+                                            "/proc/meminfo",
+                                            "/proc/stat",
+                                            "/proc/swaps",
+                                            "/proc/uptime",
+                                            "/sys/devices/system/cpu/online"};
+
+        for (size_t i = 0; dir != NULL && i < ARRAY_SIZE(files); i++)
+                add(arena, list, "bind", arena_printf(arena, "%s%s", dir, files[i]), files[i], "bind,rprivate");
+}
+
 static void add_base(const struct bundle_context *context, const struct runtime_container_spec *spec, struct arena *arena,
                      struct oci_spec_mount_list *list)
 {
@@ -63,6 +78,7 @@ static void add_base(const struct bundle_context *context, const struct runtime_
         add(arena, list, "sysfs", "sysfs", "/sys", sys);
         add(arena, list, "cgroup", "cgroup", "/sys/fs/cgroup",
             spec->privileged ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
+        add_size_view(context->size_view, arena, list);
         add_shm(spec, arena, list);
         if (spec->init || spec->pause)
                 add(arena, list, "bind", context->init, "/dev/init", "bind,ro,nosuid,nodev,rprivate");

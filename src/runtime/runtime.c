@@ -24,6 +24,7 @@
 #include "runtime/capabilities.h"
 #include "runtime/cgroup_container.h"
 #include "runtime/runtime_internal.h"
+#include "runtime/size_view.h"
 
 #define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/podman:/usr/lib/podman"
 #define MAX_STARTING 16
@@ -141,6 +142,7 @@ static int find_programs(struct runtime *runtime, const struct runtime_options *
         runtime->crun = find_program(options->crun, "crun");
         runtime->conmon = find_program(options->conmon, "conmon");
         runtime->init = find_program(options->init, "catatonit");
+        runtime->lxcfs = find_program(NULL, "lxcfs");
         if (runtime->crun == NULL || access(runtime->crun, X_OK) < 0)
                 return error_set(error, ENOENT, "crun is not installed: install the package crun");
         if (runtime->conmon == NULL || access(runtime->conmon, X_OK) < 0)
@@ -274,10 +276,13 @@ static int make_run_dir(struct runtime *runtime, const struct runtime_options *o
 
         runtime->run_dir = options->run_dir != NULL ? absolute(options->run_dir) : choose_run_dir(runtime->dir);
         runtime->crun_root = xprintf("%s/crun", runtime->run_dir);
+        runtime->size_view = xprintf("%s/size", runtime->run_dir);
         bundles = xprintf("%s/bundles", runtime->run_dir);
         r = files_make_dirs(runtime->run_dir, 0700);
         if (r == 0)
                 r = files_make_dirs(RUNTIME_ROOT_DIR, 0755);
+        if (r == 0)
+                r = files_make_dirs(RUNTIME_SIZE_DIR, 0755);
         if (r == 0)
                 r = files_make_dirs(runtime->crun_root, 0700);
         return r < 0 ? r : files_make_dirs(bundles, 0700);
@@ -288,6 +293,7 @@ static int open_dirs(struct runtime *runtime, const struct runtime_options *opti
         int r;
 
         runtime->dir = absolute(options->dir);
+        runtime->disk_dir = options->disk_dir != NULL ? absolute(options->disk_dir) : xprintf("%s-disks", runtime->dir);
         r = files_make_dirs(runtime->dir, 0700);
         if (r == 0)
                 r = make_run_dir(runtime, options);
@@ -309,9 +315,10 @@ static int open_dirs(struct runtime *runtime, const struct runtime_options *opti
 
 struct warm_up {
         struct runtime_work work;
+        bool sandboxes;
 };
 
-/* The filter that nearly every container gets, before the first one wants it. */
+/* The filter that nearly every container gets, and what sandboxes look at, before the first one wants them. */
 static void warm_up(struct runtime_work *work)
 {
         static const struct string_list nothing = {0};
@@ -319,6 +326,8 @@ static void warm_up(struct runtime_work *work)
 
         if (capabilities_resolve(false, &nothing, &nothing, &set, NULL) == 0)
                 (void)seccomp_cache_get(work->runtime->seccomp, set);
+        if (CONTAINER_OF(work, struct warm_up, work)->sandboxes)
+                (void)size_view_dir(work->runtime);
 }
 
 static void warmed_up(struct runtime_work *work)
@@ -354,6 +363,8 @@ int runtime_new(const struct runtime_options *options, struct runtime **ret, str
         runtime->crun_fd = runtime->dir_fd = runtime->lock_fd = runtime->monitor_cgroup_fd = -1;
         runtime->seccomp = seccomp_cache_new();
         map_init(&runtime->containers);
+        map_init(&runtime->disks);
+        pthread_mutex_init(&runtime->size_view_lock, NULL);
         list_init(&runtime->queue);
         list_init(&runtime->execs);
         r = open_all(runtime, options, error);
@@ -372,6 +383,7 @@ int runtime_new(const struct runtime_options *options, struct runtime **ret, str
         warm = xalloc(sizeof(*warm));
         warm->work.work = warm_up;
         warm->work.after = warmed_up;
+        warm->sandboxes = options->sandboxes;
         runtime_work_start(runtime, &warm->work);
         *ret = runtime;
         return 0;
@@ -392,7 +404,10 @@ static void free_now(struct runtime *runtime)
                 if (fds[i] >= 0)
                         close(fds[i]);
         seccomp_cache_free(runtime->seccomp);
+        runtime_disks_free(runtime);
+        map_done(&runtime->disks);
         map_done(&runtime->containers);
+        pthread_mutex_destroy(&runtime->size_view_lock);
         arena_done(&runtime->arena);
         free(runtime->crun_version);
         free(runtime->conmon_version);
@@ -401,7 +416,10 @@ static void free_now(struct runtime *runtime)
         free(runtime->init);
         free(runtime->parent);
         free(runtime->crun_root);
+        free(runtime->lxcfs);
+        free(runtime->size_view);
         free(runtime->run_dir);
+        free(runtime->disk_dir);
         free(runtime->dir);
         free(runtime);
 }
@@ -418,10 +436,23 @@ static void on_timer_closed(uv_handle_t *handle)
         runtime_release(handle->data);
 }
 
+static bool has_sandbox(const struct runtime *runtime)
+{
+        map_for_each (node, &runtime->containers) {
+                const struct runtime_container *container = CONTAINER_OF(node, struct runtime_container, node);
+
+                if (container->user_base != 0 && container->state != RUNTIME_STOPPED)
+                        return true;
+        }
+        return false;
+}
+
 struct runtime *runtime_free(struct runtime *runtime)
 {
         if (runtime == NULL)
                 return NULL;
+        if (runtime->lock_fd >= 0 && !has_sandbox(runtime))
+                size_view_stop(runtime);
         runtime->freeing = true;
         /* Lasts until the end of this function. */
         runtime->works++;

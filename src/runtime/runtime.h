@@ -31,10 +31,12 @@ struct runtime_options {
         const char *dir; /* on disk, survives a reboot: a directory per container (bundle, log, exit code) */
         const char *
                 run_dir; /* on tmpfs, gone after a reboot: crun's state; NULL: /run/gantry/<hash of dir>, where a tmpfs is mounted if need be */
+        const char *disk_dir;             /* where disks of tasks are; NULL: DIR-disks */
         const char *cgroup_parent;        /* NULL: "/gantry"; containers are in PARENT/<task>/<container> */
         const char *crun, *conmon, *init; /* NULL: from PATH; `init` is a static init and pause program (catatonit) */
         struct image_store *images;       /* where adopted containers get their image back, so that it is not cleaned away; may be NULL */
         uint32_t max_parallel_starts;     /* 0: 16 */
+        bool sandboxes;                   /* containers with users of their own are to be expected: what they need is started ahead */
 };
 
 /* Checks that everything it needs is there and works (root, crun, conmon, cgroups, overlayfs): the error says what is not and
@@ -83,6 +85,7 @@ struct runtime_task_limits {
         int64_t cpu_shares;   /* weight among tasks when there is no quota; 0: the kernel's default */
         int64_t memory_bytes; /* 0: none */
         int64_t pids;         /* 0: none */
+        int64_t disk_bytes;   /* the task's files are on a disk of its own of this size: see disk.h; 0: they are on the host's */
 };
 
 /*
@@ -245,8 +248,13 @@ int runtime_signal(struct runtime_container *container, int signal_number);
 /* Forgets a container and deletes everything of it; ends it first if it still runs. No callback but `done` (may be NULL), which
  * comes when all is gone and the id is free again. The pointer is dead at once. */
 void runtime_remove(struct runtime_container *container, void (*done)(void *data), void *data);
-/* Removes the cgroup of a task whose containers are all removed. In the background. */
+/* Removes the cgroup and the disk of a task whose containers are all removed. In the background. */
 void runtime_task_remove(struct runtime *runtime, const char *task_id);
+/* Where the disk of a task with one is in the mount namespaces of its containers: mounts may have their source in there. In the arena. */
+const char *runtime_disk_dir(const struct runtime *runtime, const char *task_id, struct arena *arena);
+/* Bytes that a task has written to its disk, and its size. -ENOENT when it has none, or none of its containers was started since this
+ * agent was. Microseconds. */
+int runtime_disk_usage(struct runtime *runtime, const char *task_id, uint64_t *ret_used, uint64_t *ret_size) MUST_CHECK;
 
 /* ---- exec ---- */
 

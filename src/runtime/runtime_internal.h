@@ -7,11 +7,15 @@
  * and tells the loop through a pipe; the loop writes one byte into crun's fifo, and the process runs.
  *
  * On the disk, DIR/<id>/:           state.json upper/ work/ volumes/N log log.1 acknowledged, exit oom (conmon's)
+ *                                   with a disk upper/ work/ volumes/ are in DISK_DIR/<task>/<id>/ of the namespace instead
  * On tmpfs, RUN_DIR/bundles/<id>/:  config.json hosts resolv.conf hostname rootfs/, attach ctl winsz pidfile oom (conmon's)
  *           RUN_DIR/crun/<id>/:     crun's state
+ *           RUN_DIR/size/:          lxcfs
  * What no reboot has to survive is on tmpfs because making and deleting files is a large part of what a start costs on a disk.
  */
 #pragma once
+
+#include <pthread.h>
 
 #include "api/oci.idl.h"
 #include "base/arena.h"
@@ -26,12 +30,17 @@
 /* Where the root of a container with users of its own is mounted, in its monitor's mount namespace: reachable for everybody, and
  * always empty on the host. */
 #define RUNTIME_ROOT_DIR "/run/gantry-root"
+/* The same for what lxcfs shows. */
+#define RUNTIME_SIZE_DIR "/run/gantry-size"
 
 struct runtime {
         uv_loop_t *loop;
-        char *dir, *run_dir, *crun_root, *parent;
+        char *dir, *run_dir, *disk_dir, *crun_root, *parent;
         char *crun, *conmon, *init; /* paths; init NULL: not installed */
         int crun_fd;                /* a sealed copy in memory */
+        char *lxcfs, *size_view;    /* program (NULL: not installed), where it is mounted: see size_view.h */
+        bool size_view_failed;
+        pthread_mutex_t size_view_lock;
         int dir_fd;
         struct cgroups cgroups;
         struct seccomp_cache *seccomp;
@@ -45,6 +54,7 @@ struct runtime {
         struct arena arena;
 
         struct map containers;
+        struct map disks; /* task_disk_entry, by task */
         int lock_fd;
         struct list queue; /* container: waits for its turn to start */
         uint32_t n_starting, max_starting;
@@ -87,7 +97,8 @@ struct runtime_container {
         const struct runtime_mount *mounts; /* volumes that were given a directory */
         uint32_t n_mounts;
         bool log_none, tty, stdin_open, host_network;
-        uint32_t user_base; /* first of its user namespace's users on the host; 0: it has none of its own */
+        struct task_disk *disk; /* the task's, which the runtime keeps; NULL: its files are in `dir` */
+        uint32_t user_base;     /* first of its user namespace's users on the host; 0: it has none of its own */
         int64_t log_max_bytes;
         int stop_signal;
 
@@ -168,6 +179,12 @@ void container_end_processes(struct runtime_container *container);
 void container_delete_crun_state(const struct runtime_container *container);
 /* Deletes everything of a container whose processes have ended; failures are logged. */
 void container_delete(const struct runtime_container *container);
+
+/* task.c */
+/* The disk of a task, from now on until runtime_task_remove. */
+struct task_disk *runtime_disk(struct runtime *runtime, const char *task_id, int64_t bytes);
+/* Closes them; the files stay. */
+void runtime_disks_free(struct runtime *runtime);
 
 /* container_state.c */
 /* Writes state.json; in the pool. */

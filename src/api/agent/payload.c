@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/strutil.h"
+#include "control/task.h"
 #include "control/task_network.h"
 
 const struct ecs_container_override *payload_override(const struct ecs_task_override *overrides, const char *name)
@@ -186,6 +187,8 @@ void payload_run(const struct model *model, const struct task *task, const struc
         /* Only written out, never changed through this pointer. */
         ret->role_credentials = (struct acs_role_credentials *)extras->role;
         ret->execution_role_credentials = (struct acs_role_credentials *)extras->execution_role;
+        if (state->launch_type == ECS_LAUNCH_TYPE_FARGATE)
+                SHAPE_SET(ret, acs_task, ephemeral_storage_gib, task_storage_gib(definition, state->overrides));
         if (extras->unique)
                 SHAPE_SET(ret, acs_task, unique, true);
         if (definition->enable_fault_injection)

@@ -164,12 +164,8 @@ static void view_instance(struct api_call *call, const struct task *task, struct
 /* What only Fargate tasks show. How its host keeps it apart from others is our own attribute. */
 static void view_fargate(struct api_call *call, const struct task *task, struct ecs_task *out)
 {
-        const struct ecs_ephemeral_storage *own = task->definition ? task->definition->state->definition->ephemeral_storage : NULL;
-        const struct ecs_task_override *overrides = task->state->overrides;
-        int32_t gib = own ? own->size_in_gi_b : FARGATE_STORAGE_GIB;
+        int32_t gib = task_storage_gib(task->definition ? task->definition->state->definition : NULL, task->state->overrides);
 
-        if (overrides && overrides->ephemeral_storage)
-                gib = overrides->ephemeral_storage->size_in_gi_b;
         out->ephemeral_storage = ARENA_NEW(call->arena, struct ecs_ephemeral_storage);
         SHAPE_SET(out->ephemeral_storage, ecs_ephemeral_storage, size_in_gi_b, gib);
         out->platform_family = "Linux";
