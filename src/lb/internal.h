@@ -76,6 +76,7 @@ struct lb_driver {
         /* The process. */
         enum lb_proxy_state state;
         int pid;                                  /* of the master; 0: none */
+        int pidfd;                                /* of the master, while there is one */
         char generation[65], next_generation[65]; /* hashes of the configuration that runs, and of the one that is being brought up */
         struct string_list bound;                 /* "ADDRESS:PORT" that our own process has; in bound_arena */
         struct arena bound_arena;

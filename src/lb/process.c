@@ -10,10 +10,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,8 +31,9 @@
 #define GENERATION "GANTRY_GENERATION"
 /* A new worker answers within that time, or it is tried again. */
 #define CHANGE_TIMEOUT_MS 15000
-/* A process that does not answer is looked at more closely after that. */
-#define GONE_MS 1000
+/* How often, and for how long in all, a process is asked anew that is between two programs. */
+#define EXEC_ASK_MS 5
+#define EXEC_PATIENCE_MS 1000
 #define RESTART_MIN_MS 100
 #define RESTART_MAX_MS 5000
 #define MAX_FILE ((size_t)64 << 20)
@@ -66,6 +69,45 @@ static void write_pid(struct lb_driver *driver)
 
         if (write_file(driver, "haproxy.pid", text, (size_t)n, &error) < 0)
                 log_error("the proxy's process id cannot be kept", LOG_S("error", error.message));
+}
+
+/* ---- The master ---- */
+
+/*
+ * The master is held by a pidfd: a process id may be another's by the time it gets a signal, and neither the id nor the command line
+ * of a process tell for certain that it has died. A master that reloads executes itself anew: it has no command line for a moment, and
+ * stays the same process all the time.
+ */
+static int hold(struct lb_driver *driver, int pid)
+{
+        int fd = pidfd_open(pid, 0);
+
+        if (fd < 0)
+                return -errno;
+        driver->pid = pid;
+        driver->pidfd = fd;
+        return 0;
+}
+
+static void drop(struct lb_driver *driver)
+{
+        if (driver->pid != 0)
+                close(driver->pidfd);
+        driver->pid = 0;
+        driver->pidfd = -1;
+}
+
+static int send_signal(const struct lb_driver *driver, int number)
+{
+        return driver->pid != 0 ? pidfd_send_signal(driver->pidfd, number, NULL, 0) : -1;
+}
+
+/* Also when nobody has waited for it yet. */
+static bool has_died(const struct lb_driver *driver)
+{
+        struct pollfd poll_fd = {.fd = driver->pidfd, .events = POLLIN};
+
+        return poll(&poll_fd, 1, 0) > 0;
 }
 
 /* ---- Addresses ---- */
@@ -201,7 +243,12 @@ static int spawn(struct lb_driver *driver, struct error *error)
                 driver->child = NULL;
                 return error_set(error, -r, "cannot start %s: %s (Debian: apt-get install haproxy)", driver->program, uv_strerror(r));
         }
-        driver->pid = driver->child->pid;
+        r = hold(driver, driver->child->pid);
+        if (r < 0) {
+                (void)uv_process_kill(driver->child, SIGKILL);
+                let_go(driver);
+                return error_set(error, -r, "cannot watch the proxy's process: %s", strerror(-r));
+        }
         uv_unref((uv_handle_t *)driver->child);
         write_pid(driver);
         log_info("proxy started", LOG_I("pid", driver->pid));
@@ -224,8 +271,8 @@ static void bring_up(struct lb_driver *driver)
         path_of(driver, "haproxy.cfg", &to);
         if (rename(from.data, to.data) < 0)
                 (void)error_set(&error, errno, "cannot write %s: %s", to.data, strerror(errno));
-        else if (driver->pid != 0 && kill(driver->pid, SIGUSR2) < 0)
-                driver->pid = 0;
+        else if (driver->pid != 0 && send_signal(driver, SIGUSR2) < 0)
+                drop(driver);
         if (!error_is_set(&error) && driver->pid == 0)
                 (void)spawn(driver, &error);
         if (error_is_set(&error)) {
@@ -330,8 +377,8 @@ static void stop(struct lb_driver *driver)
         if (driver->pid == 0)
                 return;
         log_info("no load balancer has a listener: the proxy ends", LOG_I("pid", driver->pid));
-        (void)kill(driver->pid, SIGTERM);
-        driver->pid = 0;
+        (void)send_signal(driver, SIGTERM);
+        drop(driver);
         driver->state = LB_DOWN;
         driver->generation[0] = '\0';
         driver->bound = (struct string_list){0};
@@ -453,15 +500,20 @@ static void connect_worker(struct lb_driver *driver)
                 .loop = driver->options.loop, .path = path.data, .connected = on_connected, .ended = on_ended, .data = driver});
 }
 
-/* Is it a HAProxy that runs our configuration? Process ids come round. */
-static bool is_ours(struct lb_driver *driver, int pid)
+/* Is the one that we hold a HAProxy that runs our configuration? Process ids come round. */
+static bool is_ours(struct lb_driver *driver)
 {
         CLEANUP_BUF struct buf cmdline = {0}, cfg = {0};
         char path[64];
 
-        (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+        (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", driver->pid);
         path_of(driver, "haproxy.cfg", &cfg);
-        return pid > 0 && buf_read_file(&cmdline, path, 65536) == 0 && memmem(cmdline.data, cmdline.len, cfg.data, cfg.len) != NULL;
+        for (int waited_ms = 0; waited_ms < EXEC_PATIENCE_MS && !has_died(driver); waited_ms += EXEC_ASK_MS) {
+                if (buf_read_file(&cmdline, path, 65536) == 0 && cmdline.len > 0)
+                        return memmem(cmdline.data, cmdline.len, cfg.data, cfg.len) != NULL;
+                (void)poll(NULL, 0, EXEC_ASK_MS);
+        }
+        return false;
 }
 
 /* Workers of before a reload are children of the master too: the master's children tell how many there are. */
@@ -479,21 +531,13 @@ static void look_for_old_workers(struct lb_driver *driver)
         driver->old_workers = n > 1;
 }
 
-/* A master that reloads is between two programs for a moment, so its command line is asked only when it has not answered for long. */
-static bool has_died(struct lb_driver *driver, uint64_t now)
-{
-        if (kill(driver->pid, 0) < 0 && errno == ESRCH)
-                return true;
-        return driver->state == LB_CHANGING && now - driver->changing_since > GONE_MS && !is_ours(driver, driver->pid);
-}
-
 void lb_process_tick(struct lb_driver *driver)
 {
         uint64_t now = uv_now(driver->options.loop);
 
-        if (driver->pid != 0 && has_died(driver, now)) {
+        if (driver->pid != 0 && has_died(driver)) {
                 log_warn("the proxy is gone: it is started again", LOG_I("pid", driver->pid));
-                driver->pid = 0;
+                drop(driver);
                 driver->state = LB_DOWN;
                 driver->bound = (struct string_list){0};
                 driver->runtime = lb_runtime_free(driver->runtime);
@@ -530,9 +574,12 @@ void lb_process_adopt(struct lb_driver *driver)
         if (buf_read_file(&text, path.data, 64) < 0)
                 return;
         text.data[strcspn(text.data, "\n")] = '\0';
-        if (str_to_int64(text.data, &pid) < 0 || !is_ours(driver, (int)pid))
+        if (str_to_int64(text.data, &pid) < 0 || pid <= 0 || hold(driver, (int)pid) < 0)
                 return;
-        driver->pid = (int)pid;
+        if (!is_ours(driver)) {
+                drop(driver);
+                return;
+        }
         lb_old_workers_recount(driver);
         log_info("proxy found running", LOG_I("pid", driver->pid));
         path_of(driver, "haproxy.cfg", &path);
@@ -560,6 +607,7 @@ void lb_process_done(struct lb_driver *driver)
 {
         driver->runtime = lb_runtime_free(driver->runtime);
         let_go(driver);
+        drop(driver);
         if (driver->check_running && !uv_is_closing((uv_handle_t *)&driver->check)) {
                 (void)uv_process_kill(&driver->check, SIGKILL);
                 uv_close((uv_handle_t *)&driver->check, on_check_closed);
