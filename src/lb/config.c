@@ -64,8 +64,7 @@ static void append_global(const struct lb_config_options *options, struct buf *o
                             "  timeout client 350s\n"
                             "  timeout server 350s\n"
                             "  timeout queue 10s\n"
-                            "  timeout http-request 60s\n"
-                            "  timeout tunnel 1h\n");
+                            "  timeout http-request 60s\n");
 }
 
 /* ---- One listener ---- */
@@ -111,11 +110,28 @@ static void append_bind(const struct lb_config_options *options, const struct li
         buf_append_char(out, '\n');
 }
 
+/* A client's connection ends after a request when it is older than the operator wants; by default none does. */
+static void append_keep_alive(const struct listener *listener, struct buf *out)
+{
+        const char *seconds = string_map_get(&listener->balancer->state->attributes, "client_keep_alive.seconds");
+
+        if (seconds != NULL)
+                buf_printf(out,
+                           "  tcp-request session set-var(sess.began) date\n"
+                           "  http-after-response set-header Connection close if { date,sub(sess.began) -m int ge %s }\n",
+                           seconds);
+}
+
 static void append_headers(const struct listener *listener, struct buf *out)
 {
         const char *xff = load_balancer_attribute(listener->balancer, "routing.http.xff_header_processing.mode");
         bool port = is_on(load_balancer_attribute(listener->balancer, "routing.http.xff_client_port.enabled"));
 
+        if (is_on(load_balancer_attribute(listener->balancer, "routing.http.drop_invalid_header_fields.enabled"))) {
+                buf_append_str(out, "  http-request del-header ");
+                lb_config_word(out, "[^-A-Za-z0-9]");
+                buf_append_str(out, " -m reg\n");
+        }
         if (str_eq(xff, "remove"))
                 buf_append_str(out, "  http-request del-header X-Forwarded-For\n");
         else if (str_eq(xff, "append") && port)
@@ -200,6 +216,7 @@ static void append_http(const struct listener *listener, struct buf *out)
         const char *idle = load_balancer_attribute(listener->balancer, "idle_timeout.timeout_seconds");
 
         buf_printf(out, "  mode http\n  timeout client %ss\n  timeout http-keep-alive %ss\n", idle, idle);
+        append_keep_alive(listener, out);
         append_headers(listener, out);
         append_response_headers(listener, out);
         lb_config_rules(listener, out);
@@ -255,6 +272,9 @@ static bool is_alike(const struct listener *listener, const struct listener *fir
                listener->state->protocol != ELBV2_PROTOCOL_TCP;
 }
 
+/* The listener behind says how long a connection may be silent; here it is longer than any of them. */
+#define PATIENCE "6010s"
+
 /*
  * The shared frontend of a port: finds the listener by the name that the client asked for, and passes the connection on within the
  * process, with the client's address in front. Unknown names go to the oldest listener.
@@ -264,7 +284,8 @@ static void append_shared(struct model *model, const struct lb_config_options *o
         CLEANUP_ARENA struct arena arena = {0};
         const char *mode = is_secure(first) ? "tcp" : "http";
 
-        buf_printf(out, "\nfrontend S-%d\n  mode %s\n  no log\n", first->state->port, mode);
+        buf_printf(out, "\nfrontend S-%d\n  mode %s\n  no log\n  timeout client " PATIENCE "\n  timeout http-keep-alive " PATIENCE "\n",
+                   first->state->port, mode);
         for (uint32_t i = 0; i < options->shared.n; i++)
                 if (may_bind(options, first, options->shared.items[i]))
                         buf_printf(out, "  bind %s:%d\n", options->shared.items[i], first->state->port);
@@ -284,8 +305,10 @@ static void append_shared(struct model *model, const struct lb_config_options *o
                 const struct listener *listener = MODEL_OBJECT(node, listener);
 
                 if (is_alike(listener, first))
-                        buf_printf(out, "\nbackend S-%s\n  mode %s\n  server listener abns@%s-%s send-proxy-v2\n", listener->state->id,
-                                   mode, options->name, listener->state->id);
+                        buf_printf(out,
+                                   "\nbackend S-%s\n  mode %s\n  timeout server " PATIENCE "\n  timeout tunnel " PATIENCE
+                                   "\n  server listener abns@%s-%s send-proxy-v2\n",
+                                   listener->state->id, mode, options->name, listener->state->id);
         }
 }
 

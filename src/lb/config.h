@@ -52,12 +52,17 @@ enum lb_role {
 const char *lb_backend_name(struct arena *arena, const struct target_group *group, enum lb_role role);
 /* How a server of LB_PROBE is checked; in the order in which a target goes through them. */
 enum lb_pace {
-        LB_PACE_FAST = 0, /* every 100 ms, one pass is enough */
-        LB_PACE_SLOW,     /* every second, one pass is enough */
-        LB_PACE_RECOVERY, /* it was unhealthy: as the group says, with its healthy threshold */
+        LB_PACE_FIRST = 0, /* every 5 ms, one pass is enough: most targets that are registered answer already, or in a moment */
+        LB_PACE_FAST,      /* every 100 ms, one pass is enough */
+        LB_PACE_SLOW,      /* every second, one pass is enough */
+        LB_PACE_RECOVERY,  /* it was unhealthy: as the group says, with its healthy threshold */
 };
 /* Options of a server line or of `add server`. `pace` counts for LB_PROBE; others are checked as the group says. */
 void lb_server_options(const struct target_group *group, enum lb_role role, enum lb_pace pace, struct buf *out);
+/* Whether connections of a checked server end when it goes down. */
+bool lb_ends_sessions_when_down(const struct target_group *group);
+/* Whether its address is one of a subnet of its group's VPC: only a machine with an agent reaches those. */
+bool lb_is_in_vpc(struct model *model, const struct target *target);
 /* Where connections to a target in the VPC come from: the balancer's own address there, which its security groups have as a member, so that
  * rules for them let it in. NULL: from the machine's. The balancer's machine has these addresses if it has an agent. */
 const char *lb_source(struct model *model, const struct target *target);

@@ -7,6 +7,8 @@
 #include "lb/config.h"
 #include "model/network.h"
 
+#define DEFAULT_IDLE_SECONDS 350
+
 static bool is_http(enum elbv2_protocol protocol)
 {
         return protocol == ELBV2_PROTOCOL_HTTP || protocol == ELBV2_PROTOCOL_HTTPS;
@@ -45,17 +47,22 @@ static const char *own_address(const struct target_group *group)
         return balancer != NULL && balancer->security_groups.n > 0 && balancer->zones.n > 0 ? balancer->zones.items[0].address : NULL;
 }
 
-const char *lb_source(struct model *model, const struct target *target)
+bool lb_is_in_vpc(struct model *model, const struct target *target)
 {
         const struct vpc *vpc = model_vpc(model, target->group->state->vpc_id);
         uint32_t address;
 
         if (target->group->state->target_type != ELBV2_TARGET_TYPE_IP || vpc == NULL || cidr_parse_address(target->state->id, &address) < 0)
-                return NULL;
+                return false;
         list_for_each (subnet, &vpc->subnets, struct subnet, in_vpc)
                 if (cidr_has(subnet->range, address))
-                        return own_address(target->group);
-        return NULL;
+                        return true;
+        return false;
+}
+
+const char *lb_source(struct model *model, const struct target *target)
+{
+        return lb_is_in_vpc(model, target) ? own_address(target->group) : NULL;
 }
 
 static void append_protocol(const struct target_group *group, struct buf *out)
@@ -72,14 +79,17 @@ static void append_protocol(const struct target_group *group, struct buf *out)
 
 static void append_check(const struct target_group *group, bool probe, enum lb_pace pace, struct buf *out)
 {
-        static const int intervals_ms[] = {[LB_PACE_FAST] = 100, [LB_PACE_SLOW] = 1000};
+        static const int intervals_ms[] = {[LB_PACE_FIRST] = 5, [LB_PACE_FAST] = 100, [LB_PACE_SLOW] = 1000};
         const struct state_health_check *check = group->state->health_check;
         bool h2 = is_http(group->state->protocol) && !str_eq(group->state->protocol_version, "HTTP1");
 
         bool eager = probe && pace != LB_PACE_RECOVERY;
+        int interval_ms = eager ? intervals_ms[pace] : check->interval * 1000;
 
-        buf_printf(out, " check inter %dms rise %d fall %d", eager ? intervals_ms[pace] : check->interval * 1000,
-                   eager ? 1 : check->healthy, probe ? 1 : check->unhealthy);
+        /* Many targets at once must not take the processor from those that carry traffic. */
+        if (eager && pace == LB_PACE_FIRST)
+                interval_ms = MAX(interval_ms, MIN((int)(group->n_targets / 4), intervals_ms[LB_PACE_FAST]));
+        buf_printf(out, " check inter %dms rise %d fall %d", interval_ms, eager ? 1 : check->healthy, probe ? 1 : check->unhealthy);
         if (!str_eq(check->port, "traffic-port"))
                 buf_printf(out, " port %s", check->port);
         if (check->protocol == ELBV2_PROTOCOL_HTTPS)
@@ -88,6 +98,11 @@ static void append_check(const struct target_group *group, bool probe, enum lb_p
                 buf_append_str(out, " no-check-ssl");
         if (h2 && is_http(check->protocol))
                 buf_append_str(out, check->protocol == ELBV2_PROTOCOL_HTTPS ? " check-alpn h2" : " check-proto h2");
+}
+
+bool lb_ends_sessions_when_down(const struct target_group *group)
+{
+        return !is_http(group->state->protocol) && is_on(group, "target_health_state.unhealthy.connection_termination.enabled");
 }
 
 void lb_server_options(const struct target_group *group, enum lb_role role, enum lb_pace pace, struct buf *out)
@@ -106,8 +121,7 @@ void lb_server_options(const struct target_group *group, enum lb_role role, enum
         if (role == LB_MAIN && is_http(group->state->protocol) &&
             str_to_int64(target_group_attribute(group, "slow_start.duration_seconds"), &slow) == 0 && slow > 0)
                 buf_printf(out, " slowstart %llds", (long long)slow);
-        if (role == LB_MAIN && !is_http(group->state->protocol) &&
-            is_on(group, "target_health_state.unhealthy.connection_termination.enabled"))
+        if (role == LB_MAIN && lb_ends_sessions_when_down(group))
                 buf_append_str(out, " on-marked-down shutdown-sessions");
 }
 
@@ -188,16 +202,35 @@ static void append_stickiness(const struct target_group *group, struct buf *out)
         buf_append_str(out, ")\n");
 }
 
-static const char *idle_seconds(const struct target_group *group)
+static bool forwards_to(const struct listener *listener, const struct target_group *group)
+{
+        const struct elbv2_forward_action_config *forward = listener->state->actions.items[0].forward_config;
+
+        for (uint32_t i = 0; forward != NULL && i < forward->target_groups.n; i++)
+                if (str_ends_with(forward->target_groups.items[i].target_group_arn, group->state->id))
+                        return true;
+        return false;
+}
+
+/* How long a connection may be silent: application balancers say it, network balancers' listeners, of which the most patient counts. */
+static int64_t idle_seconds(const struct target_group *group)
 {
         const char *seconds = group->balancer != NULL ? load_balancer_attribute(group->balancer, "idle_timeout.timeout_seconds") : NULL;
+        int64_t most = 0, n;
 
-        return seconds != NULL ? seconds : "350";
+        if (seconds != NULL && str_to_int64(seconds, &n) == 0)
+                return n;
+        if (group->balancer != NULL)
+                list_for_each (listener, &group->balancer->listeners, struct listener, in_balancer)
+                        if (forwards_to(listener, group) && str_to_int64(listener_attribute(listener, "tcp.idle_timeout.seconds"), &n) == 0)
+                                most = MAX(most, n);
+        return most > 0 ? most : DEFAULT_IDLE_SECONDS;
 }
 
 static void append_backend(const struct target_group *group, enum lb_role role, struct buf *out)
 {
         const struct state_target_group *state = group->state;
+        int64_t idle;
 
         buf_printf(out, "\nbackend %c-%s # %s\n  mode %s\n", role == LB_PROBE ? 'P' : 'T', state->id, state->name,
                    is_http(state->protocol) ? "http" : "tcp");
@@ -210,10 +243,12 @@ static void append_backend(const struct target_group *group, enum lb_role role, 
         if (role == LB_PROBE)
                 return;
         append_balance(group, out);
-        buf_printf(out, "  option allbackups\n  timeout server %ss\n", idle_seconds(group));
+        idle = idle_seconds(group);
+        /* The tunnel's counts for websockets and for TCP. */
+        buf_printf(out, "  option allbackups\n  timeout server %llds\n  timeout tunnel %llds\n", (long long)idle, (long long)idle);
         append_stickiness(group, out);
         buf_append_str(out, "  default-server");
-        lb_server_options(group, role, LB_PACE_FAST, out);
+        lb_server_options(group, role, LB_PACE_FIRST, out);
         buf_append_char(out, '\n');
 }
 

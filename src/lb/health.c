@@ -51,9 +51,25 @@ static void describe(const struct lb_server *server, char *ret, size_t size)
                 (void)snprintf(ret, size, "Health checks failed");
 }
 
+/* The proxy's machine is in the networks of VPCs by its agent. Without one every check of such a target fails; said once in the log. */
+static bool lacks_agent(struct lb_driver *driver, const struct target *target)
+{
+        const struct model *model = driver->options.model;
+
+        if (model_balancers_instance(model) != NULL || !lb_is_in_vpc(driver->options.model, target))
+                return false;
+        if (!driver->said_no_agent)
+                log_warn("targets in VPCs cannot be reached, because no agent runs on this machine: start `gantry agent` here, and drain "
+                         "it if "
+                         "it should run no tasks",
+                         LOG_S("target", target->state->id));
+        driver->said_no_agent = true;
+        return true;
+}
+
 static void report(struct lb_driver *driver, struct target *target, const struct lb_server *server, enum elbv2_target_health_state health)
 {
-        char text[160] = "";
+        char text[sizeof(target->description)] = "";
         enum elbv2_target_health_reason reason = ELBV2_TARGET_HEALTH_REASON_UNSET;
 
         if (health == ELBV2_TARGET_HEALTH_STATE_UNHEALTHY) {
@@ -62,6 +78,10 @@ static void report(struct lb_driver *driver, struct target *target, const struct
         } else if (health == ELBV2_TARGET_HEALTH_STATE_INITIAL) {
                 reason = ELBV2_TARGET_HEALTH_REASON_ELB_INITIALHEALTHCHECKING;
         }
+        if (health != ELBV2_TARGET_HEALTH_STATE_HEALTHY && str_starts_with(server->status, "DOWN") && lacks_agent(driver, target))
+                (void)snprintf(text, sizeof(text),
+                               "Health checks failed: the load balancers' machine has no agent, by which it would reach the VPC. Start "
+                               "`gantry agent` there");
         model_set_target_health(driver->options.model, target, health, reason, text);
 }
 
@@ -81,16 +101,25 @@ static bool is_idle(const struct lb_driver *driver, const struct lb_member *memb
         if (driver->old_workers)
                 return false;
         for (int role = 0; role < LB_ROLE_MAX; role++)
-                if (member->servers[role] != NULL && (!member->servers[role]->maint || member->servers[role]->sessions != 0))
+                if (member->servers[role] != NULL && (!member->servers[role]->quiet || member->servers[role]->sessions != 0))
                         return false;
         return true;
+}
+
+/* Whether what is still under way after the deregistration delay is cut off. Application balancers always do; connections of network
+ * balancers go on, unless the operator says otherwise. */
+static bool ends_connections(const struct target_group *group)
+{
+        const char *value = target_group_attribute(group, "deregistration_delay.connection_termination.enabled");
+
+        return value == NULL || str_eq(value, "true");
 }
 
 static void look_at_draining(struct lb_driver *driver, struct lb_member *member, struct target *target)
 {
         if (env_now_ms(model_env(driver->options.model)) >= target_drain_deadline(target)) {
                 for (int role = 0; role < LB_ROLE_MAX; role++)
-                        if (member->servers[role] != NULL && driver->runtime != NULL)
+                        if (member->servers[role] != NULL && driver->runtime != NULL && ends_connections(target->group))
                                 lb_runtime_send(driver->runtime, NULL, NULL, "shutdown sessions server %s", member->servers[role]->key);
                 remove_target(driver, target);
         } else if (driver->servers_known && is_idle(driver, member)) {
@@ -150,12 +179,15 @@ static void take_row(void *data, const char *const *fields)
         server = map_get(&driver->servers, key, struct lb_server, node);
         if (server == NULL)
                 return;
-        server->sessions = strtoll(fields[COL_SESSIONS], NULL, 10) + strtoll(fields[COL_QUEUED], NULL, 10);
-        server->code = (int)strtol(fields[COL_CODE], NULL, 10);
+        server->sessions =
+                server->quiet_under_way == 0 ? strtoll(fields[COL_SESSIONS], NULL, 10) + strtoll(fields[COL_QUEUED], NULL, 10) : -1;
         (void)snprintf(server->status, sizeof(server->status), "%s", fields[COL_STATUS]);
-        /* "* L7OK": a check is under way, and this was the one before. */
+        /* "* L7OK": a check is under way, and this was the one before, whose code and text are not shown any more. */
         (void)snprintf(server->check, sizeof(server->check), "%s", fields[COL_CHECK] + strspn(fields[COL_CHECK], "* "));
-        (void)snprintf(server->last, sizeof(server->last), "%s", fields[COL_LAST]);
+        if (fields[COL_CHECK][0] != '*') {
+                server->code = (int)strtol(fields[COL_CODE], NULL, 10);
+                (void)snprintf(server->last, sizeof(server->last), "%s", fields[COL_LAST]);
+        }
         if (server->member != NULL)
                 look_at(driver, server->member);
 }

@@ -22,10 +22,12 @@ struct lb_server {
         struct lb_member *member; /* whose it is; NULL: nobody's any more, it goes */
         enum lb_role role;
         char *key;
-        bool wanted;       /* scratch of servers_sync */
-        bool maint;        /* takes nothing new */
-        bool removing;     /* `del server` is under way */
-        enum lb_pace pace; /* of LB_PROBE */
+        bool wanted;         /* scratch of servers_sync */
+        bool quiet;          /* takes nothing new */
+        bool drain;          /* by the state "drain", which lets connections go on; else by "maint" */
+        int quiet_under_way; /* the worker has not answered yet: until then its statistics may be of before */
+        bool removing;       /* `del server` is under way */
+        enum lb_pace pace;   /* of LB_PROBE */
         /* Of the last statistics: */
         int64_t sessions; /* -1: not known since the last change */
         char status[24], check[16], last[96];
@@ -108,6 +110,7 @@ struct lb_driver {
         int log_fd;
         uv_poll_t log_poll;
         struct lb_access_log *access_log;
+        bool said_no_agent;
         bool freeing;
         int open_handles, check_handles; /* that are being closed */
 };

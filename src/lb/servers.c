@@ -4,7 +4,8 @@
  *
  * A target begins as a server of the group's P backend, where it is checked often, and as an "open" (backup) server of the T backend.
  * After its first passed check it becomes a checked server of T. A target that drains keeps its servers, in maintenance: they
- * take nothing new and finish what they have.
+ * take nothing new and finish what they have. Where servers lose their connections when they go down, maintenance would end them too:
+ * there the state is "drain", and maintenance comes when they have none left.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,15 @@
 #include "lb/internal.h"
 #include "control/targets.h"
 
-/* A new target is checked less often after that. */
+/* A new target is checked less often after each of them. */
+#define PROBE_FIRST_FOR_MS 250
 #define PROBE_FAST_FOR_MS 10000
 
 #define OPEN_PREFIX "open:"
+
+/* Bits of srv_admin_state: what an administrator has ordered. */
+#define ADMIN_MAINT 0x01
+#define ADMIN_DRAIN 0x08
 
 /* ---- Members and servers ---- */
 
@@ -175,16 +181,34 @@ static void on_deleted(void *data, const char *answer)
         command_free(command);
 }
 
-static void send_maint(struct lb_driver *driver, struct lb_server *server)
+/* Answers come in the order of the commands: statistics from here on are of a server that takes nothing new. */
+static void on_quiet(void *data, const char *answer)
 {
-        server->maint = true;
+        struct command *command = data;
+        struct lb_server *server = map_get(&command->driver->servers, command->key, struct lb_server, node);
+
+        (void)answer;
+        if (server != NULL && server->quiet_under_way > 0)
+                server->quiet_under_way--;
+        command_free(command);
+}
+
+static void send_quiet(struct lb_driver *driver, struct lb_server *server, bool drain)
+{
+        server->quiet = true;
+        server->drain = drain;
+        server->quiet_under_way++;
         server->sessions = -1;
-        lb_runtime_send(driver->runtime, NULL, NULL, "set server %s state maint", server->key);
+        /* A failed check of a server that is going is no reason to end what it still has. */
+        if (drain)
+                lb_runtime_send(driver->runtime, NULL, NULL, "disable health %s", server->key);
+        lb_runtime_send(driver->runtime, on_quiet, command_new(driver, server->key), "set server %s state %s", server->key,
+                        drain ? "drain" : "maint");
 }
 
 static void send_ready(struct lb_driver *driver, struct lb_server *server)
 {
-        server->maint = false;
+        server->quiet = server->drain = false;
         if (server->role != LB_OPEN)
                 lb_runtime_send(driver->runtime, NULL, NULL, "enable health %s", server->key);
         lb_runtime_send(driver->runtime, on_ready, command_new(driver, server->key), "set server %s state ready", server->key);
@@ -192,11 +216,13 @@ static void send_ready(struct lb_driver *driver, struct lb_server *server)
 
 static void send_delete(struct lb_driver *driver, struct lb_server *server)
 {
-        if (server->removing)
-                return;
+        if (server->removing || (server->drain && server->sessions != 0))
+                return; /* the timer tries again */
         server->removing = true;
-        if (!server->maint) {
-                send_maint(driver, server);
+        if (server->drain) {
+                send_quiet(driver, server, false);
+        } else if (!server->quiet) {
+                send_quiet(driver, server, false);
                 /* A target that left without draining loses its connections; a probe or a promoted target has none here. */
                 if (server->role != LB_PROBE && server->member == NULL)
                         lb_runtime_send(driver->runtime, NULL, NULL, "shutdown sessions server %s", server->key);
@@ -231,10 +257,12 @@ static void send_add(struct lb_driver *driver, const struct target *target, stru
 
 enum lb_pace lb_servers_pace(const struct lb_driver *driver, const struct target *target)
 {
+        int64_t age;
+
         if (target->health == ELBV2_TARGET_HEALTH_STATE_UNHEALTHY)
                 return LB_PACE_RECOVERY;
-        return env_now_ms(model_env(driver->options.model)) - target->state->registered_at < PROBE_FAST_FOR_MS ? LB_PACE_FAST
-                                                                                                               : LB_PACE_SLOW;
+        age = env_now_ms(model_env(driver->options.model)) - target->state->registered_at;
+        return age < PROBE_FIRST_FOR_MS ? LB_PACE_FIRST : age < PROBE_FAST_FOR_MS ? LB_PACE_FAST : LB_PACE_SLOW;
 }
 
 /* The server of a role, made when `create`; NULL when it is on its way out and must go first. */
@@ -281,9 +309,9 @@ static bool want_target(struct lb_driver *driver, const struct target *target, s
                 server = want(driver, target, member, role, !draining, arena);
                 if (server == NULL || server->removing)
                         continue;
-                if (draining && !server->maint)
-                        send_maint(driver, server);
-                else if (!draining && server->maint)
+                if (draining && !server->quiet)
+                        send_quiet(driver, server, role == LB_MAIN && lb_ends_sessions_when_down(target->group));
+                else if (!draining && server->quiet)
                         send_ready(driver, server);
         }
         return driver->servers.count > before;
@@ -382,7 +410,8 @@ static void learn_line(struct lb_driver *driver, char *line)
         key = xprintf("%s/%s", words[1], words[3]);
         if (map_find(&driver->servers, key) == NULL) {
                 server = server_new(driver, key, role);
-                server->maint = (strtol(words[6], NULL, 10) & 1) != 0;
+                server->quiet = (strtol(words[6], NULL, 10) & (ADMIN_MAINT | ADMIN_DRAIN)) != 0;
+                server->drain = (strtol(words[6], NULL, 10) & (ADMIN_MAINT | ADMIN_DRAIN)) == ADMIN_DRAIN;
         }
         free(key);
 }

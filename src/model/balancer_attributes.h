@@ -24,6 +24,7 @@ struct balancer_attribute {
         int min, max;             /* of INT */
         const char *const *words; /* of WORD, ends with NULL */
         const char *standard_tcp; /* of attributes whose default is another one for network balancers; NULL: the same */
+        const char *only;         /* why it can have no value but the standard one, "there is no firewall"; NULL: it can */
 };
 
 /* All of them; ends with a row whose key is NULL. */

@@ -9,12 +9,14 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
+import threading
 import time
 import unittest
 import uuid
 
 from farm import FastTargets, Load, Target, free_port
-from lab import LabTest, error_code, wait_for
+from lab import Clients, LabTest, Process, error_code, read_env, wait_for
 
 
 def certificate(directory, name):
@@ -31,6 +33,11 @@ def proxy_pid(lab):
         return int(f.read())
 
 
+def proxies(data):
+    """Process ids of every HAProxy of a data directory: masters and workers of now and of before."""
+    return subprocess.run(['pgrep', '-f', f'haproxy .*{data}/balancer/haproxy.cfg'], capture_output=True, text=True).stdout.split()
+
+
 def served_name(port, name):
     """Common name of the certificate that a client gets which asks for `name`."""
     out = subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{port}', '-servername', name], input='', capture_output=True, text=True)
@@ -45,6 +52,11 @@ class BalancerTest(LabTest):
         subnets = cls.lab.ec2.describe_subnets()['Subnets']
         cls.vpc = subnets[0]['VpcId']
         cls.subnets = [s['SubnetId'] for s in subnets][:2]
+
+    @classmethod
+    def tearDownClass(cls):
+        """However often it was reloaded, killed or left alone: after the last listener no proxy is left."""
+        wait_for(lambda: not proxies(cls.lab.data), 10, 'the proxy to end')
 
     def setUp(self):
         self.balancers, self.groups = [], []
@@ -224,6 +236,79 @@ class Rules(BalancerTest):
         self.until(port, 'tcp')
 
 
+    def test_connection_termination(self):
+        """What is still open when the delay is over goes on at network balancers, unless they are told to end it."""
+        group = self.group(self.target('tcp'), Protocol='TCP')
+        self.attributes(group, deregistration_delay__timeout_seconds='1')
+        port, _ = self.listen(self.balancer('network'), group, protocol='TCP')
+        self.until(port, 'tcp')
+        target = next(iter(self.health(group)))
+        for value, goes_on in (('false', True), ('true', False)):
+            self.attributes(group, deregistration_delay__connection_termination__enabled=value)
+            self.add(group, target)
+            self.wait_healthy(group, 1)
+            self.until(port, 'tcp')
+            connection = http.client.HTTPConnection('127.0.0.1', port, timeout=5)
+            self.addCleanup(connection.close)
+            connection.connect()
+            connection.auto_open = 0
+            connection.request('GET', '/')
+            connection.getresponse().read()
+            self.remove(group, target)
+            wait_for(lambda: not self.health(group), 5, 'the target to be gone')
+            time.sleep(0.2)
+            try:
+                connection.request('GET', '/')
+                answered = connection.getresponse().status == 200
+            except (OSError, http.client.HTTPException):
+                answered = False
+            self.assertEqual(goes_on, answered)
+            connection.close()
+
+    def test_websocket(self):
+        with socket.create_server(('127.0.0.1', 0)) as server:
+            def serve():
+                while True:
+                    try:
+                        connection, _ = server.accept()
+                    except OSError:
+                        return
+                    with connection:
+                        request = connection.recv(4096)
+                        if b'upgrade: chat' not in request.lower():
+                            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+                            continue
+                        connection.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n')
+                        while data := connection.recv(4096):
+                            connection.sendall(data.upper())
+            threading.Thread(target=serve, daemon=True).start()
+            group = self.group(server.getsockname()[1])
+            port, _ = self.listen(self.balancer(), group)
+            self.wait_healthy(group, 1)
+            with socket.create_connection(('127.0.0.1', port), 5) as client:
+                client.sendall(b'GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n')
+                self.assertTrue(client.recv(4096).startswith(b'HTTP/1.1 101'))
+                for word in (b'one', b'two'):
+                    client.sendall(word)
+                    self.assertEqual(word.upper(), client.recv(4096))
+            server.shutdown(socket.SHUT_RDWR)
+
+    def test_header_fields(self):
+        balancer, group = self.balancer(), self.group(self.target('t'))
+        self.elb.modify_load_balancer_attributes(LoadBalancerArn=balancer['LoadBalancerArn'], Attributes=[
+            {'Key': 'routing.http.drop_invalid_header_fields.enabled', 'Value': 'true'},
+            {'Key': 'routing.http.xff_client_port.enabled', 'Value': 'true'}])
+        port, _ = self.listen(balancer, group)
+        self.until(port, 't')
+        connection = http.client.HTTPConnection('127.0.0.1', port, timeout=5)
+        self.addCleanup(connection.close)
+        connection.request('GET', '/', headers={'Under_score': '1', 'X-Good-1': '2'})
+        seen = {k.lower(): v for k, v in json.loads(connection.getresponse().read())['headers'].items()}
+        self.assertEqual((None, '2'), (seen.get('under_score'), seen.get('x-good-1')))
+        self.assertRegex(seen['x-forwarded-for'], r'^127\.0\.0\.1:\d+$')
+        self.assertEqual(f'127.0.0.1:{port}', seen['host'])
+
+
 class Names(BalancerTest):
     def test_two_on_one_port(self):
         """*.localhost is this machine for curl and for browsers; the name that was asked for tells balancers apart."""
@@ -327,6 +412,32 @@ class Health(BalancerTest):
         self.remove(group, slow)
         wait_for(lambda: not self.health(group), 5, 'the slow target to be gone')
         self.assertGreaterEqual(connection.getresponse().status, 500)
+
+
+class NoAgent(unittest.TestCase):
+    """A server with balancers on a machine without an agent: nothing there leads into a VPC, and it says so."""
+
+    def test_says_what_is_missing(self):
+        with tempfile.TemporaryDirectory(prefix='gantry-e2e-') as directory:
+            data, log = os.path.join(directory, 'data'), os.path.join(directory, 'log')
+            server = Process('server', '--data-dir', data, '--listen', '127.0.0.1:0', '--balancer', log=log).wait_ready()
+            try:
+                clients = Clients(read_env(data))
+                elb, subnets = clients.elbv2, clients.ec2.describe_subnets()['Subnets']
+                balancer = elb.create_load_balancer(Name='web', Subnets=[s['SubnetId'] for s in subnets][:2])['LoadBalancers'][0]['LoadBalancerArn']
+                group = elb.create_target_group(Name='web', Protocol='HTTP', Port=80, TargetType='ip', VpcId=subnets[0]['VpcId'],
+                                                HealthCheckTimeoutSeconds=2)['TargetGroups'][0]['TargetGroupArn']
+                elb.create_listener(LoadBalancerArn=balancer, Protocol='HTTP', Port=free_port(), DefaultActions=[
+                    {'Type': 'forward', 'TargetGroupArn': group}])
+                elb.register_targets(TargetGroupArn=group, Targets=[{'Id': subnets[0]['CidrBlock'].replace('.0/20', '.99')}])
+                wait_for(lambda: 'Start `gantry agent` there' in elb.describe_target_health(TargetGroupArn=group)[
+                    'TargetHealthDescriptions'][0]['TargetHealth'].get('Description', ''), 10, 'the next step')
+                with open(log) as f:
+                    self.assertEqual(1, f.read().count('no agent runs on this machine'))
+                elb.delete_load_balancer(LoadBalancerArn=balancer)
+                wait_for(lambda: not proxies(data), 10, 'the proxy to end')
+            finally:
+                server.stop()
 
 
 class Tls(BalancerTest):

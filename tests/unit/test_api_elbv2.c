@@ -156,6 +156,11 @@ static void test_attributes(void **state)
               "{'TargetGroupArn':'%s','Attributes':[{'Key':'load_balancing.algorithm.type','Value':'best'}]}", w.group);
         fails(&w, "ModifyTargetGroupAttributes", "ValidationError", "between 30 and 900",
               "{'TargetGroupArn':'%s','Attributes':[{'Key':'slow_start.duration_seconds','Value':'29'}]}", w.group);
+        /* What is not carried out can only have the value that changes nothing. */
+        fails(&w, "ModifyLoadBalancerAttributes", "InvalidConfigurationRequest", "there is no web application firewall",
+              "{'LoadBalancerArn':'%s','Attributes':[{'Key':'waf.fail_open.enabled','Value':'true'}]}", w.balancer);
+        harness_ok(&w.h, "ModifyLoadBalancerAttributes",
+                   "{'LoadBalancerArn':'%s','Attributes':[{'Key':'waf.fail_open.enabled','Value':'false'}]}", w.balancer);
         harness_ok(&w.h, "ModifyLoadBalancerAttributes",
                    "{'LoadBalancerArn':'%s','Attributes':[{'Key':'deletion_protection.enabled','Value':'true'}]}", w.balancer);
         fails(&w, "DeleteLoadBalancer", "OperationNotPermitted", "deletion protection", "{'LoadBalancerArn':'%s'}", w.balancer);

@@ -170,6 +170,7 @@ static void test_paces(void **state)
         begin(&w);
         make_listener(&w, "HTTP", 80, forward(w.group));
         group = model_target_group_by_name(w.h.model, "blue");
+        assert_checked(group, LB_PROBE, LB_PACE_FIRST, " inter 5ms rise 1 fall 1");
         assert_checked(group, LB_PROBE, LB_PACE_FAST, " inter 100ms rise 1 fall 1");
         assert_checked(group, LB_PROBE, LB_PACE_SLOW, " inter 1000ms rise 1 fall 1");
         assert_checked(group, LB_PROBE, LB_PACE_RECOVERY, " inter 30000ms rise 5 fall 1");
@@ -251,7 +252,9 @@ static void test_groups(void **state)
         harness_ok(&w.h, "ModifyLoadBalancerAttributes",
                    "{'LoadBalancerArn':'%s','Attributes':[{'Key':'routing.http.xff_client_port.enabled','Value':'true'},{'Key':'access_"
                    "logs.s3.enabled',"
-                   "'Value':'true'},{'Key':'access_logs.s3.bucket','Value':'logs'}]}",
+                   "'Value':'true'},{'Key':'access_logs.s3.bucket','Value':'logs'},"
+                   "{'Key':'routing.http.drop_invalid_header_fields.enabled','Value':'true'},"
+                   "{'Key':'client_keep_alive.seconds','Value':'600'}]}",
                    w.balancer);
         harness_ok(&w.h, "ModifyListenerAttributes",
                    "{'ListenerArn':'%s','Attributes':[{'Key':'routing.http.response.x_frame_options.header_value','Value':'DENY 100%%'}]}",
@@ -275,6 +278,8 @@ static void test_shared(void **state)
         set_group(&w, tcp[0], "stickiness.enabled", "true");
         make_balancer(&w, "db", "network");
         make_listener(&w, "TCP", 5432, forward(tcp[0]));
+        harness_ok(&w.h, "ModifyListenerAttributes",
+                   "{'ListenerArn':'%s','Attributes':[{'Key':'tcp.idle_timeout.seconds','Value':'3600'}]}", w.listener);
         make_balancer(&w, "cache", "network");
         make_listener(&w, "TCP", 5432, forward(tcp[1]));
         compare(&w, "shared");

@@ -38,12 +38,10 @@ static bool in_range(const struct balancer_attribute *row, const char *value)
         return n >= row->min && n <= row->max;
 }
 
-static int check_value(struct api_call *call, const struct balancer_attribute *row, const char *value)
+static int check_form(struct api_call *call, const struct balancer_attribute *row, const char *value)
 {
         const char *key = row->key;
 
-        if (value == NULL)
-                return api_fail(call, "ValidationError", "The attribute '%s' needs a value", key);
         switch (row->kind) {
         case ATTRIBUTE_BOOL:
                 if (!str_eq(value, "true") && !str_eq(value, "false"))
@@ -69,6 +67,20 @@ static int check_value(struct api_call *call, const struct balancer_attribute *r
         }
 }
 
+static int check_value(struct api_call *call, const struct balancer_attribute *row, unsigned scope, const char *value)
+{
+        const char *standard = balancer_attribute_standard(row, scope);
+        int r;
+
+        if (value == NULL)
+                return api_fail(call, "ValidationError", "The attribute '%s' needs a value", row->key);
+        r = check_form(call, row, value);
+        if (r == 0 && row->only != NULL && !str_eq(value, standard))
+                return api_fail(call, "InvalidConfigurationRequest", "The attribute '%s' can only be '%s' here: %s", row->key, standard,
+                                row->only);
+        return r;
+}
+
 /* Puts checked values on top of those that are set. `what`: "Load balancer". */
 static int merge(struct api_call *call, const char *what, unsigned scope, const struct elbv2_attribute_list *in, struct string_map *set)
 {
@@ -82,7 +94,7 @@ static int merge(struct api_call *call, const char *what, unsigned scope, const 
                 for (uint32_t j = 0; j < i; j++)
                         if (str_eq(in->items[j].key, row->key))
                                 return api_fail(call, "ValidationError", "%s attribute key '%s' is given twice", what, row->key);
-                r = check_value(call, row, in->items[i].value);
+                r = check_value(call, row, scope, in->items[i].value);
                 if (r < 0)
                         return r;
                 string_map_set(call->arena, set, row->key, in->items[i].value);
