@@ -22,6 +22,7 @@ USES = {
     'api': GROUND + ['store', 'logs', 'metrics', 'model', 'sched', 'control'],
     'sim': GROUND + ['store', 'logs', 'metrics', 'model', 'sched', 'control', 'api'],
     'lb': GROUND + ['metrics', 'model', 'control'],
+    'machine': GROUND + ['model', 'control'],
     'image': GROUND,
     'vpc': GROUND,
     'runtime': GROUND + ['image', 'vpc'],

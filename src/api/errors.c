@@ -30,6 +30,10 @@ static const struct {
         {"LimitExceededFault", "LimitExceeded", 400, 400},
         {"InvalidFormatFault", "InvalidFormat", 400, 400},
         {"ResourceNotFound", NULL, 404, 404},
+        /* EC2 Auto Scaling's own. */
+        {"AlreadyExistsFault", "AlreadyExists", 400, 400},
+        {"ResourceInUseFault", "ResourceInUse", 400, 400},
+        {"ScalingActivityInProgressFault", "ScalingActivityInProgress", 400, 400},
         /* IAM's own. */
         {"NoSuchEntity", NULL, 404, 404},
         {"LimitExceeded", NULL, 409, 409},

@@ -64,6 +64,7 @@ struct access_key *api_key_insert(struct model *model, struct tx *tx, const stru
                 .task = request->task,
                 .role_type = request->role_type,
                 .credentials_id = request->credentials_id,
+                .machine = request->machine,
         };
 
         do
@@ -89,6 +90,14 @@ int api_key_create(struct model *model, const struct api_key_request *request, c
         *ret = api_key_insert(model, tx, request);
         (void)tx_commit(tx);
         return 0;
+}
+
+const char *api_key_for_machine(struct model *model, struct tx *tx, const char *machine)
+{
+        const struct api_key_request request = {
+                .kind = STATE_KEY_KIND_AGENT, .comment = "of a machine of an Auto Scaling group", .machine = machine};
+
+        return api_key_insert(model, tx, &request)->state->id;
 }
 
 static size_t count_kind(const struct model *model, enum state_key_kind kind)
@@ -144,7 +153,7 @@ static const struct access_key *oldest(const struct model *model, enum state_key
         tree_for_each (node, model_objects(model, OBJECT_ACCESS_KEY)) {
                 const struct access_key *key = MODEL_OBJECT(node, access_key);
 
-                if (key->state->kind == kind && key->state->expires_at == 0 &&
+                if (key->state->kind == kind && key->state->expires_at == 0 && key->state->machine == NULL &&
                     (found == NULL || key->state->created_at < found->state->created_at))
                         found = key;
         }

@@ -14,6 +14,7 @@ struct api_key_request {
         const char *comment;                           /* NULL: none */
         int64_t expires_at;                            /* ms; 0: never. Required for SESSION and TASK. */
         const char *task, *role_type, *credentials_id; /* of TASK: see AccessKey in api/state.idl */
+        const char *machine;                           /* of AGENT: the machine of a group that joins with it */
 };
 
 /* Creates a key in `tx`. TASK and SESSION keys get a session token. */
@@ -26,6 +27,9 @@ int api_key_create(struct model *model, const struct api_key_request *request, c
 int api_key_delete(struct model *model, const char *id, struct error *error) MUST_CHECK;
 /* Removes SESSION keys that ended before `now_ms`; returns how many. */
 size_t api_keys_expire(struct model *model, int64_t now_ms);
+
+/* A key for the machine of that id, in `tx`; its id. For struct machine_driver_options. */
+const char *api_key_for_machine(struct model *model, struct tx *tx, const char *machine);
 
 /* The administrator's key (USER) and the join key (AGENT) of this installation: made at the first start, found later. */
 int api_bootstrap_keys(struct model *model, const struct access_key **ret_admin, const struct access_key **ret_agent,

@@ -15,6 +15,7 @@
 #include "api/iam/access_keys.h"
 #include "api/iam/server_certificates.h"
 #include "api/logs/common.h"
+#include "api/scaling_groups/common.h"
 #include "api/server.h"
 #include "api/sts/sts.h"
 
@@ -30,6 +31,7 @@ void services_register(struct api *api)
         elbv2_register(api);
         capacity_register(api);
         autoscaling_register(api);
+        scaling_groups_register(api);
         cloudwatch_register(api);
 }
 

@@ -23,6 +23,7 @@
 #include "lb/driver.h"
 #include "control/task_network.h"
 #include "logs/log_store.h"
+#include "machine/driver.h"
 #include "net/http_server.h"
 #include "sched/sched.h"
 #include "store/store.h"
@@ -35,10 +36,10 @@
 
 struct server_values {
         const char *data_dir, *account, *region, *vpc_range, *elastic_range, *public_url, *tls_cert, *tls_key, *console_dir;
-        const char *log_level, *log_format, *scaling_timing;
+        const char *machine_driver, *log_level, *log_format, *scaling_timing;
         struct string_list listen, balancer_addresses;
-        int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, metrics_s, healthy_after_ms, stopped_task_hours,
-                max_stopped_tasks;
+        int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, metrics_s, healthy_after_ms, machine_timeout,
+                stopped_task_hours, max_stopped_tasks;
         bool create_default_cluster, balancer;
 };
 
@@ -76,6 +77,9 @@ static const struct option_row server_options[] = {
         {"balancer", OPTION_BOOL, FIELD(balancer), NULL, NULL, "carry the traffic of load balancers on this machine (runs HAProxy)"},
         {"balancer-address", OPTION_LIST, FIELD(balancer_addresses), "IP", "127.0.0.1",
          "where all load balancers listen; may be repeated; 0.0.0.0 for every address of this machine"},
+        {"machine-driver", OPTION_STRING, FIELD(machine_driver), "PROGRAM", NULL,
+         "makes the machines of Auto Scaling groups: PROGRAM create|destroy|list (docs/capacity.md)"},
+        {"machine-timeout", OPTION_INT, FIELD(machine_timeout), "SECONDS", "300", "how long one run of it may take"},
         {"console-dir", OPTION_STRING, FIELD(console_dir), "DIR", NULL,
          "files of the web console; default: console beside the program, else ../share/gantry/console"},
         {"log-level", OPTION_STRING, FIELD(log_level), "LEVEL", "info", "debug, info, warn or error"},
@@ -91,6 +95,7 @@ struct server {
         struct sched *sched;
         struct log_store *logs;
         struct lb_driver *balancer;
+        struct machine_driver *machines;
         struct agents *agents;
         struct event_stream *events;
         struct retention *retention;
@@ -124,6 +129,7 @@ static void on_http_closed(void *data)
         struct server *s = data;
 
         s->balancer = lb_driver_free(s->balancer);
+        s->machines = machine_driver_free(s->machines);
         log_store_close(s->logs, on_logs_closed, s);
         uv_close((uv_handle_t *)&s->retention_timer, NULL);
         control_loop_stop(&s->control_loop);
@@ -271,6 +277,20 @@ static int start_balancer(struct server *s, struct error *error)
         return s->values->balancer ? lb_driver_new(&options, &s->balancer, error) : 0;
 }
 
+static void start_machines(struct server *s)
+{
+        const struct server_values *v = s->values;
+
+        if (v->machine_driver != NULL)
+                s->machines = machine_driver_new(&(struct machine_driver_options){.loop = &s->process.loop,
+                                                                                  .model = s->model,
+                                                                                  .env = env_system(),
+                                                                                  .program = v->machine_driver,
+                                                                                  .server_url = s->url,
+                                                                                  .timeout_ms = v->machine_timeout * 1000,
+                                                                                  .join_key = api_key_for_machine});
+}
+
 static int start(struct server *s, struct error *error)
 {
         struct api_options options = {.loop = &s->process.loop, .version = GANTRY_VERSION, .public_url = ""};
@@ -304,10 +324,13 @@ static int start(struct server *s, struct error *error)
                                                         .metrics_s = (uint32_t)s->values->metrics_s});
         agents_serve(s->agents, s->api);
         s->events = event_stream_new(s->api, NULL);
+        start_machines(s);
         s->controller = controller_new(&(struct controller_options){.model = s->model,
                                                                     .sched = s->sched,
                                                                     .ops = &api_controller_ops,
                                                                     .data = s->api,
+                                                                    .machines = s->machines != NULL ? &machine_driver_ops : NULL,
+                                                                    .machines_data = s->machines,
                                                                     .healthy_after_ms = s->values->healthy_after_ms,
                                                                     .cloud_timing = options.cloud_timing});
         control_loop_start(&s->control_loop, &s->process.loop, s->controller);

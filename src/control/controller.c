@@ -8,6 +8,7 @@
 #include "base/strutil.h"
 #include "control/alarms.h"
 #include "control/fargate.h"
+#include "control/group.h"
 #include "control/scaler.h"
 #include "control/service.h"
 #include "control/service_deploy.h"
@@ -213,6 +214,22 @@ static void run_scaling(struct work *work, struct work_turn *turn)
                 work_wake(&controller->queue, &controller->scaling, next);
 }
 
+static void run_groups(struct work *work, struct work_turn *turn)
+{
+        struct controller *controller = CONTAINER_OF(work, struct controller, groups);
+        int64_t next = groups_run(controller, turn->now_ms);
+
+        if (next != INT64_MAX)
+                work_wake(&controller->queue, &controller->groups, next);
+}
+
+/* Tasks, instances or providers have changed: what that means for machines is seen from the state. */
+static void mark_groups(struct controller *controller)
+{
+        if (model_objects(controller->model, OBJECT_SCALING_GROUP)->count > 0)
+                work_mark(&controller->queue, &controller->groups);
+}
+
 static void task_gone(struct controller *controller, struct task *task)
 {
         struct pool *pool = task->place.pool;
@@ -243,6 +260,7 @@ static void task_applied(struct controller *controller, struct object *object, c
         if (!task_is_over(new_state) || !old_state || task_is_over(old_state))
                 return;
         controller->capacity = true;
+        mark_groups(controller);
         /* Daemons leave an instance that is emptied when the others have left. */
         if (task->instance && task->instance->state->status == STATE_INSTANCE_STATUS_DRAINING)
                 mark_daemons(controller, task->cluster);
@@ -255,6 +273,7 @@ static void update_instance(struct controller *controller, struct instance *inst
         list_for_each (task, &instance->tasks, struct task, in_instance)
                 update_task(controller, task);
         controller->capacity = true;
+        mark_groups(controller);
         mark_daemons(controller, instance->cluster);
         mark_balanced(controller, instance->cluster);
 }
@@ -308,6 +327,12 @@ static void on_applied(struct model_observer *observer, struct object *object, c
                 return target_applied(controller, object, old_state, new_state);
         case OBJECT_ALARM:
                 return alarm_applied(controller, object, old_state, new_state);
+        case OBJECT_SCALING_GROUP:
+        case OBJECT_MACHINE:
+        case OBJECT_LAUNCH_TEMPLATE:
+        case OBJECT_CAPACITY_PROVIDER:
+        case OBJECT_CLUSTER:
+                return mark_groups(controller);
         default:
                 return;
         }
@@ -444,6 +469,8 @@ struct controller *controller_new(const struct controller_options *options)
         work_init(&controller->placing, place_waiting);
         work_init(&controller->scaling, run_scaling);
         work_mark(&controller->queue, &controller->scaling);
+        work_init(&controller->groups, run_groups);
+        work_mark(&controller->queue, &controller->groups);
         load(controller);
         controller->observer.applied = on_applied;
         controller->observer.changed = on_changed;
@@ -467,6 +494,7 @@ struct controller *controller_free(struct controller *controller)
         arena_done(&controller->scratch);
         work_drop(&controller->queue, &controller->placing);
         work_drop(&controller->queue, &controller->scaling);
+        work_drop(&controller->queue, &controller->groups);
         work_queue_done(&controller->queue);
         free(controller);
         return NULL;

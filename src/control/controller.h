@@ -23,6 +23,7 @@
 
 struct alarm_points; /* control/alarm_evaluate.h */
 struct controller;
+struct machine_ops; /* control/group.h */
 struct sched;
 
 /* How a lifecycle hook has answered. */
@@ -54,6 +55,8 @@ struct controller_options {
         struct sched *sched;              /* NULL: only in tests that place nothing */
         const struct controller_ops *ops; /* NULL, and each member NULL: every task was offered, no credentials, hooks fail */
         void *data;
+        const struct machine_ops *machines; /* who makes the machines of Auto Scaling groups; NULL: nobody */
+        void *machines_data;
         /*
          * When a task without any check counts as healthy: so long after it was RUNNING; 0: 500 ms. ECS waits 40 s. What this wait
          * has to catch is the container that comes up and falls over at once, which takes a fraction of a second; and it bounds how fast

@@ -6,11 +6,16 @@
 
 #include "base/strutil.h"
 
+const char *provider_name_in(const char *text)
+{
+        const char *slash = strrchr(text, '/');
+
+        return slash != NULL ? slash + 1 : text;
+}
+
 const char *provider_name(const struct ecs_capacity_provider_strategy_item *item)
 {
-        const char *slash = strrchr(item->capacity_provider, '/');
-
-        return slash != NULL ? slash + 1 : item->capacity_provider;
+        return provider_name_in(item->capacity_provider);
 }
 
 void providers_init(struct providers *providers, const struct ecs_capacity_provider_strategy_item_list *strategy, struct arena *arena)

@@ -17,6 +17,8 @@ struct providers {
 
 /* Strategies name providers, or their ARNs: the name. */
 const char *provider_name(const struct ecs_capacity_provider_strategy_item *item);
+/* The same of what a cluster lists. */
+const char *provider_name_in(const char *text);
 /* Of the strategy, which must live as long; in `arena`. No task is counted yet. */
 void providers_init(struct providers *providers, const struct ecs_capacity_provider_strategy_item_list *strategy, struct arena *arena);
 /* One task more of the provider of that name; others are ignored. */

@@ -38,6 +38,7 @@ struct controller {
         struct work scaling;      /* scheduled actions and scaling policies: scaler.h */
         struct list composites;   /* of struct alarm_control: alarms.c */
         struct arena scratch;     /* of one evaluation of an alarm */
+        struct work groups;       /* Auto Scaling groups: group.h */
         bool capacity;            /* there may be more room than before */
         int64_t now_ms;           /* of the last run */
         int64_t started_ms;       /* the first run; 0: there was none */

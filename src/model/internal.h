@@ -110,6 +110,10 @@ int alarm_attach(struct model *model, struct object *object);
 void alarm_detach(struct model *model, struct object *object);
 int alarm_history_attach(struct model *model, struct object *object);
 void alarm_history_detach(struct model *model, struct object *object);
+int scaling_group_attach(struct model *model, struct object *object);
+void scaling_group_detach(struct model *model, struct object *object);
+int machine_attach(struct model *model, struct object *object);
+void machine_detach(struct model *model, struct object *object);
 /* For an instance or definition that comes back when a transaction is reversed: gives it the tasks that it had. */
 void task_join_instance(struct model *model, struct task *task);
 void task_leave_instance(struct task *task);

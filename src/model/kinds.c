@@ -6,6 +6,7 @@
 #include "model/alarm.h"
 #include "model/balancer.h"
 #include "model/internal.h"
+#include "model/machine.h"
 #include "model/network.h"
 #include "model/scaling.h"
 #include "model/service.h"
@@ -178,6 +179,8 @@ ID_KEY(nat_gateway)
 ID_KEY(elastic_address)
 ID_KEY(network_acl)
 ID_KEY(vpc_endpoint)
+ID_KEY(launch_template)
+ID_KEY(machine)
 
 static void scalable_target_key(const void *state, struct buf *out)
 {
@@ -214,6 +217,23 @@ static void alarm_key(const void *state, struct buf *out)
 static void alarm_history_key(const void *state, struct buf *out)
 {
         buf_printf(out, "%019lld", (long long)((const struct state_alarm_history *)state)->number);
+}
+
+static void launch_configuration_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_launch_configuration *)state)->configuration->launch_configuration_name);
+}
+
+static void scaling_group_key(const void *state, struct buf *out)
+{
+        buf_append_str(out, ((const struct state_scaling_group *)state)->group->auto_scaling_group_name);
+}
+
+static void group_activity_key(const void *state, struct buf *out)
+{
+        const struct state_group_activity *s = state;
+
+        buf_printf(out, "%s/%02d", s->group, (int)(s->number % GROUP_ACTIVITIES));
 }
 
 #define KIND(type, state_type) .shape = &state_type##_shape, .size = sizeof(struct type)
@@ -278,6 +298,12 @@ const struct kind model_kinds[OBJECT_KIND_MAX] = {
         [OBJECT_ALARM] = {KIND(alarm, state_alarm), .key = alarm_key, .attach = alarm_attach, .detach = alarm_detach},
         [OBJECT_ALARM_HISTORY] = {KIND(alarm_history, state_alarm_history), .key = alarm_history_key, .attach = alarm_history_attach,
                                   .detach = alarm_history_detach},
+        [OBJECT_LAUNCH_TEMPLATE] = {KIND(launch_template, state_launch_template), .key = launch_template_key},
+        [OBJECT_LAUNCH_CONFIGURATION] = {KIND(launch_configuration, state_launch_configuration), .key = launch_configuration_key},
+        [OBJECT_SCALING_GROUP] = {KIND(scaling_group, state_scaling_group), .key = scaling_group_key, .attach = scaling_group_attach,
+                                  .detach = scaling_group_detach},
+        [OBJECT_MACHINE] = {KIND(machine, state_machine), .key = machine_key, .attach = machine_attach, .detach = machine_detach},
+        [OBJECT_GROUP_ACTIVITY] = {KIND(group_activity, state_group_activity), .key = group_activity_key},
 };
 
 /* The generic view relies on it. */
@@ -320,6 +346,11 @@ STATE_FOLLOWS(scheduled_action);
 STATE_FOLLOWS(scaling_activity);
 STATE_FOLLOWS(alarm);
 STATE_FOLLOWS(alarm_history);
+STATE_FOLLOWS(launch_template);
+STATE_FOLLOWS(launch_configuration);
+STATE_FOLLOWS(scaling_group);
+STATE_FOLLOWS(machine);
+STATE_FOLLOWS(group_activity);
 
 struct object *object_new(enum object_kind kind, const void *state, const char *key)
 {

@@ -66,6 +66,12 @@ enum object_kind {
         /* CloudWatch: structures in model/alarm.h. */
         OBJECT_ALARM = 35,
         OBJECT_ALARM_HISTORY = 36,
+        /* Machines: structures in model/machine.h. */
+        OBJECT_LAUNCH_TEMPLATE = 37,
+        OBJECT_LAUNCH_CONFIGURATION = 38,
+        OBJECT_SCALING_GROUP = 39,
+        OBJECT_MACHINE = 40,
+        OBJECT_GROUP_ACTIVITY = 41,
         OBJECT_KIND_MAX
 };
 

@@ -135,13 +135,15 @@ void ec2_show_nat_gateway(struct api_call *call, struct arena *arena, struct obj
 void ec2_show_address(struct api_call *call, struct arena *arena, struct object *object, void *out);
 void ec2_show_acl(struct api_call *call, struct arena *arena, struct object *object, void *out);
 void ec2_show_endpoint(struct api_call *call, struct arena *arena, struct object *object, void *out);
+void ec2_show_launch_template(struct api_call *call, struct arena *arena, struct object *object, void *out);
 extern const struct ec2_filter_name ec2_vpc_filters[], ec2_subnet_filters[], ec2_group_filters[], ec2_interface_filters[],
         ec2_internet_gateway_filters[], ec2_route_table_filters[], ec2_nat_gateway_filters[], ec2_address_filters[], ec2_acl_filters[],
-        ec2_endpoint_filters[];
+        ec2_endpoint_filters[], ec2_launch_template_filters[];
 
 /* ---- Routes, a table a file ---- */
 
 extern const struct api_route ec2_vpc_routes[], ec2_vpc_attribute_routes[], ec2_subnet_routes[], ec2_group_routes[],
         ec2_permission_routes[], ec2_rule_routes[], ec2_interface_routes[], ec2_internet_gateway_routes[], ec2_route_table_routes[],
         ec2_route_routes[], ec2_nat_gateway_routes[], ec2_address_routes[], ec2_acl_routes[], ec2_acl_entry_routes[], ec2_endpoint_routes[],
-        ec2_account_routes[], ec2_instance_routes[], ec2_prefix_list_routes[], ec2_tag_routes[];
+        ec2_account_routes[], ec2_instance_routes[], ec2_instance_type_routes[], ec2_launch_template_routes[], ec2_prefix_list_routes[],
+        ec2_tag_routes[];

@@ -31,6 +31,9 @@ const struct ec2_kind ec2_kinds[] = {
          ROW(network_acl, network_acl), ec2_show_acl, ec2_acl_filters},
         {OBJECT_VPC_ENDPOINT, "vpce-", "vpc-endpoint", "InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '%s' does not exist",
          ROW(vpc_endpoint, vpc_endpoint), ec2_show_endpoint, ec2_endpoint_filters},
+        {OBJECT_LAUNCH_TEMPLATE, "lt-", "launch-template", "InvalidLaunchTemplateId.NotFound",
+         "The specified launch template, with template ID %s, does not exist.", ROW(launch_template, launch_template),
+         ec2_show_launch_template, ec2_launch_template_filters},
 };
 const size_t ec2_n_kinds = ARRAY_SIZE(ec2_kinds);
 

@@ -287,8 +287,8 @@ static bool list_rules(struct listing *l)
 /* Kinds in the order of their prefixes: then places ascend over all of them. */
 static int describe_tags(struct api_call *call, const void *input, void *output)
 {
-        static const char *const prefixes[] = {"acl-", "eipalloc-", "eni-",    "igw-", "nat-", "rtb-",
-                                               "sg-",  "sgr-",      "subnet-", "vpc-", "vpce-"};
+        static const char *const prefixes[] = {"acl-", "eipalloc-", "eni-", "igw-",    "lt-",  "nat-",
+                                               "rtb-", "sg-",       "sgr-", "subnet-", "vpc-", "vpce-"};
         const struct ec2_describe_tags_request *in = input;
         struct ec2_query query = {.filters = &in->filter,
                                   .next_token = in->next_token,

@@ -10,8 +10,8 @@
 #include "api/pagination.h"
 #include "api/server.h"
 #include "base/strutil.h"
+#include "control/instance.h"
 #include "control/task.h"
-#include "control/task_network.h"
 #include "sched/query.h"
 
 #define MAX_DESCRIBE 100
@@ -114,16 +114,9 @@ static int list_container_instances(struct api_call *call, const void *input, vo
 
 static void set_status(struct api_call *call, struct instance *instance, enum state_instance_status status)
 {
-        struct state_container_instance *state;
-        struct tx *tx;
+        struct tx *tx = tx_begin(call->model);
 
-        if (instance->state->status == status)
-                return;
-        tx = tx_begin(call->model);
-        state = tx_edit(tx, &instance->object);
-        state->status = status;
-        SHAPE_SET(state, state_container_instance, version, state->version + 1);
-        tx_put(tx, &instance->object, state);
+        instance_set_status(tx, instance, status);
         (void)tx_commit(tx);
 }
 
@@ -188,27 +181,11 @@ static int update_container_agent(struct api_call *call, const void *input, void
 
 /* ---- Deregister ---- */
 
-static void finish_tasks(struct api_call *call, struct tx *tx, struct instance *instance)
-{
-        list_for_each (task, &instance->tasks, struct task, in_instance) {
-                struct state_task *state = tx_edit(tx, &task->object);
-
-                if (task_finish(state, ECS_TASK_STOP_CODE_USERINITIATED, TASK_REASON_DEREGISTERED, call->now_ms))
-                        task_put(call->model, tx, task, state);
-        }
-}
-
 static void deregister(struct api_call *call, struct instance *instance)
 {
         struct tx *tx = tx_begin(call->model);
-        struct state_container_instance *state;
 
-        finish_tasks(call, tx, instance);
-        state = tx_edit(tx, &instance->object);
-        state->status = STATE_INSTANCE_STATUS_INACTIVE;
-        state->inactive_at = call->now_ms;
-        SHAPE_SET(state, state_container_instance, version, state->version + 1);
-        tx_put(tx, &instance->object, state);
+        instance_deregister(tx, instance, ECS_TASK_STOP_CODE_USERINITIATED, TASK_REASON_DEREGISTERED, call->now_ms);
         (void)tx_commit(tx);
 }
 

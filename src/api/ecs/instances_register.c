@@ -10,6 +10,7 @@
 #include "api/ecs/tokens.h"
 #include "api/server.h"
 #include "base/strutil.h"
+#include "control/group.h"
 #include "control/network.h"
 #include "model/names.h"
 
@@ -113,6 +114,29 @@ static void read_identity(struct api_call *call, const char *document, struct st
                 set_attribute(call, list, "ecs.ami-id", in->image_id);
 }
 
+/* The machine of an Auto Scaling group that the caller's key was made for, or NULL. */
+static struct machine *own_machine(struct api_call *call)
+{
+        const struct access_key *key = !str_empty(call->key_id) ? model_access_key(call->model, call->key_id) : NULL;
+
+        return key != NULL && key->state->machine != NULL ? model_machine(call->model, key->state->machine) : NULL;
+}
+
+/* What the server knows of a machine that it has had made. */
+static void read_machine(struct api_call *call, struct state_container_instance *state, struct ecs_attribute_list *list)
+{
+        const struct machine *machine = own_machine(call);
+
+        if (machine == NULL)
+                return;
+        state->ec2_instance_id = machine->state->id;
+        set_attribute(call, list, GROUP_ATTRIBUTE, machine->state->group);
+        set_attribute(call, list, "ecs.availability-zone", machine->state->zone);
+        set_attribute(call, list, "ecs.instance-type", machine->state->type);
+        if (!str_empty(machine->state->image))
+                set_attribute(call, list, "ecs.ami-id", machine->state->image);
+}
+
 /*
  * What users put stays, what the agent says now replaces what it said before, and every attribute of the request is in the result
  * with its value: an agent that misses one ends itself for good.
@@ -127,6 +151,7 @@ static int read_attributes(struct api_call *call, const struct ecs_register_cont
                         *SHAPE_PUSH(call->arena, &merged) = state->attributes.items[i];
         set_attribute(call, &merged, "ecs.availability-zone", arena_printf(call->arena, "%sa", model_region(call->model)));
         read_identity(call, in->instance_identity_document, state, &merged);
+        read_machine(call, state, &merged);
         for (uint32_t i = 0; i < in->attributes.n; i++) {
                 const struct ecs_attribute *attribute = &in->attributes.items[i];
 
@@ -222,6 +247,8 @@ static int join(struct api_call *call, const struct ecs_register_container_insta
         tx = tx_begin(call->model);
         network_learn_zone(call->model, tx, zone_of(&state.attributes));
         object = tx_insert(tx, OBJECT_INSTANCE, &state);
+        if (own_machine(call) != NULL)
+                machine_join(tx, own_machine(call), &state, call->now_ms);
         ecs_token_remember(call, tx, cluster->state->name, in->client_token, "", &(struct string_list){(const char *[]){id}, 1}, TOKEN_MS);
         (void)tx_commit(tx);
         *ret = CONTAINER_OF(object, struct instance, object);
