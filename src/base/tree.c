@@ -1,161 +1,368 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ordered index: an AVL tree through the objects (heights of siblings differ by one at most). */
+/*
+ * Ordered index: a B+ tree. Leaves hold the nodes, inner pages hold pages; both are ordered by key, that of a page being the first one
+ * at or below it. All keys of a page begin with the same `skip` bytes; of what follows the page keeps eight bytes as a number, the digest,
+ * which decides nearly every comparison without a look at the key.
+ */
 #include "base/tree.h"
 
+#include <stdint.h>
 #include <string.h>
+
+#include "base/alloc.h"
+
+/* A page takes 1 KiB. */
+#define PAGE_MAX 62
+/* Digests are made anew when they would begin so many bytes later. */
+#define SKIP_WORTH 4
+
+struct tree_page {
+        struct tree_page *parent; /* NULL: the root */
+        const char *low;          /* its first key */
+        uint16_t n, skip;
+        bool leaf;
+        uint64_t digests[PAGE_MAX];
+        union {
+                struct tree_node *nodes[PAGE_MAX]; /* of a leaf */
+                struct tree_page *pages[PAGE_MAX];
+                void *items[PAGE_MAX];
+        };
+};
 
 void tree_init(struct tree *tree)
 {
         *tree = (struct tree){0};
 }
 
-static int height(const struct tree_node *node)
+static void free_pages(struct tree_page *page)
 {
-        return node != NULL ? node->height : 0;
+        if (page == NULL)
+                return;
+        for (size_t i = 0; !page->leaf && i < page->n; i++)
+                free_pages(page->pages[i]);
+        free(page);
 }
 
-static void measure(struct tree_node *node)
+void tree_done(struct tree *tree)
 {
-        node->height = 1 + MAX(height(node->left), height(node->right));
+        free_pages(tree->root);
+        tree_init(tree);
 }
 
-/* Puts `now` where `was` hangs under its parent. */
-static void replace(struct tree *tree, struct tree_node *was, struct tree_node *now)
+/* ---- A page and its keys ---- */
+
+static const char *key_at(const struct tree_page *page, size_t i)
 {
-        struct tree_node *parent = was->parent;
-        if (parent == NULL)
-                tree->root = now;
-        else if (parent->left == was)
-                parent->left = now;
-        else
-                parent->right = now;
-        if (now != NULL)
-                now->parent = parent;
+        return page->leaf ? page->nodes[i]->key : page->pages[i]->low;
 }
 
-/* The left child rises above `node`; returns it. */
-static struct tree_node *rotate_right(struct tree *tree, struct tree_node *node)
+static size_t index_of(const struct tree_page *page, const void *item)
 {
-        struct tree_node *up = node->left;
-        replace(tree, node, up);
-        node->left = up->right;
-        if (node->left != NULL)
-                node->left->parent = node;
-        up->right = node;
-        node->parent = up;
-        measure(node);
-        measure(up);
-        return up;
-}
+        size_t i = 0;
 
-static struct tree_node *rotate_left(struct tree *tree, struct tree_node *node)
-{
-        struct tree_node *up = node->right;
-        replace(tree, node, up);
-        node->right = up->left;
-        if (node->right != NULL)
-                node->right->parent = node;
-        up->left = node;
-        node->parent = up;
-        measure(node);
-        measure(up);
-        return up;
-}
-
-/* Restores the balance from `node` upwards; ends where the height did not change. */
-static void rebalance(struct tree *tree, struct tree_node *node)
-{
-        while (node != NULL) {
-                int before = node->height;
-                int lean = height(node->left) - height(node->right);
-                if (lean > 1) {
-                        if (height(node->left->left) < height(node->left->right))
-                                rotate_left(tree, node->left);
-                        node = rotate_right(tree, node);
-                } else if (lean < -1) {
-                        if (height(node->right->right) < height(node->right->left))
-                                rotate_right(tree, node->right);
-                        node = rotate_left(tree, node);
-                } else {
-                        measure(node);
-                }
-                if (node->height == before)
-                        return;
-                node = node->parent;
+        while (page->items[i] != item) {
+                i++;
+                assert(i < page->n);
         }
+        return i;
+}
+
+/* The first eight bytes as a number that orders as they do. */
+static uint64_t digest_of(const char *key)
+{
+        uint64_t digest = 0;
+
+        for (int shift = 56; shift >= 0 && *key != '\0'; shift -= 8)
+                digest |= (uint64_t)(unsigned char)*key++ << shift;
+        return digest;
+}
+
+/* Bytes that all keys share: those that the first and the last do. */
+static uint16_t shared(const struct tree_page *page)
+{
+        const char *first = key_at(page, 0), *last = key_at(page, page->n - 1u);
+        uint16_t n = 0;
+
+        while (n < UINT16_MAX && first[n] != '\0' && first[n] == last[n])
+                n++;
+        return n;
+}
+
+static void renew_digests(struct tree_page *page)
+{
+        page->skip = shared(page);
+        for (size_t i = 0; i < page->n; i++)
+                page->digests[i] = digest_of(key_at(page, i) + page->skip);
+}
+
+/* The key at `i` is new, those beside it are not. */
+static void renew_digest(struct tree_page *page, size_t i)
+{
+        const char *key = key_at(page, i);
+
+        if (page->n == 1 || strncmp(key, key_at(page, i == 0), page->skip) != 0)
+                renew_digests(page);
+        else
+                page->digests[i] = digest_of(key + page->skip);
+}
+
+/* The first key of the page is another one now. */
+static void renew_low(struct tree_page *page)
+{
+        size_t i = 0;
+
+        for (; page != NULL && i == 0; page = page->parent) {
+                page->low = key_at(page, 0);
+                if (page->parent == NULL)
+                        return;
+                i = index_of(page->parent, page);
+                renew_digest(page->parent, i);
+        }
+}
+
+/* How many keys of the page are less than `key`, or not greater when `equal_too`. */
+static size_t count_below(const struct tree_page *page, const char *key, bool equal_too)
+{
+        int order = page->skip > 0 ? strncmp(key, page->low, page->skip) : 0;
+        size_t low = 0, high = page->n;
+        uint64_t digest;
+
+        if (order != 0)
+                return order < 0 ? 0 : high;
+        digest = digest_of(key + page->skip);
+        while (low < high) {
+                size_t middle = (low + high) / 2;
+
+                if (page->digests[middle] != digest)
+                        order = page->digests[middle] < digest ? -1 : 1;
+                else
+                        order = strcmp(key_at(page, middle) + page->skip, key + page->skip);
+                if (order < 0 || (order == 0 && equal_too))
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+/* The leaf that has the key if any has. The tree is not empty. */
+static struct tree_page *leaf_of(const struct tree *tree, const char *key)
+{
+        struct tree_page *page = tree->root;
+
+        while (!page->leaf) {
+                size_t i = count_below(page, key, true);
+
+                page = page->pages[i > 0 ? i - 1 : 0];
+        }
+        return page;
+}
+
+/* ---- Growing ---- */
+
+static struct tree_page *page_new(bool leaf)
+{
+        struct tree_page *page = xalloc(sizeof(*page));
+
+        page->leaf = leaf;
+        return page;
+}
+
+static void adopt(struct tree_page *page, size_t from)
+{
+        for (size_t i = from; i < page->n; i++) {
+                if (page->leaf)
+                        page->nodes[i]->page = page;
+                else
+                        page->pages[i]->parent = page;
+        }
+}
+
+static void place(struct tree_page *page, size_t i, void *item)
+{
+        assert(page->n < PAGE_MAX);
+        memmove(page->items + i + 1, page->items + i, (page->n - i) * sizeof(*page->items));
+        memmove(page->digests + i + 1, page->digests + i, (page->n - i) * sizeof(*page->digests));
+        page->items[i] = item;
+        page->n++;
+        if (page->leaf)
+                ((struct tree_node *)item)->page = page;
+        else
+                ((struct tree_page *)item)->parent = page;
+        renew_digest(page, i);
+        if (i == 0)
+                renew_low(page);
+}
+
+/* What is behind `at` goes to the end of `right`, all of whose keys are less or which is empty. */
+static void move(struct tree_page *page, size_t at, struct tree_page *right)
+{
+        size_t n = page->n - at, start = right->n;
+
+        memcpy(right->items + start, page->items + at, n * sizeof(*page->items));
+        memcpy(right->digests + start, page->digests + at, n * sizeof(*page->digests));
+        right->n += (uint16_t)n;
+        page->n = (uint16_t)at;
+        adopt(right, start);
+}
+
+static void insert_item(struct tree *tree, struct tree_page *page, size_t i, void *item);
+
+/* The full page gets a neighbour on its right, which takes half of it, or only the item when that goes to the end: keys that come in
+ * order fill pages. */
+static void split(struct tree *tree, struct tree_page *page, size_t i, void *item)
+{
+        struct tree_page *right = page_new(page->leaf);
+        size_t at = i == PAGE_MAX ? PAGE_MAX : PAGE_MAX / 2;
+
+        right->skip = page->skip;
+        move(page, at, right);
+        if (right->n > 0) {
+                right->low = key_at(right, 0);
+                if (shared(right) >= right->skip + SKIP_WORTH)
+                        renew_digests(right);
+        }
+        if (shared(page) >= page->skip + SKIP_WORTH)
+                renew_digests(page);
+        if (i > at || at == PAGE_MAX)
+                place(right, i - at, item);
+        else
+                place(page, i, item);
+        if (page->parent == NULL) {
+                tree->root = page_new(false);
+                place(tree->root, 0, page);
+        }
+        insert_item(tree, page->parent, index_of(page->parent, page) + 1, right);
+}
+
+static void insert_item(struct tree *tree, struct tree_page *page, size_t i, void *item)
+{
+        if (page->n == PAGE_MAX)
+                split(tree, page, i, item);
+        else
+                place(page, i, item);
 }
 
 void tree_insert(struct tree *tree, struct tree_node *node, const char *key)
 {
-        struct tree_node *parent = NULL, **at = &tree->root;
-        while (*at != NULL) {
-                int order = strcmp(key, (*at)->key);
-                assert(order != 0);
-                parent = *at;
-                at = order < 0 ? &parent->left : &parent->right;
-        }
-        *node = (struct tree_node){.parent = parent, .key = key, .height = 1};
-        *at = node;
+        struct tree_page *leaf;
+        size_t i;
+
+        node->key = key;
+        if (tree->root == NULL)
+                tree->root = page_new(true);
+        leaf = leaf_of(tree, key);
+        i = leaf->n > 0 ? count_below(leaf, key, false) : 0;
+        assert(i == leaf->n || strcmp(leaf->nodes[i]->key, key) != 0);
+        insert_item(tree, leaf, i, node);
         tree->count++;
-        rebalance(tree, parent);
+}
+
+/* ---- Shrinking ---- */
+
+static void take_out(struct tree *tree, struct tree_page *page, size_t i);
+
+/* The page has few items: puts it together with a neighbour when both fit well into one. */
+static void merge(struct tree *tree, struct tree_page *page)
+{
+        struct tree_page *parent = page->parent, *left = page, *right;
+        size_t i = parent != NULL ? index_of(parent, page) : 0;
+
+        if (parent == NULL || parent->n < 2)
+                return;
+        if (i + 1u == parent->n)
+                left = parent->pages[--i];
+        right = parent->pages[i + 1];
+        if (left->n + right->n > PAGE_MAX * 3 / 4)
+                return;
+        move(right, 0, left);
+        renew_digests(left);
+        take_out(tree, parent, i + 1);
+        free(right);
+}
+
+static void take_out(struct tree *tree, struct tree_page *page, size_t i)
+{
+        struct tree_page *parent = page->parent;
+
+        page->n--;
+        memmove(page->items + i, page->items + i + 1, (page->n - i) * sizeof(*page->items));
+        memmove(page->digests + i, page->digests + i + 1, (page->n - i) * sizeof(*page->digests));
+        if (page->n > 0) {
+                if (i == 0)
+                        renew_low(page);
+                if (page->n < PAGE_MAX / 4)
+                        merge(tree, page);
+                return;
+        }
+        if (parent == NULL)
+                tree->root = NULL;
+        else
+                take_out(tree, parent, index_of(parent, page));
+        free(page);
 }
 
 void tree_remove(struct tree *tree, struct tree_node *node)
 {
-        struct tree_node *from; /* the lowest node whose subtree shrank */
         assert(tree->count > 0);
-        if (node->left == NULL || node->right == NULL) {
-                from = node->parent;
-                replace(tree, node, node->left != NULL ? node->left : node->right);
-        } else {
-                /* The successor takes the node's place. */
-                struct tree_node *heir = node->right;
-                while (heir->left != NULL)
-                        heir = heir->left;
-                from = heir->parent != node ? heir->parent : heir;
-                if (heir->parent != node) {
-                        replace(tree, heir, heir->right);
-                        heir->right = node->right;
-                        heir->right->parent = heir;
-                }
-                replace(tree, node, heir);
-                heir->left = node->left;
-                heir->left->parent = heir;
-                heir->height = node->height;
-        }
-        node->left = node->right = node->parent = NULL;
+        take_out(tree, node->page, index_of(node->page, node));
+        node->page = NULL;
         tree->count--;
-        rebalance(tree, from);
+        while (tree->root != NULL && !tree->root->leaf && tree->root->n == 1) {
+                struct tree_page *root = tree->root;
+
+                tree->root = root->pages[0];
+                tree->root->parent = NULL;
+                free(root);
+        }
+}
+
+/* ---- Looking ---- */
+
+static struct tree_node *first_below(const struct tree_page *page)
+{
+        while (!page->leaf)
+                page = page->pages[0];
+        return page->nodes[0];
+}
+
+static struct tree_node *last_below(const struct tree_page *page)
+{
+        while (!page->leaf)
+                page = page->pages[page->n - 1];
+        return page->nodes[page->n - 1];
+}
+
+/* The first node of the leaves behind this page. */
+static struct tree_node *first_behind(const struct tree_page *page)
+{
+        for (; page->parent != NULL; page = page->parent) {
+                size_t i = index_of(page->parent, page) + 1;
+
+                if (i < page->parent->n)
+                        return first_below(page->parent->pages[i]);
+        }
+        return NULL;
 }
 
 struct tree_node *tree_find(const struct tree *tree, const char *key)
 {
-        struct tree_node *node = tree->root;
-        while (node != NULL) {
-                int order = strcmp(key, node->key);
-                if (order == 0)
-                        return node;
-                node = order < 0 ? node->left : node->right;
-        }
-        return NULL;
+        struct tree_node *node = tree_from(tree, key);
+
+        return node != NULL && strcmp(node->key, key) == 0 ? node : NULL;
 }
 
 /* The first node whose key is greater than `key`, or at least equal when `equal_too`. */
 static struct tree_node *lower_bound(const struct tree *tree, const char *key, bool equal_too)
 {
-        struct tree_node *node = tree->root, *best = NULL;
-        if (key == NULL)
+        struct tree_page *leaf;
+        size_t i;
+
+        if (key == NULL || tree->root == NULL)
                 return tree_first(tree);
-        while (node != NULL) {
-                int order = strcmp(node->key, key);
-                if (order > 0 || (order == 0 && equal_too)) {
-                        best = node;
-                        node = node->left;
-                } else {
-                        node = node->right;
-                }
-        }
-        return best;
+        leaf = leaf_of(tree, key);
+        i = count_below(leaf, key, !equal_too);
+        return i < leaf->n ? leaf->nodes[i] : first_behind(leaf);
 }
 
 struct tree_node *tree_after(const struct tree *tree, const char *key)
@@ -170,42 +377,33 @@ struct tree_node *tree_from(const struct tree *tree, const char *key)
 
 struct tree_node *tree_first(const struct tree *tree)
 {
-        struct tree_node *node = tree->root;
-        while (node != NULL && node->left != NULL)
-                node = node->left;
-        return node;
+        return tree->root != NULL ? first_below(tree->root) : NULL;
 }
 
 struct tree_node *tree_last(const struct tree *tree)
 {
-        struct tree_node *node = tree->root;
-        while (node != NULL && node->right != NULL)
-                node = node->right;
-        return node;
+        return tree->root != NULL ? last_below(tree->root) : NULL;
 }
 
 struct tree_node *tree_next(const struct tree_node *node)
 {
-        if (node->right != NULL) {
-                struct tree_node *down = node->right;
-                while (down->left != NULL)
-                        down = down->left;
-                return down;
-        }
-        while (node->parent != NULL && node->parent->right == node)
-                node = node->parent;
-        return node->parent;
+        const struct tree_page *page = node->page;
+        size_t i = index_of(page, node) + 1;
+
+        return i < page->n ? page->nodes[i] : first_behind(page);
 }
 
 struct tree_node *tree_prev(const struct tree_node *node)
 {
-        if (node->left != NULL) {
-                struct tree_node *down = node->left;
-                while (down->right != NULL)
-                        down = down->right;
-                return down;
+        const struct tree_page *page = node->page;
+        size_t i = index_of(page, node);
+
+        if (i > 0)
+                return page->nodes[i - 1];
+        for (; page->parent != NULL; page = page->parent) {
+                i = index_of(page->parent, page);
+                if (i > 0)
+                        return last_below(page->parent->pages[i - 1]);
         }
-        while (node->parent != NULL && node->parent->left == node)
-                node = node->parent;
-        return node->parent;
+        return NULL;
 }

@@ -214,7 +214,7 @@ bool network_zone_known(const struct model *model, const char *zone)
 
 static struct object *meta_object(const struct model *model)
 {
-        return CONTAINER_OF(model_objects(model, OBJECT_META)->root, struct object, node);
+        return CONTAINER_OF(tree_first(model_objects(model, OBJECT_META)), struct object, node);
 }
 
 static void add_zone(struct model *model, struct tx *tx, const char *zone)

@@ -134,21 +134,13 @@ static int identify(struct model *model, const char *account, const char *region
                 stored->account_id, stored->region, stored->account_id, stored->region);
 }
 
-/* Leaves before roots: nothing looks at the tree any more, so it is not balanced again. */
-static void free_tree(struct tree_node *node)
-{
-        if (node == NULL)
-                return;
-        free_tree(node->left);
-        free_tree(node->right);
-        object_free(CONTAINER_OF(node, struct object, node));
-}
-
 static void release(struct model *model)
 {
         commit_queue_free(model->queue);
         for (size_t kind = 0; kind < OBJECT_KIND_MAX; kind++) {
-                free_tree(model->objects[kind].root);
+                tree_for_each (node, &model->objects[kind])
+                        object_free(CONTAINER_OF(node, struct object, node));
+                tree_done(&model->objects[kind]);
                 table_done(&model->tables[kind]);
         }
         arena_done(&model->tx.arena);
