@@ -196,6 +196,63 @@ class Terraform(ServerTest):
           cidr_block        = cidrsubnet(aws_vpc.main.cidr_block, 8, count.index)
           availability_zone = data.aws_availability_zones.all.names[count.index]
         }
+        resource "aws_default_security_group" "main" {
+          vpc_id = aws_vpc.main.id
+          tags   = { Name = "main-default" }
+        }
+        resource "aws_default_route_table" "main" {
+          default_route_table_id = aws_vpc.main.default_route_table_id
+          tags                   = { Name = "main-default" }
+        }
+        # As the usual modules adopt it.
+        resource "aws_default_network_acl" "main" {
+          default_network_acl_id = aws_vpc.main.default_network_acl_id
+          dynamic "ingress" {
+            for_each = ["0.0.0.0/0", "::/0"]
+            content {
+              rule_no         = 100 + ingress.key
+              action          = "allow"
+              protocol        = "-1"
+              from_port       = 0
+              to_port         = 0
+              cidr_block      = ingress.key == 0 ? ingress.value : null
+              ipv6_cidr_block = ingress.key == 1 ? ingress.value : null
+            }
+          }
+          egress {
+            rule_no    = 100
+            action     = "allow"
+            protocol   = "-1"
+            from_port  = 0
+            to_port    = 0
+            cidr_block = "0.0.0.0/0"
+          }
+          lifecycle { ignore_changes = [subnet_ids] }
+        }
+        resource "aws_network_acl" "shut" {
+          vpc_id     = aws_vpc.main.id
+          subnet_ids = [aws_subnet.public[1].id]
+          tags       = { Name = "shut" }
+        }
+        resource "aws_network_acl_rule" "web" {
+          network_acl_id = aws_network_acl.shut.id
+          rule_number    = 10
+          protocol       = "tcp"
+          rule_action    = "allow"
+          cidr_block     = "10.20.0.0/16"
+          from_port      = var.port
+          to_port        = var.port
+        }
+        resource "aws_network_acl_rule" "ping" {
+          network_acl_id = aws_network_acl.shut.id
+          rule_number    = 20
+          egress         = true
+          protocol       = "icmp"
+          rule_action    = "deny"
+          cidr_block     = "0.0.0.0/0"
+          icmp_type      = 8
+          icmp_code      = -1
+        }
         resource "aws_internet_gateway" "main" { vpc_id = aws_vpc.main.id }
         resource "aws_route_table" "public" {
           vpc_id = aws_vpc.main.id

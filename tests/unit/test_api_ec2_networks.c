@@ -316,6 +316,9 @@ static void test_nat_gateways_and_addresses(void **state)
         fails(&w, "DeleteSubnet", "DependencyViolation", NULL, "{'SubnetId':'%s'}", w.subnet);
         harness_ok(&w.h, "DescribeNetworkInterfaces", "{'Filter':[{'Name':'interface-type','Value':['nat_gateway']}]}");
         assert_true(harness_true(&w.h, "networkInterfaceSet[0].requesterManaged"));
+        fails(&w, "AssociateAddress", "OperationNotPermitted", "--balancer-address", "{'AllocationId':'%s','NetworkInterfaceId':'%s'}",
+              w.address, harness_text(&w.h, "networkInterfaceSet[0].networkInterfaceId"));
+        harness_ok(&w.h, "DescribeNetworkInterfaces", "{'Filter':[{'Name':'interface-type','Value':['nat_gateway']}]}");
         fails(&w, "DeleteNetworkInterface", "InvalidNetworkInterface.InUse", w.nat, "{'NetworkInterfaceId':'%s'}",
               harness_text(&w.h, "networkInterfaceSet[0].networkInterfaceId"));
         harness_ok(&w.h, "DeleteNatGateway", "{'NatGatewayId':'%s'}", w.nat);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Elastic addresses: from a range that the operator gave the server. They lead somewhere when the operator's network routes that
- * range to the nodes.
+ * Elastic addresses: from a range that the operator gave the server. They are what NAT gateways and interfaces of the user's own are known
+ * by; nothing comes in by them, so they cannot be given to tasks and balancers.
  */
 #include "api/ec2/common.h"
 #include "api/server.h"
@@ -182,6 +182,14 @@ static int check_association(struct api_call *call, const struct ec2_associate_a
 {
         bool may_move = !SHAPE_HAS(in, ec2_associate_address_request, allow_reassociation) || in->allow_reassociation;
 
+        enum state_interface_use use = interface->state->use;
+
+        if (use == STATE_INTERFACE_USE_TASK || use == STATE_INTERFACE_USE_BALANCER || use == STATE_INTERFACE_USE_NAT_GATEWAY)
+                return api_fail(
+                        call, "OperationNotPermitted",
+                        "%s belongs to %s. Elastic addresses do not lead to tasks and load balancers: put a load balancer in front, "
+                        "whose addresses the operator gives with --balancer-address.",
+                        interface->state->id, interface->state->owner != NULL ? interface->state->owner : "a service");
         if (in->private_ip_address != NULL && !str_eq(in->private_ip_address, interface->state->address))
                 return api_fail(call, "InvalidParameterValue", "The interface %s has the address %s, not %.50s.", interface->state->id,
                                 interface->state->address, in->private_ip_address);

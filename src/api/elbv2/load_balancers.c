@@ -29,7 +29,6 @@ static void view_zones(struct api_call *call, const struct state_load_balancer *
                 if (state->type != ELBV2_LOAD_BALANCER_TYPE_NETWORK)
                         continue;
                 address = SHAPE_PUSH(call->arena, &out->load_balancer_addresses);
-                address->allocation_id = zone->allocation_id;
                 if (state->scheme == ELBV2_LOAD_BALANCER_SCHEME_INTERNAL)
                         address->private_ipv4_address = zone->address;
         }

@@ -23,12 +23,16 @@ static int add_zone(struct api_call *call, const char *id, const struct elbv2_su
                 if (str_eq(placement->zones.items[i].zone_name, subnet->state->zone))
                         return api_fail(call, "InvalidConfigurationRequest",
                                         "A load balancer cannot be attached to multiple subnets in the same Availability Zone");
+        if (mapping != NULL && mapping->allocation_id != NULL)
+                return api_fail(
+                        call, "InvalidConfigurationRequest",
+                        "Elastic addresses do not lead to load balancers here: leave AllocationId out. The operator gives balancers "
+                        "their addresses with --balancer-address");
         placement->vpc_id = subnet->state->vpc;
         zone = SHAPE_PUSH(call->arena, &placement->zones);
         zone->subnet_id = subnet->state->id;
         zone->zone_name = subnet->state->zone;
         zone->address = mapping != NULL ? mapping->private_ipv4_address : NULL;
-        zone->allocation_id = mapping != NULL ? mapping->allocation_id : NULL;
         return 0;
 }
 
