@@ -57,8 +57,9 @@ enum lb_pace {
         LB_PACE_SLOW,      /* every second, one pass is enough */
         LB_PACE_RECOVERY,  /* it was unhealthy: as the group says, with its healthy threshold */
 };
-/* Options of a server line or of `add server`. `pace` counts for LB_PROBE; others are checked as the group says. */
-void lb_server_options(const struct target_group *group, enum lb_role role, enum lb_pace pace, struct buf *out);
+/* Options of a server: for a line of the configuration with port 0, for `add server` with the target's. `pace` counts for LB_PROBE; others
+ * are checked as the group says. */
+void lb_server_options(const struct target_group *group, enum lb_role role, enum lb_pace pace, int port, struct buf *out);
 /* Whether connections of a checked server end when it goes down. */
 bool lb_ends_sessions_when_down(const struct target_group *group);
 /* Whether its address is one of a subnet of its group's VPC: only a machine with an agent reaches those. */

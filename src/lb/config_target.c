@@ -77,7 +77,24 @@ static void append_protocol(const struct target_group *group, struct buf *out)
                 buf_append_str(out, " send-proxy-v2");
 }
 
-static void append_check(const struct target_group *group, bool probe, enum lb_pace pace, struct buf *out)
+/*
+ * A check without TLS of a target that has it. "no-check-ssl" is only for lines of the configuration; servers that are added at run time get
+ * there by naming the port, which makes a check one of its own, without the proxy protocol too.
+ */
+static void append_plain_check(const struct target_group *group, int port, struct buf *out)
+{
+        if (port == 0) {
+                buf_append_str(out, " no-check-ssl");
+                return;
+        }
+        if (str_eq(group->state->health_check->port, "traffic-port")) {
+                buf_printf(out, " port %d", port);
+                if (is_on(group, "proxy_protocol_v2.enabled"))
+                        buf_append_str(out, " check-send-proxy");
+        }
+}
+
+static void append_check(const struct target_group *group, bool probe, enum lb_pace pace, int port, struct buf *out)
 {
         static const int intervals_ms[] = {[LB_PACE_FIRST] = 5, [LB_PACE_FAST] = 100, [LB_PACE_SLOW] = 1000};
         const struct state_health_check *check = group->state->health_check;
@@ -95,7 +112,7 @@ static void append_check(const struct target_group *group, bool probe, enum lb_p
         if (check->protocol == ELBV2_PROTOCOL_HTTPS)
                 buf_append_str(out, " check-ssl verify none");
         else if (is_secure(group->state->protocol))
-                buf_append_str(out, " no-check-ssl");
+                append_plain_check(group, port, out);
         if (h2 && is_http(check->protocol))
                 buf_append_str(out, check->protocol == ELBV2_PROTOCOL_HTTPS ? " check-alpn h2" : " check-proto h2");
 }
@@ -105,7 +122,7 @@ bool lb_ends_sessions_when_down(const struct target_group *group)
         return !is_http(group->state->protocol) && is_on(group, "target_health_state.unhealthy.connection_termination.enabled");
 }
 
-void lb_server_options(const struct target_group *group, enum lb_role role, enum lb_pace pace, struct buf *out)
+void lb_server_options(const struct target_group *group, enum lb_role role, enum lb_pace pace, int port, struct buf *out)
 {
         int64_t slow = 0;
 
@@ -117,7 +134,7 @@ void lb_server_options(const struct target_group *group, enum lb_role role, enum
                 buf_append_str(out, " backup");
                 return;
         }
-        append_check(group, role == LB_PROBE, pace, out);
+        append_check(group, role == LB_PROBE, pace, port, out);
         if (role == LB_MAIN && is_http(group->state->protocol) &&
             str_to_int64(target_group_attribute(group, "slow_start.duration_seconds"), &slow) == 0 && slow > 0)
                 buf_printf(out, " slowstart %llds", (long long)slow);
@@ -248,7 +265,7 @@ static void append_backend(const struct target_group *group, enum lb_role role, 
         buf_printf(out, "  option allbackups\n  timeout server %llds\n  timeout tunnel %llds\n", (long long)idle, (long long)idle);
         append_stickiness(group, out);
         buf_append_str(out, "  default-server");
-        lb_server_options(group, role, LB_PACE_FIRST, out);
+        lb_server_options(group, role, LB_PACE_FIRST, 0, out);
         buf_append_char(out, '\n');
 }
 

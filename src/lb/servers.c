@@ -244,7 +244,7 @@ static void send_add(struct lb_driver *driver, const struct target *target, stru
         CLEANUP_BUF struct buf options = {0};
 
         append_source(driver, target, &options);
-        lb_server_options(target->group, server->role, server->pace, &options);
+        lb_server_options(target->group, server->role, server->pace, target->state->port, &options);
         lb_runtime_send(driver->runtime, on_added, command_new(driver, server->key), "add server %s %s%s", server->key, name,
                         options.data != NULL ? options.data : "");
         send_ready(driver, server);

@@ -470,6 +470,50 @@ class Tls(BalancerTest):
             out = subprocess.run(['curl', '-sk', '-o', '/dev/null', '-w', '%{http_version}', f'https://127.0.0.1:{port}/'], capture_output=True, text=True)
             self.assertEqual('2', out.stdout)
 
+    def test_secure_targets(self):
+        """Targets with TLS of their own, checked with it, without it at another port, and by a mere connection."""
+        secure, plain = free_port(), free_port()
+        made = certificate(self.lab.dir, 'target.test')
+        path = os.path.join(self.lab.dir, 'secure.cfg')
+        with open(path + '.pem', 'wb') as f:
+            f.write(made['Certificate'] + made['PrivateKey'])
+        with open(path, 'w') as f:
+            f.write(f'defaults\n  mode http\n  timeout client 60s\nfrontend secure\n  bind 127.0.0.1:{secure} ssl crt {path}.pem\n'
+                    f'  bind 127.0.0.1:{plain}\n  http-request return status 200 content-type text/plain lf-string %[ssl_fc]\n')
+        server = subprocess.Popen(['haproxy', '-db', '-f', path], stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        groups = [self.group(secure, Protocol='HTTPS', **more) for more in ({}, {'HealthCheckProtocol': 'HTTP', 'HealthCheckPort': str(plain)})]
+        ports = [self.listen(self.balancer(), group)[0] for group in groups]
+        tls = self.group(secure, Protocol='TLS')
+        arn = self.lab.acm.import_certificate(**certificate(self.lab.dir, 'front.test'))['CertificateArn']
+        front, _ = self.listen(self.balancer('network'), tls, protocol='TLS', Certificates=[{'CertificateArn': arn}])
+        for group in (*groups, tls):
+            self.wait_healthy(group, 1)
+        for port in ports:
+            self.assertEqual('1', self.ask(port)[1])
+        out = subprocess.run(['curl', '-sk', '--http1.1', '--max-time', '10', f'https://127.0.0.1:{front}/'], capture_output=True, text=True)
+        self.assertEqual('1', out.stdout)
+
+    def test_grpc(self):
+        """HTTP/2 from end to end; the health check asks for a method that nobody has and is content with UNIMPLEMENTED."""
+        grpc = free_port()
+        path = os.path.join(self.lab.dir, 'grpc.cfg')
+        with open(path, 'w') as f:
+            f.write(f'defaults\n  mode http\n  timeout client 60s\nfrontend grpc\n  bind 127.0.0.1:{grpc} proto h2\n'
+                    '  http-request return status 200 content-type application/grpc hdr grpc-status 12 hdr seen %[req.ver]-%[path]\n')
+        server = subprocess.Popen(['haproxy', '-db', '-f', path], stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        group = self.group(grpc, ProtocolVersion='GRPC')
+        arn = self.lab.acm.import_certificate(**certificate(self.lab.dir, 'grpc.test'))['CertificateArn']
+        port, _ = self.listen(self.balancer(), group, protocol='HTTPS', Certificates=[{'CertificateArn': arn}])
+        self.wait_healthy(group, 1)
+        out = subprocess.run(['curl', '-sk', '--http2', '-D', '-', '-X', 'POST', '-H', 'Content-Type: application/grpc', '-H', 'TE: trailers',
+                              '--max-time', '10', f'https://127.0.0.1:{port}/pkg.Service/Method'], capture_output=True, text=True).stdout.lower()
+        self.assertIn('grpc-status: 12', out)
+        self.assertIn('seen: 2.0-/pkg.service/method', out)
+
     def test_server_certificate_of_iam(self):
         iam = self.lab.iam
         made = certificate(self.lab.dir, 'iam.test')

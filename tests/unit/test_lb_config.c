@@ -153,11 +153,17 @@ static void test_plain(void **state)
         harness_end(&w.h);
 }
 
+static void set_group(struct world *w, const char *arn, const char *key, const char *value)
+{
+        harness_ok(&w->h, "ModifyTargetGroupAttributes", "{'TargetGroupArn':'%s','Attributes':[{'Key':'%s','Value':'%s'}]}", arn, key,
+                   value);
+}
+
 static void assert_checked(const struct target_group *group, enum lb_role role, enum lb_pace pace, const char *expected)
 {
         CLEANUP_BUF struct buf out = {0};
 
-        lb_server_options(group, role, pace, &out);
+        lb_server_options(group, role, pace, 8080, &out);
         assert_non_null(strstr(out.data, expected));
 }
 
@@ -165,6 +171,7 @@ static void assert_checked(const struct target_group *group, enum lb_role role, 
 static void test_paces(void **state)
 {
         const struct target_group *group;
+        char tls[256];
         struct world w;
 
         begin(&w);
@@ -175,6 +182,10 @@ static void test_paces(void **state)
         assert_checked(group, LB_PROBE, LB_PACE_SLOW, " inter 1000ms rise 1 fall 1");
         assert_checked(group, LB_PROBE, LB_PACE_RECOVERY, " inter 30000ms rise 5 fall 1");
         assert_checked(group, LB_MAIN, LB_PACE_FAST, " inter 30000ms rise 5 fall 2");
+        /* A check without TLS at a target with it, said in the only way that HAProxy takes at run time. */
+        make_group(&w, "tls", ",'Protocol':'TLS'", tls);
+        set_group(&w, tls, "proxy_protocol_v2.enabled", "true");
+        assert_checked(model_target_group_by_name(w.h.model, "tls"), LB_MAIN, LB_PACE_FAST, " port 8080 check-send-proxy");
         harness_end(&w.h);
 }
 
@@ -223,12 +234,6 @@ static void test_actions(void **state)
                  "{'Type':'fixed-response','FixedResponseConfig':{'StatusCode':'204'}}");
         compare(&w, "actions");
         harness_end(&w.h);
-}
-
-static void set_group(struct world *w, const char *arn, const char *key, const char *value)
-{
-        harness_ok(&w->h, "ModifyTargetGroupAttributes", "{'TargetGroupArn':'%s','Attributes':[{'Key':'%s','Value':'%s'}]}", arn, key,
-                   value);
 }
 
 static void test_groups(void **state)
