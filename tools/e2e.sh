@@ -17,7 +17,10 @@ python=${GANTRY_PYTHON:-/usr/bin/python3}
 export GANTRY_E2E_GROUP=gantry-e2e-$$-$RANDOM
 status=0
 unshare --net --mount --pid --fork --kill-child --mount-proc -- \
-  sh -c 'ip link set lo up && exec "$@"' sh "$python" -m unittest -v "$@" || status=$?
+  sh -c 'ip link set lo up && exec "$@"' sh "$python" -m unittest -v "$@" &
+# `unshare` hears neither SIGTERM nor SIGINT while it waits; all that is inside ends with it.
+trap "kill -KILL $! 2>/dev/null" TERM INT HUP
+wait $! || status=$?
 # The containers went with the namespace; their empty control groups have to be removed by hand.
 for controller in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ -d "$controller/$GANTRY_E2E_GROUP" ] && find "$controller/$GANTRY_E2E_GROUP" -depth -type d -exec rmdir {} + 2>/dev/null || true
