@@ -101,14 +101,27 @@ enum cloudwatch_state_value alarm_judge(const struct state_alarm *alarm, const s
         return c.over >= wanted(alarm) ? CLOUDWATCH_STATE_VALUE_ALARM : CLOUDWATCH_STATE_VALUE_OK;
 }
 
-double alarm_newest(const struct alarm_points *points, int64_t *ret_at_s)
+struct alarm_window alarm_window(const struct state_alarm *alarm, const struct alarm_points *points)
 {
-        for (uint32_t i = points->n; i > 0; i--)
-                if (!isnan(points->values[i - 1])) {
-                        *ret_at_s = points->from_s + (int64_t)(i - 1) * points->period_s;
-                        return points->values[i - 1];
+        struct alarm_window w = {.newest = NAN, .mean = NAN, .greatest = NAN};
+        double sum = 0;
+        uint32_t n = 0;
+
+        for (uint32_t i = points->n; i > 0 && n < (uint32_t)alarm->evaluation_periods; i--) {
+                double value = points->values[i - 1];
+
+                if (isnan(value))
+                        continue;
+                w.oldest_ms = (points->from_s + (int64_t)(i - 1) * points->period_s) * 1000;
+                if (n++ == 0) {
+                        w.newest = w.greatest = value;
+                        w.newest_ms = w.oldest_ms;
                 }
-        return NAN;
+                w.greatest = MAX(w.greatest, value);
+                sum += value;
+                w.mean = sum / n;
+        }
+        return w;
 }
 
 /* ---- texts ---- */

@@ -15,8 +15,8 @@
 
 #include <stdint.h>
 
-#include "api/state.idl.h"
 #include "base/arena.h"
+#include "model/alarm.h"
 
 /* Points beyond EvaluationPeriods that are looked at. */
 #define ALARM_SPARE_POINTS 2
@@ -40,5 +40,5 @@ struct alarm_reason {
 };
 struct alarm_reason alarm_explain(const struct state_alarm *alarm, const struct alarm_points *points, enum cloudwatch_state_value state,
                                   int64_t now_ms, struct arena *arena);
-/* The newest known point; NAN when there is none. `ret_at_s`: when its period began. */
-double alarm_newest(const struct alarm_points *points, int64_t *ret_at_s);
+/* What scaling goes by. */
+struct alarm_window alarm_window(const struct state_alarm *alarm, const struct alarm_points *points);

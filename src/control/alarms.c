@@ -121,13 +121,11 @@ static void evaluate(struct alarm_control *control, int64_t now_ms)
         enum cloudwatch_state_value state;
         struct alarm_reason reason;
         struct tx *tx;
-        int64_t at_s = 0;
 
         arena_reset(&control->controller->scratch);
         options->ops->alarm_points(options->data, alarm->state, (uint32_t)alarm->state->evaluation_periods + ALARM_SPARE_POINTS, now_ms,
                                    &control->controller->scratch, &points);
-        alarm->value = alarm_newest(&points, &at_s);
-        alarm->value_ms = at_s * 1000;
+        alarm->seen = alarm_window(alarm->state, &points);
         control->gaps = false;
         for (uint32_t i = 0; i < points.n; i++)
                 control->gaps = control->gaps || isnan(points.values[i]);

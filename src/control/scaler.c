@@ -5,7 +5,6 @@
 #include <math.h>
 
 #include "base/timezone.h"
-#include "control/alarm_evaluate.h"
 #include "control/scaling.h"
 #include "control/scaling_alarms.h"
 #include "control/schedule.h"
@@ -108,12 +107,16 @@ static struct scaling_wish ask(struct model *model, const struct scaling_policy 
         struct scaling_metric metric = {.value = NAN};
 
         if (high != NULL && high->state->state != CLOUDWATCH_STATE_VALUE_INSUFFICIENT_DATA) {
-                metric = (struct scaling_metric){.value = high->value,
-                                                 .began_ms = high->value_ms,
-                                                 .period_ms = alarm_period_s(high->state) * 1000,
+                metric = (struct scaling_metric){.value = high->seen.mean,
+                                                 .newest_ms = high->seen.newest_ms,
                                                  .high = in_alarm(high),
-                                                 .low = in_alarm(low)};
-                metric.measured = metric.high ? running_since(service, metric.began_ms - SCALING_SETTLE_MS) : 0;
+                                                 .low = in_alarm(low) && !isnan(low->seen.greatest)};
+                if (metric.high)
+                        metric.measured = running_since(service, high->seen.oldest_ms - SCALING_SETTLE_MS);
+                if (metric.low) {
+                        metric.peak = low->seen.greatest;
+                        metric.low_ms = low->seen.oldest_ms;
+                }
         }
         return scaling_track(capacity, &metric, c->target_value, !c->disable_scale_in, has_out ? c->scale_out_cooldown : SCALING_COOLDOWN_S,
                              has_in ? c->scale_in_cooldown : SCALING_COOLDOWN_S);
@@ -175,7 +178,7 @@ void scaler_alarm(struct model *model, struct scaling_policy *policy, const stru
                 return track(model, target, service, &capacity, now_ms);
         if (policy->state->step == NULL)
                 return;
-        wish = scaling_step(&capacity, policy->state->step, alarm->value - alarm->state->threshold);
+        wish = scaling_step(&capacity, policy->state->step, alarm->seen.newest - alarm->state->threshold);
         decision = scaling_decide(&capacity, &wish, 1);
         if (decision.policy >= 0)
                 act(model, target, service, &decision, policy, alarm->state->name, now_ms);

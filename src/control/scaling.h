@@ -5,8 +5,10 @@
  *
  * What is decided (the numbers are Application Auto Scaling's):
  *
- *     target tracking   out: ceil(running × metric ÷ target) while its alarm High is in ALARM: over the target for 3 points in a row
- *                       in:  the same product while its alarm Low is: under 0.9 × target for 15 points; at most half at once
+ *     target tracking   out: ceil(running × metric ÷ target) while its alarm High is in ALARM: over the target for 3 points in a row,
+ *                            of which the mean counts
+ *                       in:  the same while its alarm Low is: under 0.9 × target for 15 points, of which the greatest counts; at most
+ *                            half at once
  *     step              the step that the alarm's distance to its threshold falls into
  *     several policies  the largest scale-out wins; a scale-in needs all policies that know their metric and may scale in
  *     cooldown          a larger scale-out always acts; a scale-in waits for the cooldowns, and is ended by a scale-out
@@ -56,12 +58,14 @@ struct scaling_wish {
         bool out_only; /* it never scales in, so it need not agree to it */
 };
 
-/* What target tracking goes by: its two alarms (control/scaling_alarms.h) and the newest point that they know. */
+/* What target tracking goes by: its two alarms (control/scaling_alarms.h) and what they have seen. */
 struct scaling_metric {
-        double value; /* NAN: not known */
-        int64_t began_ms, period_ms;
-        int32_t measured; /* tasks that ran all through that period: those that the value is about */
-        bool high, low;   /* the alarms that are in ALARM */
+        double value;      /* the mean of High's points: a single one may be chance. NAN: not known */
+        double peak;       /* the greatest of Low's points */
+        int64_t newest_ms; /* when the newest point's period began, */
+        int64_t low_ms;    /* and that of the oldest of Low's */
+        int32_t measured;  /* tasks that ran all through High's points: those that the value is about */
+        bool high, low;    /* the alarms that are in ALARM */
 };
 struct scaling_wish scaling_track(const struct scaling_capacity *capacity, const struct scaling_metric *metric, double target,
                                   bool scale_in, int32_t out_cooldown_s, int32_t in_cooldown_s);

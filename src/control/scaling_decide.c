@@ -23,20 +23,19 @@ struct scaling_wish scaling_track(const struct scaling_capacity *c, const struct
                                   int32_t out_cooldown_s, int32_t in_cooldown_s)
 {
         struct scaling_wish wish = {.want = SCALING_STAY, .out_only = !scale_in};
-        int64_t in_window = metric->began_ms - (SCALING_IN_POINTS - 1) * metric->period_ms;
 
         if (isnan(metric->value) || !(target > 0))
                 return (struct scaling_wish){.want = SCALING_UNKNOWN, .out_only = !scale_in};
         if (metric->high) {
                 wish.want = SCALING_OUT;
-                /* A point that began before the tasks of the last scale-out ran measures those of before; the others count already. */
+                /* Points that began before the tasks of the last scale-out ran measure those of before; the others count already. */
                 wish.capacity = c->running == 0 ? MAX(c->desired, 0) + (c->desired == 0)
                                                 : ceil_capacity(MIN(c->running, metric->measured) * metric->value / target);
                 wish.cooldown_s = out_cooldown_s;
-        } else if (scale_in && metric->low && c->out_at_ms <= in_window && c->in_at_ms <= metric->began_ms) {
+        } else if (scale_in && metric->low && c->out_at_ms <= metric->low_ms && c->in_at_ms <= metric->newest_ms) {
                 wish.want = SCALING_IN;
                 /* Gentle: what was too much for a long time may still be half of what is needed next. */
-                wish.capacity = MAX(ceil_capacity(c->running * metric->value / target), c->desired / 2);
+                wish.capacity = MAX(ceil_capacity(c->running * metric->peak / target), c->desired / 2);
                 wish.cooldown_s = in_cooldown_s;
         }
         return wish;

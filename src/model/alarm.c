@@ -24,7 +24,7 @@ int alarm_attach(struct model *model, struct object *object)
         struct alarm *alarm = CONTAINER_OF(object, struct alarm, object);
 
         list_init(&alarm->history);
-        alarm->value = NAN;
+        alarm->seen = (struct alarm_window){.newest = NAN, .mean = NAN, .greatest = NAN};
         return 0;
 }
 

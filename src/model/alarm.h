@@ -8,15 +8,20 @@
 #define ALARM_HISTORY 100
 #define ALARM_HISTORY_ALL 20000
 
+/* The newest known points of an alarm's metric, at most EvaluationPeriods of them. */
+struct alarm_window {
+        double newest, mean, greatest; /* NAN: none is known */
+        int64_t newest_ms, oldest_ms;  /* when the newest one's and the oldest one's period began */
+};
+
 struct alarm {
         struct object object; /* key: its name */
         const struct state_alarm *state;
         struct list history; /* of struct alarm_history, the oldest first; what happened to an earlier alarm of that name is not in it */
         size_t n_history;
         /* Not stored, of whoever evaluates it: */
-        void *control;    /* control/alarms.h */
-        double value;     /* the metric's newest known point; NAN: none yet */
-        int64_t value_ms; /* when that point's period began */
+        void *control;            /* control/alarms.h */
+        struct alarm_window seen; /* as it was evaluated last */
 };
 
 struct alarm_history {

@@ -93,9 +93,9 @@ class FastTargets:
 class Load:
     """wrk against an URL for some seconds; `failed` counts whatever was not a good answer."""
 
-    def __init__(self, url, seconds, connections=32, threads=2, headers=()):
+    def __init__(self, url, seconds, connections=32, threads=2, headers=(), script=None):
         self.process = subprocess.Popen(['wrk', '-t', str(threads), '-c', str(connections), '-d', str(seconds), '--timeout', '5', '--latency',
-                                         *(word for h in headers for word in ('-H', h)), url],
+                                         *(word for h in headers for word in ('-H', h)), *(['-s', script] if script else []), url],
                                         stdout=subprocess.PIPE, text=True)
 
     def running(self):

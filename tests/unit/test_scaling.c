@@ -29,14 +29,19 @@ static bool alarms(const double *points, enum cloudwatch_comparison_operator ope
 /* What the two alarms make of fifteen points, the last of which ends now; `measured` tasks ran through it. */
 static struct scaling_metric metric_of(const struct scaling_capacity *c, const double *points, int measured)
 {
-        return (struct scaling_metric){
-                .value = points[SCALING_IN_POINTS - 1],
-                .began_ms = c->now_ms - MINUTE,
-                .period_ms = MINUTE,
+        struct scaling_metric m = {
+                .newest_ms = c->now_ms - MINUTE,
+                .low_ms = c->now_ms - SCALING_IN_POINTS * MINUTE,
                 .measured = measured,
                 .high = alarms(points, CLOUDWATCH_COMPARISON_OPERATOR_GREATERTHANTHRESHOLD, TARGET, SCALING_OUT_POINTS),
                 .low = alarms(points, CLOUDWATCH_COMPARISON_OPERATOR_LESSTHANTHRESHOLD, SCALING_IN_PART * TARGET, SCALING_IN_POINTS),
         };
+
+        for (int i = 0; i < SCALING_IN_POINTS; i++)
+                m.peak = fmax(m.peak, points[i]); /* NAN is no greater */
+        for (int i = SCALING_IN_POINTS - SCALING_OUT_POINTS; i < SCALING_IN_POINTS; i++)
+                m.value += points[i] / SCALING_OUT_POINTS;
+        return m;
 }
 
 /* Fifteen points, the last `n` of which are `value`; the others are at the target. */
@@ -194,19 +199,21 @@ static void play(uint64_t number)
 {
         struct scaling_capacity c = {.min = 1 + (int)below(3), .max = 8 + (int)below(20)};
         double points[SCALING_IN_POINTS], from = below(10) + 0.5, to = below(30) + 0.5;
-        int shape = (int)below(4), sensor = (int)below(3), last = 0, changes = 0;
+        int shape = (int)below(4), sensor = (int)below(3), last = 0, changes = 0, ran[2];
 
         for (int i = 0; i < SCALING_IN_POINTS; i++)
                 points[i] = NAN;
-        c.desired = c.running = c.min;
+        c.desired = c.running = ran[0] = ran[1] = c.min;
         for (int minute = 0; minute < 600; minute++) {
                 double load = load_at(shape, MIN(minute, 300), from, to);
                 struct scaling_decision d;
                 struct scaling_metric metric;
                 struct scaling_wish wish;
-                int measured = c.running;
+                int measured = MIN(MIN(ran[0], ran[1]), c.running);
                 bool blind = sensor == 0 && below(10) == 0;
 
+                ran[0] = ran[1];
+                ran[1] = c.running;
                 memmove(points, points + 1, sizeof(points) - sizeof(points[0]));
                 points[SCALING_IN_POINTS - 1] = blind || c.running == 0 ? NAN : load * TARGET / c.running;
                 c.now_ms = (minute + 1) * MINUTE;
