@@ -14,8 +14,12 @@
 #define MINUTE_S 60
 #define CLOUD_FINE_S 20
 #define TEND_MS 10000
-/* A period serves when so many parts of a hundred of the last minute's points are known. */
+/* A period serves when so many percent of the last minute's points are known; a shorter one than now when nearly all are, so that a sensor
+ * that fails now and then does not move it to and fro. */
 #define KNOWN_PERCENT 80
+/* A shorter one than now wants nearly all, so that a sensor that fails now and then does not move it to and fro. */
+#define FINER_PERCENT 97
+#define KNOWN_FINER_PERCENT 97
 
 static const int32_t periods[] = {1, 5, 10, 20, 30, 60};
 
@@ -242,9 +246,9 @@ void scaling_alarms_remove(struct tx *tx, const struct scaling_policy *policy, i
 
 /* ---- as time passes ---- */
 
-/* Whether the metric has brought values in (nearly) all periods of that length lately. */
+/* Whether the metric has brought values in so many percent of the periods of that length lately. */
 static bool serves(struct controller *controller, struct tx *tx, const struct state_scaling_policy *policy, int32_t period_s,
-                   int64_t now_ms)
+                   uint32_t percent, int64_t now_ms)
 {
         const struct controller_options *options = &controller->options;
         struct alarm_points points = {0};
@@ -256,7 +260,7 @@ static bool serves(struct controller *controller, struct tx *tx, const struct st
                                    &points);
         for (uint32_t i = 0; i < points.n; i++)
                 known += !isnan(points.values[i]);
-        return points.n > 0 && known * 100 >= points.n * KNOWN_PERCENT;
+        return points.n > 0 && known * 100 >= points.n * percent;
 }
 
 static void adapt(struct controller *controller, struct scaling_policy *policy, const struct alarm *high, int64_t now_ms)
@@ -265,7 +269,7 @@ static void adapt(struct controller *controller, struct scaling_policy *policy, 
         struct tx *tx = tx_begin(controller->model);
 
         for (size_t i = 0; i < ARRAY_SIZE(periods); i++) {
-                if (!serves(controller, tx, policy->state, periods[i], now_ms))
+                if (!serves(controller, tx, policy->state, periods[i], periods[i] < period_s ? FINER_PERCENT : KNOWN_PERCENT, now_ms))
                         continue;
                 for (uint32_t which = 0; periods[i] != period_s && which < policy->state->alarms.n; which++)
                         put_one(tx, policy->state, which, periods[i], now_ms);

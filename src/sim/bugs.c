@@ -4,7 +4,8 @@
 
 #include "base/strutil.h"
 #include "control/task.h"
-#include "model/service.h"
+#include "model/alarm.h"
+#include "model/scaling.h"
 #include "sim/clock.h"
 #include "sim/world.h"
 
@@ -25,6 +26,9 @@ const char *const sim_bug_names[SIM_BUG_MAX] = {
         [SIM_BUG_PROTECTION_LOST] = "protection is acknowledged and not kept",
         [SIM_BUG_ONE_TOO_MANY] = "a service gets a task too many",
         [SIM_BUG_ORPHAN] = "a task names a service that is not there",
+        [SIM_BUG_BEYOND_LIMITS] = "scaling goes beyond the maximum",
+        [SIM_BUG_TURNS] = "scaling goes up and down in turn",
+        [SIM_BUG_DEAF_ALARM] = "the alarm of a policy does not act",
 };
 
 /* How often, in percent of the occasions. */
@@ -44,6 +48,9 @@ static const unsigned char chances[SIM_BUG_MAX] = {
         [SIM_BUG_ORPHAN] = 1,
         [SIM_BUG_AGENT_GIVES_UP] = 30,
         [SIM_BUG_ANSWERS_EARLY] = 100,
+        [SIM_BUG_BEYOND_LIMITS] = 1,
+        [SIM_BUG_TURNS] = 1,
+        [SIM_BUG_DEAF_ALARM] = 100,
 };
 
 bool sim_bug_strikes(struct sim_world *world, enum sim_bug bug)
@@ -109,10 +116,58 @@ static void add_task(struct sim_world *world, const char *owner)
         (void)tx_commit(tx);
 }
 
+/* ---- Scaling ---- */
+
+static void set_desired(struct sim_world *world, struct service *service, int32_t desired)
+{
+        struct tx *tx = tx_begin(world->server.model);
+        struct state_service *state = tx_edit(tx, &service->object);
+
+        SHAPE_SET(state, state_service, desired_count, desired);
+        tx_put(tx, &service->object, state);
+        (void)tx_commit(tx);
+}
+
+static void deafen(struct sim_world *world, const struct scaling_policy *policy)
+{
+        struct alarm *high = policy->state->alarms.n > 0 ? model_alarm(world->server.model, policy->state->alarms.items[0]) : NULL;
+        struct state_alarm *state;
+        struct tx *tx;
+
+        if (high == NULL || !high->state->actions_enabled)
+                return;
+        tx = tx_begin(world->server.model);
+        state = tx_edit(tx, &high->object);
+        SHAPE_SET(state, state_alarm, actions_enabled, false);
+        tx_put(tx, &high->object, state);
+        (void)tx_commit(tx);
+}
+
+static void meddle_scaling(struct sim_world *world)
+{
+        tree_for_each (node, model_objects(world->server.model, OBJECT_SCALING_POLICY)) {
+                const struct scaling_policy *policy = MODEL_OBJECT(node, scaling_policy);
+                const struct scalable_target *target = model_scalable_target(world->server.model, policy->state->resource_id);
+                struct service *service = model_scaled_service(world->server.model, policy->state->resource_id);
+
+                if (target == NULL || service == NULL)
+                        continue;
+                if (sim_bug_strikes(world, SIM_BUG_DEAF_ALARM))
+                        deafen(world, policy);
+                else if (sim_bug_strikes(world, SIM_BUG_BEYOND_LIMITS))
+                        set_desired(world, service, target->state->max_capacity + 1);
+                else if (sim_bug_strikes(world, SIM_BUG_TURNS))
+                        set_desired(world, service,
+                                    service->state->desired_count > target->state->min_capacity ? service->state->desired_count - 1
+                                                                                                : service->state->desired_count + 1);
+        }
+}
+
 void sim_bug_meddle(struct sim_world *world)
 {
         if (!sim_server_is_up(&world->server) || world->clock.now_us < 5 * SIM_SECOND)
                 return;
+        meddle_scaling(world);
         if (sim_bug_strikes(world, SIM_BUG_TASK_GOES_BACK))
                 take_back(world);
         else if (sim_bug_strikes(world, SIM_BUG_ONE_TOO_MANY))

@@ -26,6 +26,9 @@ enum sim_bug {
         SIM_BUG_PROTECTION_LOST,      /* protection is acknowledged and forgotten */
         SIM_BUG_ONE_TOO_MANY,         /* a task appears that nobody has asked for, in the name of a service */
         SIM_BUG_ORPHAN,               /* a task names a service that is not there */
+        SIM_BUG_BEYOND_LIMITS,        /* a service that scales by itself gets more tasks than its maximum */
+        SIM_BUG_TURNS,                /* it gets a task more, and one less, in turn */
+        SIM_BUG_DEAF_ALARM,           /* the alarm of its policy does not act */
         SIM_BUG_MAX
 };
 

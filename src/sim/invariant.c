@@ -9,6 +9,7 @@
 #include "control/task.h"
 #include "model/service.h"
 #include "sim/image.h"
+#include "sim/load.h"
 #include "sim/node.h"
 #include "sim/want.h"
 #include "sim/world.h"
@@ -42,6 +43,15 @@ const struct sim_invariant_text sim_invariants[SIM_INV_MAX] = {
                                SIM_BUG_PROTECTION_LOST},
         [SIM_INV_ANSWERS] = {"no request fails inside", "No operation answers with a server's error, and every message can be read.",
                              SIM_BUG_NONE},
+        [SIM_INV_LIMITS] = {"a scaled service stays within its limits",
+                            "Scaling never takes a service below its minimum or above its maximum.", SIM_BUG_BEYOND_LIMITS},
+        [SIM_INV_FLAPPING] =
+                {"no flapping under a steady load",
+                 "A service whose load is steady finds its size and stays there; a sensor that is off may turn it a few times.",
+                 SIM_BUG_TURNS},
+        [SIM_INV_GROWTH] = {"too much load is answered",
+                            "A service whose tasks have too much work grows within seconds, whatever cooldown there is.",
+                            SIM_BUG_DEAF_ALARM},
         [SIM_INV_EXACT] = {"exactly what was asked for", "At rest a service has its desired count of tasks, all of its last revision.",
                            SIM_BUG_AGENT_LOSES_TASK, true},
         [SIM_INV_AGREE] = {"server and nodes agree", "At rest the server believes exactly what runs on the nodes.",
@@ -161,6 +171,7 @@ void sim_invariants_changed(struct sim_world *world, struct object *object, cons
                 note_completed(world, new_state);
         if (object->kind == OBJECT_TASK && new_state != NULL)
                 task_changed(world, CONTAINER_OF(object, struct task, object), old_state);
+        sim_load_service_changed(world, object, old_state, new_state);
 }
 
 void sim_invariants_connected(struct sim_world *world, struct instance *instance)
@@ -185,7 +196,7 @@ static void check_service(struct sim_world *world, const struct sim_want *want)
 
         if (service == NULL || service->state->status != STATE_SERVICE_STATUS_ACTIVE)
                 VIOLATE(world, SIM_INV_ACKNOWLEDGED, "service %s was acknowledged, and is not there", want->name);
-        else if (!want->daemon && want->asking == 0 && service->state->desired_count != want->desired)
+        else if (!want->daemon && !want->scaled && want->asking == 0 && service->state->desired_count != want->desired)
                 VIOLATE(world, SIM_INV_ACKNOWLEDGED, "service %s was acknowledged with %d tasks, and has a desired count of %d", want->name,
                         want->desired, service->state->desired_count);
 }

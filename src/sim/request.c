@@ -19,7 +19,7 @@ struct sim_request {
         struct list in_world;
         struct sim_world *world;
         struct sim_node *node; /* NULL: the operator */
-        const char *operation; /* static */
+        const char *operation; /* static; of another service than ECS: "SERVICE:OPERATION" */
         char *json;
         sim_answered_fn answered; /* NULL: a repetition, whose answer nobody waits for */
         void *owner;
@@ -80,7 +80,9 @@ static void on_arrival(void *owner, void *data, uint64_t number)
 {
         struct sim_request *request = owner;
         struct sim_server *server = &request->world->server;
+        CLEANUP_FREE char *service = NULL;
         struct exchange *exchange;
+        const char *operation;
 
         if (lost(request)) {
                 fail(request, TIMEOUT_US);
@@ -92,16 +94,19 @@ static void on_arrival(void *owner, void *data, uint64_t number)
         }
         list_push(&server->requests, &request->link);
         server->working = true;
+        operation = strchr(request->operation, ':');
+        service = operation != NULL ? xstrndup(request->operation, (size_t)(operation - request->operation)) : xstrdup("ecs");
+        operation = operation != NULL ? operation + 1 : request->operation;
         if (sim_bug_answers_early(request->world)) {
                 struct buf out = {0};
-                int status = api_run(server->api, "ecs", request->operation, NULL, request->json, &out);
+                int status = api_run(server->api, service, operation, NULL, request->json, &out);
 
                 on_api_answer(request, status, out.data != NULL ? out.data : "", out.len);
                 buf_done(&out);
                 server->working = false;
                 return;
         }
-        exchange = api_submit(server->api, "ecs", request->operation, NULL, request->json, on_api_answer, request);
+        exchange = api_submit(server->api, service, operation, NULL, request->json, on_api_answer, request);
         server->working = false;
         if (exchange != NULL)
                 request->exchange = exchange;

@@ -57,6 +57,13 @@ static const struct clause {
         [SIM_AT_MOST] = {"at-most", CLAUSE_NUMBER, 0, 1000000, "so many or fewer"},
         [SIM_DEPLOYMENT] = {"deployment", CLAUSE_NAME, 0, 0, "state of the rollout: COMPLETED, IN_PROGRESS, FAILED"},
         [SIM_WITHIN] = {"within", CLAUSE_TIME, 0, 0, "or after at most so long"},
+        [SIM_COOLDOWN] = {"cooldown", CLAUSE_TIME, 0, 0, "of scale-out and scale-in"},
+        [SIM_SHAPE] = {"shape", CLAUSE_NAME, 0, 0, "of the load: steady, steps, ramp, spikes, day"},
+        [SIM_FROM] = {"from", CLAUSE_NUMBER, 0, 1000000, "so much of one task's work, in percent"},
+        [SIM_TO] = {"to", CLAUSE_NUMBER, 0, 1000000, "and so much at the other end"},
+        [SIM_EVERY] = {"every", CLAUSE_TIME, 0, 0, "one turn of the shape takes so long"},
+        [SIM_NOISE] = {"noise", CLAUSE_NUMBER, 0, 100, "the sensor is off by so many percent at most"},
+        [SIM_BLIND] = {"blind", CLAUSE_NUMBER, 0, 100, "percent of the seconds in which it tells nothing"},
 };
 
 /* ---- Words ---- */

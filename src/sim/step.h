@@ -53,6 +53,13 @@ enum sim_clause {
         SIM_AT_MOST,
         SIM_DEPLOYMENT,
         SIM_WITHIN,
+        SIM_COOLDOWN,
+        SIM_SHAPE,
+        SIM_FROM,
+        SIM_TO,
+        SIM_EVERY,
+        SIM_NOISE,
+        SIM_BLIND,
         SIM_CLAUSE_MAX
 };
 

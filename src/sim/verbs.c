@@ -3,6 +3,7 @@
 #include "sim/verbs.h"
 
 #include "base/macro.h"
+#include "sim/load.h"
 #include "sim/operator.h"
 #include "sim/step.h"
 
@@ -32,9 +33,14 @@ const struct sim_verb sim_verbs[] = {
         {"stop task of *", SIM_SUBJECT_SERVICE, C(SIM_COUNT), 0, sim_do_stop_task, "StopTask for running tasks of a service or family"},
         {"protect service *", SIM_SUBJECT_SERVICE, C(SIM_COUNT) | C(SIM_FOR), 0, sim_do_protect,
          "protects running tasks from scale-in, for whole minutes"},
+        {"scale service *", SIM_SUBJECT_SERVICE, C(SIM_AT_LEAST) | C(SIM_AT_MOST) | C(SIM_COOLDOWN), C(SIM_AT_LEAST) | C(SIM_AT_MOST),
+         sim_do_scale, "within these limits it follows its load from now on, by target tracking"},
         {"drain *", SIM_SUBJECT_NODE, 0, 0, sim_do_drain, "its service tasks move away"},
         {"activate *", SIM_SUBJECT_NODE, 0, 0, sim_do_activate, "ends a drain"},
         {"deregister *", SIM_SUBJECT_NODE, C(SIM_FORCE), 0, sim_do_deregister, "takes the node out of the cluster, and its machine away"},
+        /* The world around. */
+        {"load on *", SIM_SUBJECT_SERVICE, C(SIM_SHAPE) | C(SIM_FROM) | C(SIM_TO) | C(SIM_EVERY) | C(SIM_NOISE) | C(SIM_BLIND),
+         C(SIM_SHAPE) | C(SIM_FROM), sim_do_load, "so much work comes to it from now on, and a sensor tells of it once a second"},
         /* Trouble. */
         {"* dies", SIM_SUBJECT_NODE, C(SIM_FOR), 0, sim_do_die, "the machine is off, its containers are gone", .fault = true},
         {"* boots", SIM_SUBJECT_NODE, 0, 0, sim_do_boot, "the machine is on again; its agent is up 20 s later", .fault = true},

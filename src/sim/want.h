@@ -29,6 +29,7 @@ struct sim_want {
         int32_t high;    /* the largest that was ever asked for */
         int32_t min_percent, max_percent;
         bool daemon, distinct, breaker;
+        bool scaled; /* the server may change the desired count by itself */
         char only_zone[24];
         char spread[24];      /* "zone", "instance", "" */
         char revision[64];    /* "web:2": asked for last */

@@ -12,6 +12,7 @@
 #include "base/strutil.h"
 #include "sim/image.h"
 #include "sim/invariant.h"
+#include "sim/load.h"
 #include "sim/node.h"
 #include "sim/want.h"
 
@@ -40,6 +41,7 @@ struct sim_world *sim_world_new(const struct sim_options *options)
         list_init(&world->requests);
         list_init(&world->images);
         list_init(&world->wants);
+        list_init(&world->loads);
         list_init(&world->operations);
         sim_server_init(&world->server, world, options->disk);
         return world;
@@ -63,6 +65,7 @@ struct sim_world *sim_world_free(struct sim_world *world)
                 free(image);
         sim_operations_free(world);
         sim_wants_free(world);
+        sim_loads_free(world);
         buf_done(&world->text);
         arena_done(&world->arena);
         free(world);

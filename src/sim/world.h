@@ -63,6 +63,7 @@ struct sim_world {
         struct list connections; /* of struct sim_connection */
         struct list requests;
         struct list images;
+        struct list loads;                   /* of struct sim_load */
         struct list wants;                   /* of struct sim_want: what the operator has been promised */
         const struct sim_scenario *scenario; /* that is played, or NULL */
         int64_t faults_until_us;             /* the last fault that was set ends then: what is at rest may be asked for after it */
