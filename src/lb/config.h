@@ -67,7 +67,7 @@ bool lb_is_in_vpc(struct model *model, const struct target *target);
 /* Where connections to a target in the VPC come from: the balancer's own address there, which its security groups have as a member, so that
  * rules for them let it in. NULL: from the machine's. The balancer's machine has these addresses if it has an agent. */
 const char *lb_source(struct model *model, const struct target *target);
-/* The cookie key of a group whose stickiness is by lb_cookie, else NULL: set it again when servers were added. */
+/* The cookie key of a group that is sticky by cookies, else NULL: set it again when servers were added. */
 const char *lb_cookie_key(const struct target_group *group);
 
 /* config_target.c and config_rule.c, for config.c. */

@@ -31,10 +31,7 @@ const char *lb_backend_name(struct arena *arena, const struct target_group *grou
 
 const char *lb_cookie_key(const struct target_group *group)
 {
-        bool cookie = is_http(group->state->protocol) && is_on(group, "stickiness.enabled") &&
-                      str_eq(target_group_attribute(group, "stickiness.type"), "lb_cookie");
-
-        return cookie ? group->state->id : NULL;
+        return is_http(group->state->protocol) && is_on(group, "stickiness.enabled") ? group->state->id : NULL;
 }
 
 /* ---- Servers ---- */
@@ -198,25 +195,28 @@ static void append_balance(const struct target_group *group, struct buf *out)
                                                                    : "roundrobin");
 }
 
+/* By a cookie that names the server, so that no table has to outlive a reload. Beside an application's cookie it counts only in requests that
+ * have the latter too: it is taken off others. */
 static void append_stickiness(const struct target_group *group, struct buf *out)
 {
         const char *key = lb_cookie_key(group);
+        bool own = str_eq(target_group_attribute(group, "stickiness.type"), "lb_cookie");
 
-        if (key != NULL) {
-                buf_printf(out, "  cookie AWSALB insert indirect nocache dynamic maxlife %ss\n  dynamic-cookie-key %s\n",
-                           target_group_attribute(group, "stickiness.lb_cookie.duration_seconds"), key);
+        if (key == NULL)
                 return;
-        }
-        if (!is_http(group->state->protocol) || !is_on(group, "stickiness.enabled"))
+        buf_printf(out, "  cookie %s insert indirect nocache dynamic maxlife %ss\n  dynamic-cookie-key %s\n",
+                   own ? "AWSALB" : "AWSALBAPP-0",
+                   target_group_attribute(group, own ? "stickiness.lb_cookie.duration_seconds" : "stickiness.app_cookie.duration_seconds"),
+                   key);
+        if (own)
                 return;
-        /* The application's own cookie: remembered with the server that set it. */
-        buf_printf(out, "  stick-table type string len 128 size 100k expire %ss\n",
-                   target_group_attribute(group, "stickiness.app_cookie.duration_seconds"));
-        buf_append_str(out, "  stick match req.cook(");
+        buf_append_str(out, "  http-request replace-header Cookie ");
+        lb_config_word(out, "^(.*; *)?AWSALBAPP-0=[^;]*(; *)?(.*)$");
+        buf_append_char(out, ' ');
+        lb_config_word(out, "\\1\\3");
+        buf_append_str(out, " if { req.cook(AWSALBAPP-0) -m found } !{ req.cook(");
         lb_config_word(out, target_group_attribute(group, "stickiness.app_cookie.cookie_name"));
-        buf_append_str(out, ")\n  stick store-response res.cook(");
-        lb_config_word(out, target_group_attribute(group, "stickiness.app_cookie.cookie_name"));
-        buf_append_str(out, ")\n");
+        buf_append_str(out, ") -m found }\n");
 }
 
 static bool forwards_to(const struct listener *listener, const struct target_group *group)

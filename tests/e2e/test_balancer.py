@@ -229,6 +229,37 @@ class Rules(BalancerTest):
         self.assertEqual({seen['name']}, {self.ask(port, Cookie=cookie)[1]['name'] for _ in range(20)})
         self.assertEqual(3, len({self.ask(port)[1]['name'] for _ in range(12)}))
 
+    def test_stickiness_by_the_application(self):
+        """Its cookie makes clients stick, also over a reload; those without it do not."""
+        ports = [free_port() for _ in range(3)]
+        path = os.path.join(self.lab.dir, 'sessions.cfg')
+        with open(path, 'w') as f:
+            f.write('defaults\n  mode http\n  timeout client 60s\n')
+            for port in ports:
+                f.write(f'frontend f{port}\n  bind 127.0.0.1:{port}\n  http-request return status 200 content-type text/plain hdr Set-Cookie '
+                        f'SESSION=%[rand(1000)] lf-string {port}/%[req.hdr(cookie)] if {{ path /login }}\n'
+                        f'  http-request return status 200 content-type text/plain lf-string {port}/%[req.hdr(cookie)]\n')
+        server = subprocess.Popen(['haproxy', '-db', '-f', path], stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        group = self.group()
+        self.attributes(group, stickiness__enabled='true', stickiness__type='app_cookie', stickiness__app_cookie__cookie_name='SESSION')
+        port, listener = self.listen(self.balancer(), group)
+        self.add(group, *ports)
+        self.wait_healthy(group, 3)
+        answer, body = self.ask(port, '/login')
+        chosen = body.split('/')[0]
+        cookies = dict(c.split(';')[0].split('=', 1) for c in answer.headers.get_all('Set-Cookie'))
+        self.assertEqual({'SESSION', 'AWSALBAPP-0'}, set(cookies))
+        both = '; '.join('='.join(c) for c in cookies.items())
+        # The application sees its own cookie only.
+        self.assertEqual({f'{chosen}/SESSION={cookies["SESSION"]}'}, {self.ask(port, Cookie=both)[1] for _ in range(9)})
+        self.assertEqual(3, len({self.ask(port, Cookie=f'AWSALBAPP-0={cookies["AWSALBAPP-0"]}')[1] for _ in range(9)}))
+        self.elb.create_rule(ListenerArn=listener, Priority=1, Conditions=[{'Field': 'path-pattern', 'Values': ['/stop']}],
+                             Actions=[{'Type': 'fixed-response', 'FixedResponseConfig': {'StatusCode': '410'}}])
+        wait_for(lambda: self.status(port, '/stop') == 410, 10, 'the new rule')
+        self.assertEqual({chosen}, {self.ask(port, Cookie=both)[1].split('/')[0] for _ in range(9)})
+
     def test_network_balancer(self):
         target = self.target('tcp')
         group = self.group(target, Protocol='TCP')
