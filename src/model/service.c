@@ -22,6 +22,14 @@ struct service_deployment *service_newest_deployment(struct model *model, const 
         return state->deployment != NULL ? model_service_deployment(model, state->cluster, state->name, state->deployment) : NULL;
 }
 
+bool service_revision_in_use(const struct service_revision *revision)
+{
+        list_for_each (task, &revision->tasks, struct task, in_revision)
+                if (task->state->desired_status != STATE_TASK_STATUS_STOPPED || task->instance == NULL || !task->instance->lost)
+                        return true;
+        return false;
+}
+
 void service_add_event(struct tx *tx, struct service *service, int64_t now_ms, const char *fmt, ...)
 {
         bool any = !list_empty(&service->events);

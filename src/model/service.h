@@ -81,6 +81,10 @@ struct task_set *model_task_set(struct model *model, const char *cluster, const 
 struct service_revision *service_primary(struct model *model, const struct service *service);
 struct service_deployment *service_newest_deployment(struct model *model, const struct service *service);
 
+/* Whether tasks of the revision are there, other than those that were given up with their node: how and when these end nobody can say,
+ * and no rollout waits for them. */
+bool service_revision_in_use(const struct service_revision *revision);
+
 /* Adds an event; "(service NAME) " is put in front of the text. At most 2,000 bytes. */
 void service_add_event(struct tx *tx, struct service *service, int64_t now_ms, const char *fmt, ...) PRINTF_LIKE(4, 5);
 

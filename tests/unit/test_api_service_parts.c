@@ -114,6 +114,39 @@ static void test_deployments(void **state)
         cluster_end(&c);
 }
 
+/* What a lost node ran of the old revision does not keep a rollout open: services-stable wants one deployment. */
+static void test_rollout_without_a_lost_node(void **state)
+{
+        struct cluster_harness c;
+        struct task *task;
+        struct state_task *edited;
+        struct tx *tx;
+        char instance[33];
+
+        cluster_begin(&c, NULL);
+        create(&c, "s", 1);
+        cluster_register(&c, 1024, 1024, "", instance);
+        task = model_task(c.h.model, "lab", add_task(&c, "s", NULL, STATE_TASK_STATUS_RUNNING));
+        harness_ok(&c.h, "UpdateService", "{'cluster':'lab','service':'s','forceNewDeployment':true}");
+        tx = tx_begin(c.h.model);
+        edited = tx_edit(tx, &task->object);
+        edited->instance = instance;
+        edited->desired_status = STATE_TASK_STATUS_STOPPED;
+        edited->last_status = STATE_TASK_STATUS_STOPPING;
+        tx_put(tx, &task->object, edited);
+        tx_commit(tx);
+        harness_ok(&c.h, "DescribeServices", "{'cluster':'lab','services':['s']}");
+        assert_int_equal(harness_count(&c.h, "services[0].deployments"), 2);
+        model_set_lost(c.h.model, task->instance);
+        harness_ok(&c.h, "DescribeServices", "{'cluster':'lab','services':['s']}");
+        assert_int_equal(harness_count(&c.h, "services[0].deployments"), 1);
+        /* The node is back, and has to stop it first. */
+        model_set_connected(c.h.model, task->instance, true);
+        harness_ok(&c.h, "DescribeServices", "{'cluster':'lab','services':['s']}");
+        assert_int_equal(harness_count(&c.h, "services[0].deployments"), 2);
+        cluster_end(&c);
+}
+
 static void test_stop_and_continue(void **state)
 {
         struct cluster_harness c;
@@ -411,6 +444,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_deployments),
+                cmocka_unit_test(test_rollout_without_a_lost_node),
                 cmocka_unit_test(test_stop_and_continue),
                 cmocka_unit_test(test_task_sets),
                 cmocka_unit_test(test_task_sets_refuse),

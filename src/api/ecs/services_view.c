@@ -84,7 +84,7 @@ static void view_one_revision(struct api_call *call, const struct service *servi
         view_current_revision(call, service, revision, out);
 }
 
-/* The primary first, then what is left of the others, the newest first. */
+/* The primary first, then what is left of the others, the newest first: clients take a service for stable when only one is listed. */
 static void view_deployments(struct api_call *call, const struct service *service, struct ecs_service *out)
 {
         const struct service_revision *primary = service_primary(call->model, service);
@@ -93,7 +93,7 @@ static void view_deployments(struct api_call *call, const struct service *servic
         if (primary != NULL && state->status != STATE_SERVICE_STATUS_INACTIVE)
                 view_one_revision(call, service, primary, out);
         list_for_each_reverse (revision, &service->revisions, struct service_revision, in_service)
-                if (revision != primary && !list_empty(&revision->tasks))
+                if (revision != primary && service_revision_in_use(revision))
                         view_one_revision(call, service, revision, out);
         if (state->deployment != NULL)
                 out->current_service_deployment =
