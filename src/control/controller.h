@@ -42,9 +42,6 @@ struct controller_ops {
         /* Calls the hook (once per stage; the answer is remembered by the one who calls). */
         enum hook_answer (*hook)(void *data, const struct service_deployment *deployment, const struct ecs_deployment_lifecycle_hook *hook,
                                  enum ecs_deployment_lifecycle_hook_stage stage);
-        /* Sends that much of the test or production traffic to the deployment's target revision, within `tx`. Returns whether it
-         * goes there; if not, controller_mark_service when it does. NULL: nothing has to be shifted. */
-        bool (*shift_traffic)(void *data, struct tx *tx, const struct service_deployment *deployment, bool test, double percent);
         /* The newest `n` periods of the alarm's metric that are over, values in `arena`. NULL: no metric is known, and alarms keep their state. */
         void (*alarm_points)(void *data, const struct state_alarm *alarm, uint32_t n, int64_t now_ms, struct arena *arena,
                              struct alarm_points *ret);

@@ -193,6 +193,8 @@ static bool run_replica(struct service_run *run, struct service_revision *primar
 
         if (service_stages_apply(run))
                 return service_run_stages(run, &group);
+        if (service_stages_rolled_back(run))
+                service_take_traffic_back(run, primary);
         return service_run_rebalancing(run, &group);
 }
 

@@ -94,6 +94,11 @@ static inline bool instance_is_lost(const struct instance *instance)
 }
 /* The load balancers that tasks of the pool are put behind. */
 const struct ecs_load_balancer_list *pool_balancers(const struct pool *pool);
+/* Its tasks go to the alternate target groups of those. */
+static inline bool pool_is_alternate(const struct pool *pool)
+{
+        return pool->revision && pool->revision->state->alternate;
+}
 void service_work(struct work *work, struct work_turn *turn);
 /* Run again, at once or at a moment. */
 void service_again(struct service_run *run);
@@ -159,8 +164,18 @@ uint32_t breaker_threshold(const struct ecs_deployment_configuration *configurat
 /* Counts launches of a service whose task sets are made by others. */
 void service_note_task_sets(struct service_run *run);
 
+/* ---- service_traffic.c: who gets the traffic of listener rules ---- */
+
+/* Gives green that much of the test or production traffic, and the rest to blue (NULL: there is none). Returns whether the rules say so. */
+bool service_shift_traffic(struct service_run *run, const struct service_revision *green, const struct service_revision *blue, bool test,
+                           double percent);
+/* All of it to the revision to which a deployment was rolled back. */
+void service_take_traffic_back(struct service_run *run, const struct service_revision *primary);
+
 /* ---- service_stages.c: deployments that keep the older revision until the new one has proved itself ---- */
 bool service_stages_apply(const struct service_run *run);
+/* One of those has failed, and the older revision is the primary again. */
+bool service_stages_rolled_back(const struct service_run *run);
 /* Returns whether all is as it should be. */
 bool service_run_stages(struct service_run *run, const struct service_group *group);
 

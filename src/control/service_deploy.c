@@ -170,6 +170,7 @@ static struct service_revision *add_revision(struct tx *tx, struct model *model,
         SHAPE_SET(&state, state_service_revision, failed_tasks, 0);
         state.deployed_at = state.updated_at = now_ms;
         state.completed_at = 0;
+        SHAPE_SET(&state, state_service_revision, alternate, service_takes_alternate(model, service, wish));
         if (definition)
                 list_images(tx, definition->state->definition, &state);
         return CONTAINER_OF(tx_insert(tx, OBJECT_SERVICE_REVISION, &state), struct service_revision, object);

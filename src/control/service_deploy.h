@@ -64,6 +64,11 @@ bool service_deployment_in_progress(const struct state_service_deployment *deplo
 /* The newest deployment if it is in progress, else NULL. */
 struct service_deployment *service_current_deployment(struct model *model, const struct service *service);
 /* Where a rollback would go to, or NULL. */
+/* Whether a new revision should use the alternate target groups: those that the one which has the traffic does not use, or, in a rolling
+ * deployment, those that it does. */
+bool service_takes_alternate(struct model *model, const struct service *service, const struct state_service_revision *wish);
+/* BLUE_GREEN, LINEAR, CANARY: the older revision keeps its tasks until the new one has proved itself. NULL: no. */
+bool service_keeps_older(const struct ecs_deployment_configuration *configuration);
 struct service_revision *service_rollback_target(struct model *model, const struct service *service);
 /* The service has no deployments of ours: its task sets are made by somebody else. */
 bool service_is_external(const struct state_service *state);

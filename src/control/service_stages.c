@@ -39,16 +39,29 @@ static enum ecs_deployment_strategy strategy_of(const struct state_service_deplo
         return deployment->deployment_configuration ? deployment->deployment_configuration->strategy : ECS_DEPLOYMENT_STRATEGY_UNSET;
 }
 
-bool service_stages_apply(const struct service_run *run)
+bool service_keeps_older(const struct ecs_deployment_configuration *configuration)
 {
-        const struct service_deployment *deployment = service_current_deployment(run->controller->model, run->service);
-        enum ecs_deployment_strategy strategy;
+        enum ecs_deployment_strategy strategy = configuration ? configuration->strategy : ECS_DEPLOYMENT_STRATEGY_UNSET;
 
-        if (!deployment || deployment->state->status != ECS_SERVICE_DEPLOYMENT_STATUS_IN_PROGRESS)
-                return false;
-        strategy = strategy_of(deployment->state);
         return strategy == ECS_DEPLOYMENT_STRATEGY_BLUE_GREEN || strategy == ECS_DEPLOYMENT_STRATEGY_LINEAR ||
                strategy == ECS_DEPLOYMENT_STRATEGY_CANARY;
+}
+
+static bool has_status(const struct service_run *run, enum ecs_service_deployment_status status)
+{
+        const struct service_deployment *deployment = service_current_deployment(run->controller->model, run->service);
+
+        return deployment && deployment->state->status == status && service_keeps_older(deployment->state->deployment_configuration);
+}
+
+bool service_stages_apply(const struct service_run *run)
+{
+        return has_status(run, ECS_SERVICE_DEPLOYMENT_STATUS_IN_PROGRESS);
+}
+
+bool service_stages_rolled_back(const struct service_run *run)
+{
+        return has_status(run, ECS_SERVICE_DEPLOYMENT_STATUS_ROLLBACK_IN_PROGRESS);
 }
 
 static void set_stage(struct stages *stages, enum ecs_service_deployment_lifecycle_stage stage)
@@ -241,14 +254,10 @@ static double production_percent(const struct state_service_deployment *state, i
         return 100;
 }
 
-/* Tells the listeners. A service without load balancers has nothing to tell. Returns whether the traffic goes where it should. */
+/* Returns whether the traffic goes where it should. */
 static bool shift(struct stages *stages, bool test, double percent)
 {
-        const struct controller_options *options = &stages->run->controller->options;
-
-        if (!stages->green->balanced || !options->ops || !options->ops->shift_traffic)
-                return true;
-        return options->ops->shift_traffic(options->data, stages->run->tx, stages->deployment, test, percent);
+        return service_shift_traffic(stages->run, stages->green->revision, stages->blue ? stages->blue->revision : NULL, test, percent);
 }
 
 static bool shift_production(struct stages *stages)
@@ -305,11 +314,15 @@ static bool work(struct stages *stages)
         }
 }
 
-/* Both keep their number of tasks all the time, whatever dies. */
+/* Both keep their number of tasks all the time, whatever dies. Before its time green gets nothing, whatever an earlier deployment left. */
 static void keep_up(struct stages *stages)
 {
         enum ecs_service_deployment_lifecycle_stage stage = stages->deployment->state->lifecycle_stage;
 
+        if (stage < ECS_SERVICE_DEPLOYMENT_LIFECYCLE_STAGE_TEST_TRAFFIC_SHIFT)
+                (void)shift(stages, true, 0);
+        if (stage < ECS_SERVICE_DEPLOYMENT_LIFECYCLE_STAGE_PRODUCTION_TRAFFIC_SHIFT)
+                (void)shift(stages, false, 0);
         if (stages->blue && stage != ECS_SERVICE_DEPLOYMENT_LIFECYCLE_STAGE_RECONCILE_SERVICE &&
             stage != ECS_SERVICE_DEPLOYMENT_LIFECYCLE_STAGE_CLEAN_UP)
                 scale(stages, stages->blue, true, stages->desired);
@@ -344,8 +357,6 @@ bool service_run_stages(struct service_run *run, const struct service_group *gro
                 set_stage(&stages, stages.deployment->state->lifecycle_stage + 1);
         }
         if (stages.failed) {
-                shift(&stages, false, 0);
-                shift(&stages, true, 0);
                 service_fail_deployment(run->tx, run->service, DEPLOYMENT_FAILURE_HOOK, true, run->now_ms);
                 service_again(run);
         }

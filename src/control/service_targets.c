@@ -14,7 +14,7 @@
 static bool activate(struct service_run *run, struct pool *pool, struct task *task)
 {
         struct error error = {0};
-        int r = targets_register(run->controller->model, run->tx, task, pool_balancers(pool), run->now_ms, &error);
+        int r = targets_register(run->controller->model, run->tx, task, pool_balancers(pool), pool_is_alternate(pool), run->now_ms, &error);
         struct state_task *state;
 
         if (r == -ENOENT)
@@ -58,7 +58,7 @@ static void tell(struct service_run *run, const struct pool *pool, const char *w
         for (uint32_t i = 0; n > 0 && i < balancers->n; i++)
                 if (balancers->items[i].target_group_arn)
                         service_add_event(run->tx, run->service, run->now_ms, "%s %u targets in (target-group %s)", what, n,
-                                          balancers->items[i].target_group_arn);
+                                          balancer_target_group(&balancers->items[i], pool_is_alternate(pool)));
 }
 
 /* A node that is gone cannot drain, but what is behind the balancer's back is its own business. */

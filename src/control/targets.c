@@ -114,23 +114,30 @@ static int place_of(const struct task *task, const struct target_group *group, c
         return 0;
 }
 
+const char *balancer_target_group(const struct ecs_load_balancer *balancer, bool alternate)
+{
+        const struct ecs_advanced_configuration *advanced = balancer->advanced_configuration;
+
+        return alternate && advanced != NULL && !str_empty(advanced->alternate_target_group_arn) ? advanced->alternate_target_group_arn
+                                                                                                 : balancer->target_group_arn;
+}
+
 int targets_register(struct model *model, struct tx *tx, const struct task *task, const struct ecs_load_balancer_list *balancers,
-                     int64_t now_ms, struct error *error)
+                     bool alternate, int64_t now_ms, struct error *error)
 {
         int result = 0;
 
         for (uint32_t i = 0; i < balancers->n; i++) {
                 const struct ecs_load_balancer *balancer = &balancers->items[i];
+                const char *arn = balancer_target_group(balancer, alternate), *id;
                 struct target_group *group;
-                const char *id;
                 int port, r;
 
-                if (str_empty(balancer->target_group_arn))
+                if (str_empty(arn))
                         continue;
-                group = model_target_group_of_arn(model, balancer->target_group_arn);
+                group = model_target_group_of_arn(model, arn);
                 if (group == NULL) {
-                        result = error_set(error, ENOENT, "the target group %s does not exist: create it, or update the service",
-                                           balancer->target_group_arn);
+                        result = error_set(error, ENOENT, "the target group %s does not exist: create it, or update the service", arn);
                         continue;
                 }
                 r = place_of(task, group, balancer, &id, &port);

@@ -25,9 +25,12 @@ enum targets_state {
         TARGETS_STATE_MAX
 };
 
+/* The target group that a revision uses: its own, or the alternate one when it says so and there is one. */
+const char *balancer_target_group(const struct ecs_load_balancer *balancer, bool alternate);
+
 /*
  * Registers the task with the target group of each of `balancers` (a service's loadBalancers; entries without a targetGroupArn are
- * left out). Groups of type ip get the address of the task's network interface and the containerPort; those of type instance the
+ * left out), or the alternate one. Groups of type ip get the address of the task's network interface and the containerPort; those of type instance the
  * container instance and the host port that the container's port is bound to. Doing it again does no harm; a target that drains
  * is registered again. Returns
  *   0        everything is registered (also when there was nothing to do)
@@ -35,7 +38,7 @@ enum targets_state {
  *   -ENOENT  a target group does not exist; `error` says which (the rest is registered)
  */
 int targets_register(struct model *model, struct tx *tx, const struct task *task, const struct ecs_load_balancer_list *balancers,
-                     int64_t now_ms, struct error *error) MUST_CHECK;
+                     bool alternate, int64_t now_ms, struct error *error) MUST_CHECK;
 /* Begins to drain every target of the task; true when there are any (also when they were draining already): wait until
  * targets_state is TARGETS_NONE. */
 bool targets_deregister(struct model *model, struct tx *tx, struct task *task, int64_t now_ms);

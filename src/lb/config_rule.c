@@ -223,9 +223,12 @@ static bool is_plain(const struct elbv2_action_list *actions)
 {
         const struct elbv2_forward_action_config *forward = forward_of(actions);
 
-        return forward != NULL && forward->target_groups.n == 1 && !is_sticky(forward) &&
-               (!SHAPE_HAS(&forward->target_groups.items[0], elbv2_target_group_tuple, weight) ||
-                forward->target_groups.items[0].weight > 0);
+        if (forward == NULL || is_sticky(forward))
+                return false;
+        for (uint32_t i = 1; i < forward->target_groups.n; i++)
+                if (forward->target_groups.items[i].weight > 0)
+                        return false;
+        return !SHAPE_HAS(&forward->target_groups.items[0], elbv2_target_group_tuple, weight) || forward->target_groups.items[0].weight > 0;
 }
 
 /* The share of each group is a range of a random number; a client that has the cookie keeps its group while that has a share. */

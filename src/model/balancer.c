@@ -80,6 +80,36 @@ struct target_group *model_target_group_of_arn(struct model *model, const char *
                        : NULL;
 }
 
+struct object *model_forwarding_of_arn(struct model *model, const char *text)
+{
+        struct listener_rule *rule;
+        struct listener *listener;
+        char listener_id[32];
+        const char *last, *before;
+        struct arn arn;
+
+        if (text == NULL || arn_parse(text, &arn) < 0 || !str_eq(arn.service, SERVICE) || !str_eq(arn.account, model_account(model)) ||
+            !str_eq(arn.region, model_region(model)))
+                return NULL;
+        last = strrchr(text, '/');
+        if (last == NULL)
+                return NULL;
+        if (arn_resource(&arn, "listener") != NULL) {
+                listener = model_listener(model, last + 1);
+                return listener != NULL ? &listener->object : NULL;
+        }
+        if (arn_resource(&arn, "listener-rule") == NULL)
+                return NULL;
+        rule = model_listener_rule(model, last + 1);
+        if (rule != NULL)
+                return &rule->object;
+        for (before = last; before > text && before[-1] != '/'; before--)
+                ;
+        snprintf(listener_id, sizeof(listener_id), "%.*s", (int)(last - before), before);
+        listener = model_listener(model, listener_id);
+        return listener != NULL && str_eq(listener->state->default_rule, last + 1) ? &listener->object : NULL;
+}
+
 struct target *model_target(struct model *model, const char *group, const char *id, int port)
 {
         char key[256];

@@ -71,6 +71,8 @@ struct target_group *model_target_group(struct model *model, const char *id);
 struct target_group *model_target_group_by_name(struct model *model, const char *name);
 /* By its ARN; NULL as well for an ARN of something else, another account or region. */
 struct target_group *model_target_group_of_arn(struct model *model, const char *arn);
+/* The listener rule with this ARN; the listener, when it is the ARN of that or of its default rule. NULL: none. */
+struct object *model_forwarding_of_arn(struct model *model, const char *arn);
 struct target *model_target(struct model *model, const char *group, const char *id, int port);
 struct certificate *model_certificate(struct model *model, const char *arn);
 

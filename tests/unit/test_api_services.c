@@ -214,7 +214,7 @@ static void test_load_balancers(void **state)
 {
         struct cluster_harness c;
         CLEANUP_ARENA struct arena arena = {0};
-        const char *subnets[2] = {0}, *vpc = NULL, *instances, *addresses, *balancer, *ignored;
+        const char *subnets[2] = {0}, *vpc = NULL, *instances, *addresses, *balancer, *listener, *ignored;
         size_t n = 0;
 
         cluster_begin(&c, NULL);
@@ -253,13 +253,26 @@ static void test_load_balancers(void **state)
                                "{'LoadBalancerArn':'%s','Protocol':'HTTP','Port':80,'DefaultActions':[{'Type':'forward','TargetGroupArn':"
                                "'%s'}]}",
                                balancer, instances),
-                  "Listeners[0].ListenerArn", &ignored);
+                  "Listeners[0].ListenerArn", &listener);
+        listener = arena_strdup(&arena, listener);
         harness_ok(&c.h, "CreateService", "%s", REQUEST("'serviceName':'s','taskDefinition':'app'", instances));
         expect(&c, "service.loadBalancers[0].targetGroupArn", instances);
         assert_int_equal(harness_int(&c.h, "service.healthCheckGracePeriodSeconds"), 0);
         harness_fails(&c.h, "CreateService",
                       REQUEST("'serviceName':'t','taskDefinition':'app','deploymentConfiguration':{'strategy':'BLUE_GREEN'}", instances),
                       INVALID, "advancedConfiguration is required");
+        for (int i = 0; i < 2; i++)
+                harness_fails(&c.h, "CreateService",
+                              arena_printf(&arena,
+                                           "{'cluster':'lab','serviceName':'t','taskDefinition':'app','deploymentConfiguration':"
+                                           "{'strategy':'BLUE_GREEN'},'loadBalancers':[{'targetGroupArn':'%s','containerName':'app',"
+                                           "'containerPort':80,'advancedConfiguration':{'alternateTargetGroupArn':'other','roleArn':'r',"
+                                           "'productionListenerRule':'%s'}}]}",
+                                           instances,
+                                           i == 0 ? "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/x" : listener),
+                              INVALID,
+                              i == 0 ? "productionListenerRule: the listener rule arn"
+                                     : "The target group with targetGroupArn other does not exist");
         harness_ok(&c.h, "UpdateService", "%s", REQUEST("'service':'s'", instances)); /* as it is */
         assert_int_equal(harness_count(&c.h, "service.currentServiceRevisions"), 1);
         ignored = arena_strdup(&arena, harness_text(&c.h, "service.deployments[0].id"));
@@ -317,15 +330,11 @@ static void test_deployment_configuration_refuses(void **state)
                 {"'linearConfiguration':{'stepPercent':10}", "only valid with strategy LINEAR"},
                 {"'strategy':'LINEAR','canaryConfiguration':{'canaryPercent':10}", "only valid with strategy CANARY"},
                 {"'lifecycleHooks':[{'targetType':'PAUSE','lifecycleStages':['PRE_SCALE_UP']}]", "BLUE_GREEN, LINEAR or CANARY"},
-                {"'strategy':'BLUE_GREEN','lifecycleHooks':[{'lifecycleStages':['PRE_SCALE_UP']}]", "hookTargetArn is required"},
                 {"'strategy':'BLUE_GREEN','lifecycleHooks':[{'targetType':'PAUSE','hookTargetArn':'x','lifecycleStages':['PRE_SCALE_UP']}]",
                  "no target"},
                 {"'strategy':'BLUE_GREEN','lifecycleHooks':[{'targetType':'PAUSE'}]", "at least one stage"},
                 {"'strategy':'BLUE_GREEN','lifecycleHooks':[{'targetType':'PAUSE','lifecycleStages':['PRE_SCALE_UP','PRE_SCALE_UP']}]",
                  "twice"},
-                {"'strategy':'BLUE_GREEN','lifecycleHooks':[{'hookTargetArn':'x','lifecycleStages':['PRE_SCALE_UP'],"
-                 "'timeoutConfiguration':{'timeoutInMinutes':1}}]",
-                 "PAUSE"},
         };
         struct cluster_harness c;
         char json[800];
@@ -336,6 +345,10 @@ static void test_deployment_configuration_refuses(void **state)
                          rows[i].given);
                 harness_fails(&c.h, "CreateService", json, INVALID, rows[i].text);
         }
+        harness_fails(&c.h, "CreateService",
+                      "{'cluster':'lab','serviceName':'s','taskDefinition':'web','deploymentConfiguration':{'strategy':'BLUE_GREEN',"
+                      "'lifecycleHooks':[{'hookTargetArn':'x','lifecycleStages':['PRE_SCALE_UP']}]}}",
+                      "UnsupportedFeatureException", "Use PAUSE");
         cluster_end(&c);
 }
 

@@ -3,12 +3,14 @@
 #include "control/targets.h"
 #include "service_world.h"
 
-#define GROUP "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/hosts/00000000000000b1"
+#define ELB "arn:aws:elasticloadbalancing:us-east-1:123456789012:"
+#define GROUP ELB "targetgroup/hosts/00000000000000b1"
+#define ALTERNATE ELB "targetgroup/others/00000000000000b2"
+#define LISTENER ELB "listener/app/web/00000000000000c1/00000000000000d1"
 #define MINUTE 60000
 
 static enum hook_answer answer;
 static int asked;
-static double production;
 
 static enum hook_answer on_hook(void *data, const struct service_deployment *deployment, const struct ecs_deployment_lifecycle_hook *hook,
                                 enum ecs_deployment_lifecycle_hook_stage stage)
@@ -21,17 +23,7 @@ static enum hook_answer on_hook(void *data, const struct service_deployment *dep
         return answer;
 }
 
-static bool on_shift(void *data, struct tx *tx, const struct service_deployment *deployment, bool test, double percent)
-{
-        (void)data;
-        (void)tx;
-        (void)deployment;
-        if (!test)
-                production = percent;
-        return true;
-}
-
-static const struct controller_ops ops = {.hook = on_hook, .shift_traffic = on_shift};
+static const struct controller_ops ops = {.hook = on_hook};
 
 static int setup(void **state)
 {
@@ -39,7 +31,6 @@ static int setup(void **state)
 
         answer = HOOK_WAITING;
         asked = 0;
-        production = -1;
         world_begin(&world);
         world.options.ops = &ops;
         world_restart(&world);
@@ -198,9 +189,12 @@ static void make_balancer(struct world *w)
                 .balancer = balancer.id, .id = "00000000000000d1", .protocol = ELBV2_PROTOCOL_HTTP, .actions = {&action, 1, 0}};
         struct state_target_group group = {
                 .name = "hosts", .id = "00000000000000b1", .target_type = ELBV2_TARGET_TYPE_INSTANCE, .protocol = ELBV2_PROTOCOL_HTTP};
+        struct state_target_group other = {
+                .name = "others", .id = "00000000000000b2", .target_type = ELBV2_TARGET_TYPE_INSTANCE, .protocol = ELBV2_PROTOCOL_HTTP};
         struct tx *tx = tx_begin(w->model);
 
         tx_insert(tx, OBJECT_TARGET_GROUP, &group);
+        tx_insert(tx, OBJECT_TARGET_GROUP, &other);
         tx_insert(tx, OBJECT_LOAD_BALANCER, &balancer);
         tx_insert(tx, OBJECT_LISTENER, &listener);
         tx_commit(tx);
@@ -212,7 +206,8 @@ static void create_balanced(struct world *w, int desired)
         struct tx *tx = tx_begin(w->model);
         struct state_service wish = world_wish(tx, desired);
         struct state_service_revision revision = world_revision(1);
-        struct ecs_load_balancer balancer = {.target_group_arn = GROUP, .container_name = "web"};
+        struct ecs_advanced_configuration advanced = {.alternate_target_group_arn = ALTERNATE, .production_listener_rule = LISTENER};
+        struct ecs_load_balancer balancer = {.target_group_arn = GROUP, .container_name = "web", .advanced_configuration = &advanced};
 
         SHAPE_SET(&balancer, ecs_load_balancer, container_port, 80);
         revision.load_balancers.items = &balancer;
@@ -343,26 +338,94 @@ static void takes_away_what_is_left_behind(void **state)
         assert_int_equal(world_service(w)->counts.pending, 1);
 }
 
-static void shifts_in_steps(void **state)
+/* The percentage of the traffic that a target group gets; -1: the listener does not name it. */
+static int share(struct world *w, const char *group)
 {
-        struct world *w = *state;
+        const struct elbv2_action *action = &model_listener(w->model, "00000000000000d1")->state->actions.items[0];
 
+        for (uint32_t i = 0; i < action->forward_config->target_groups.n; i++)
+                if (str_eq(action->forward_config->target_groups.items[i].target_group_arn, group))
+                        return action->forward_config->target_groups.items[i].weight;
+        return -1;
+}
+
+static uint32_t targets_of(struct world *w, const char *group)
+{
+        return (uint32_t)model_target_group_of_arn(w->model, group)->n_targets;
+}
+
+/* A balanced service that runs, and a deployment with all its tasks up. */
+static void go_to_traffic_shift(struct world *w, enum ecs_deployment_strategy strategy)
+{
         make_balancer(w);
         create_balanced(w, 1);
         come_up(w);
         set_targets(w, ELBV2_TARGET_HEALTH_STATE_HEALTHY);
-        configure(w, ECS_DEPLOYMENT_STRATEGY_LINEAR, 0, 0); /* a tenth every six minutes */
+        configure(w, strategy, 0, 0);
         world_deploy(w, 2);
         world_run(w);
+        /* The listener names the new tasks' group before it sends anything there: its targets are to be checked. */
+        assert_int_equal(share(w, GROUP), 100);
+        assert_int_equal(share(w, ALTERNATE), 0);
         come_up(w);
+        assert_int_equal(targets_of(w, GROUP), 1);
+        assert_int_equal(targets_of(w, ALTERNATE), 1);
+        assert_int_equal(stage_of(w), ECS_SERVICE_DEPLOYMENT_LIFECYCLE_STAGE_SCALE_UP);
         set_targets(w, ELBV2_TARGET_HEALTH_STATE_HEALTHY);
+}
+
+static void shifts_in_steps(void **state)
+{
+        struct world *w = *state;
+
+        go_to_traffic_shift(w, ECS_DEPLOYMENT_STRATEGY_LINEAR); /* a tenth every six minutes */
         assert_int_equal(stage_of(w), ECS_SERVICE_DEPLOYMENT_LIFECYCLE_STAGE_PRODUCTION_TRAFFIC_SHIFT);
         for (int step = 1; step < 10; step++) {
-                assert_int_equal((int)production, 10 * step);
+                assert_int_equal(share(w, ALTERNATE), 10 * step);
+                assert_int_equal(share(w, GROUP), 100 - 10 * step);
                 world_wait(w, 6 * MINUTE);
         }
-        assert_int_equal((int)production, 100);
+        assert_int_equal(share(w, ALTERNATE), 100);
         assert_int_equal(stage_of(w), ECS_SERVICE_DEPLOYMENT_LIFECYCLE_STAGE_BAKE_TIME);
+}
+
+/* The alternate group is the service's own now: the next deployment goes the other way. */
+static void takes_turns(void **state)
+{
+        struct world *w = *state;
+
+        go_to_traffic_shift(w, ECS_DEPLOYMENT_STRATEGY_BLUE_GREEN);
+        assert_int_equal(share(w, ALTERNATE), 100);
+        world_wait(w, 5 * MINUTE);
+        list_for_each (task, &world_service(w)->tasks, struct task, in_service)
+                if (task->state->last_status == STATE_TASK_STATUS_DEACTIVATING)
+                        drained(w, task);
+        assert_int_equal(targets_of(w, GROUP), 0);
+        world_settle(w);
+        assert_int_equal(world_deployment(w)->state->status, ECS_SERVICE_DEPLOYMENT_STATUS_SUCCESSFUL);
+        world_deploy(w, 1);
+        world_run(w);
+        come_up(w);
+        assert_int_equal(targets_of(w, GROUP), 1);
+        assert_int_equal(share(w, ALTERNATE), 100);
+        set_targets(w, ELBV2_TARGET_HEALTH_STATE_HEALTHY);
+        assert_int_equal(share(w, GROUP), 100);
+        assert_int_equal(share(w, ALTERNATE), 0);
+}
+
+static void takes_traffic_back(void **state)
+{
+        struct world *w = *state;
+        struct tx *tx;
+
+        go_to_traffic_shift(w, ECS_DEPLOYMENT_STRATEGY_CANARY);
+        assert_int_equal(share(w, ALTERNATE), 5);
+        tx = tx_begin(w->model);
+        service_stop_deployment(tx, world_deployment(w), false, w->env.now_ms);
+        tx_commit(tx);
+        world_run(w);
+        assert_int_equal(share(w, GROUP), 100);
+        assert_int_equal(share(w, ALTERNATE), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -378,6 +441,8 @@ int main(void)
                 TEST(replaces_what_fails_its_check),
                 TEST(takes_away_what_is_left_behind),
                 TEST(shifts_in_steps),
+                TEST(takes_turns),
+                TEST(takes_traffic_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ static int register_task(struct world *w, const char *groups[], uint32_t n, stru
                 items[i].container_name = "web";
                 SHAPE_SET(&items[i], ecs_load_balancer, container_port, 80);
         }
-        r = targets_register(w->model, tx, the_task(w), &list, w->env.now_ms, error);
+        r = targets_register(w->model, tx, the_task(w), &list, false, w->env.now_ms, error);
         tx_commit(tx);
         return r;
 }

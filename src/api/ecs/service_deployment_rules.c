@@ -8,6 +8,7 @@
 #define MAX_BAKE_MINUTES 1440
 #define MAX_THRESHOLD_COUNT 10000
 
+#define UNSUPPORTED "UnsupportedFeatureException"
 #define INVALID "InvalidParameterException"
 
 #define HAS(object, type, member) SHAPE_HAS(object, ecs_##type, member)
@@ -129,8 +130,12 @@ static int check_hook(struct api_call *call, const struct ecs_deployment_lifecyc
 {
         bool pause = hook->target_type == ECS_DEPLOYMENT_LIFECYCLE_HOOK_TARGET_TYPE_PAUSE;
 
-        if (!pause && str_empty(hook->hook_target_arn))
-                return api_fail(call, INVALID, "deploymentConfiguration.lifecycleHooks[%u].hookTargetArn is required for AWS_LAMBDA.", i);
+        if (!pause)
+                return api_fail(
+                        call, UNSUPPORTED,
+                        "deploymentConfiguration.lifecycleHooks[%u].targetType: there is no AWS Lambda on this server. Use PAUSE, and "
+                        "ContinueServiceDeployment by whoever decides.",
+                        i);
         if (pause && !str_empty(hook->hook_target_arn))
                 return api_fail(call, INVALID, "deploymentConfiguration.lifecycleHooks[%u].hookTargetArn: a PAUSE hook has no target.", i);
         if (hook->lifecycle_stages.n == 0)
@@ -140,9 +145,6 @@ static int check_hook(struct api_call *call, const struct ecs_deployment_lifecyc
                         if (hook->lifecycle_stages.items[j] == hook->lifecycle_stages.items[k])
                                 return api_fail(call, INVALID,
                                                 "deploymentConfiguration.lifecycleHooks[%u].lifecycleStages: a stage is given twice.", i);
-        if (hook->timeout_configuration != NULL && !pause)
-                return api_fail(call, INVALID,
-                                "deploymentConfiguration.lifecycleHooks[%u].timeoutConfiguration is only valid for PAUSE hooks.", i);
         return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "api/ecs/launch_rules.h"
 #include "api/ecs/tasks.h"
 #include "base/strutil.h"
+#include "model/balancer.h"
 
 #define MAX_TARGET_GROUPS 5
 #define MAX_REGISTRIES 1
@@ -76,11 +77,44 @@ static int check_port_name(struct api_call *call, const struct ecs_task_definiti
 
 /* ---- Load balancers ---- */
 
+static bool forwards_to(const struct elbv2_action_list *actions, const char *group)
+{
+        for (uint32_t i = 0; i < actions->n; i++) {
+                const struct elbv2_forward_action_config *forward = actions->items[i].forward_config;
+
+                for (uint32_t j = 0; forward != NULL && j < forward->target_groups.n; j++)
+                        if (str_eq(forward->target_groups.items[j].target_group_arn, group))
+                                return true;
+        }
+        return false;
+}
+
+/* Deployments change the weights of its target groups. */
+static int check_rule(struct api_call *call, const struct ecs_load_balancer *balancer, const char *name, const char *arn, uint32_t i)
+{
+        const struct object *object = model_forwarding_of_arn(call->model, arn);
+        const struct elbv2_action_list *actions;
+
+        if (object == NULL)
+                return api_fail(call, INVALID, "loadBalancers[%u].advancedConfiguration.%s: the listener rule %.300s does not exist.", i,
+                                name, arn);
+        actions = object->kind == OBJECT_LISTENER_RULE ? &CONTAINER_OF(object, const struct listener_rule, object)->state->actions
+                                                       : &CONTAINER_OF(object, const struct listener, object)->state->actions;
+        if (forwards_to(actions, balancer->target_group_arn) ||
+            forwards_to(actions, balancer->advanced_configuration->alternate_target_group_arn))
+                return 0;
+        return api_fail(call, INVALID,
+                        "loadBalancers[%u].advancedConfiguration.%s: the listener rule %.300s must forward to targetGroupArn or "
+                        "alternateTargetGroupArn.",
+                        i, name, arn);
+}
+
 static int check_advanced(struct api_call *call, const struct ecs_load_balancer *balancer, enum ecs_deployment_strategy strategy,
                           uint32_t i)
 {
         const struct ecs_advanced_configuration *advanced = balancer->advanced_configuration;
         const char *missing = NULL;
+        int r;
 
         if (advanced == NULL) {
                 if (strategy == ECS_DEPLOYMENT_STRATEGY_ROLLING)
@@ -101,7 +135,10 @@ static int check_advanced(struct api_call *call, const struct ecs_load_balancer 
                                 "loadBalancers[%u].advancedConfiguration.alternateTargetGroupArn must name another target group than "
                                 "targetGroupArn.",
                                 i);
-        return 0;
+        r = check_rule(call, balancer, "productionListenerRule", advanced->production_listener_rule, i);
+        return r == 0 && !str_empty(advanced->test_listener_rule)
+                       ? check_rule(call, balancer, "testListenerRule", advanced->test_listener_rule, i)
+                       : r;
 }
 
 static int check_balancer(struct api_call *call, const struct ecs_task_definition *definition, const struct ecs_load_balancer_list *list,
