@@ -16,5 +16,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1500,
   },
-  server: { proxy: { '^/(events|healthz|console/code|console/session)': server } },
+  server: { proxy: { '^/(?!console/)|^/console/(code|session)$': server } },
 })

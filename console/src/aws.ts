@@ -1,4 +1,6 @@
 // Clients of the public API, one a service, signed with the session's keys.
+import { ApplicationAutoScalingClient } from '@aws-sdk/client-application-auto-scaling'
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { ECSClient } from '@aws-sdk/client-ecs'
@@ -38,6 +40,8 @@ function lazily<T>(make: () => T): () => T {
 }
 
 export const ecs = lazily(() => new ECSClient(withRegion()))
+export const scaling = lazily(() => new ApplicationAutoScalingClient(withRegion()))
+export const cloudwatch = lazily(() => new CloudWatchClient(withRegion()))
 export const logs = lazily(() => new CloudWatchLogsClient(withRegion()))
 export const ec2 = lazily(() => new EC2Client(withRegion()))
 export const elb = lazily(() => new ElasticLoadBalancingV2Client(withRegion()))

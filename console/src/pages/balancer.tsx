@@ -7,8 +7,10 @@ import { useParams } from 'react-router-dom'
 import { elb } from '../aws'
 import { getBalancer, listListeners, listTargetGroups, urlOf } from '../data/balancers'
 import { useLoad } from '../data/load'
+import { Charts } from '../parts/charts'
 import { Facts } from '../parts/facts'
 import { List } from '../parts/list'
+import { balancerPanels } from '../parts/metric-panels'
 import { ErrorAlert, Page } from '../parts/page'
 import { Status } from '../parts/status'
 
@@ -81,6 +83,7 @@ export default function Balancer() {
               { id: 'action', header: 'Default action', cell: l => l.DefaultActions?.map(a => a.Type).join(', ') },
             ]}
           />
+          <Charts panels={balancerPanels(data.balancer, data.groups)} />
           {data.groups.map(group => <TargetHealth key={group.TargetGroupArn} group={group} />)}
         </SpaceBetween>
       )}

@@ -10,9 +10,11 @@ import { useNavigate, useParams } from 'react-router-dom'
 import { ecs } from '../aws'
 import { getCluster } from '../data/ecs'
 import { useLoad } from '../data/load'
+import { Charts } from '../parts/charts'
 import { Confirm } from '../parts/confirm'
 import { Facts } from '../parts/facts'
 import { useFlash } from '../parts/flash'
+import { clusterPanels } from '../parts/metric-panels'
 import { Page } from '../parts/page'
 import { Status } from '../parts/status'
 import { TagTable } from '../parts/tags'
@@ -61,6 +63,7 @@ export default function Cluster() {
             { id: 'services', label: 'Services', content: <ClusterServices cluster={name} /> },
             { id: 'tasks', label: 'Tasks', content: <ClusterTasks cluster={name} /> },
             { id: 'infrastructure', label: 'Infrastructure', content: <Infrastructure cluster={name} /> },
+            { id: 'metrics', label: 'Metrics', content: <Charts panels={clusterPanels(name)} /> },
             { id: 'tags', label: 'Tags', content: <TagTable tags={cluster?.tags} /> },
           ]}
         />

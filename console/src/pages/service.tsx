@@ -14,12 +14,14 @@ import { useTasks } from '../data/live-ecs'
 import { useLoad } from '../data/load'
 import { shortName } from '../data/names'
 import { asJson } from '../data/show'
+import { Charts } from '../parts/charts'
 import { Code } from '../parts/code'
 import { Confirm } from '../parts/confirm'
 import { Facts } from '../parts/facts'
 import { useFlash } from '../parts/flash'
 import { Link } from '../parts/link'
 import { LogView } from '../parts/logs'
+import { servicePanels } from '../parts/metric-panels'
 import { ErrorAlert, Page } from '../parts/page'
 import { Rollout } from '../parts/rollout'
 import { Since } from '../parts/since'
@@ -118,6 +120,7 @@ export default function Service() {
             onChange={event => navigate(`/clusters/${cluster}/services/${name}/${event.detail.activeTabId}`)}
             tabs={[
               { id: 'health', label: 'Health', content: <Health service={service} cluster={cluster} /> },
+              { id: 'metrics', label: 'Metrics', content: <Charts panels={servicePanels(cluster, name)} /> },
               { id: 'tasks', label: 'Tasks', content: <ClusterTasks cluster={cluster} serviceName={name} /> },
               { id: 'logs', label: 'Logs', content: <Logs service={service} /> },
               { id: 'deployments', label: 'Deployments', content: <ServiceDeployments cluster={cluster} service={name} /> },

@@ -1,0 +1,71 @@
+// Several charts over the same time, live, with the choice of how long that is.
+import Box from '@cloudscape-design/components/box'
+import Container from '@cloudscape-design/components/container'
+import Grid from '@cloudscape-design/components/grid'
+import Header from '@cloudscape-design/components/header'
+import SegmentedControl from '@cloudscape-design/components/segmented-control'
+import SpaceBetween from '@cloudscape-design/components/space-between'
+import { lazy, Suspense, useState } from 'react'
+
+import { type Metric, type Span, spans, type Unit, useMetrics } from '../data/metrics'
+import { Loading } from './loading'
+
+const Chart = lazy(() => import('./chart'))
+
+export interface Panel {
+  title: string
+  unit: Unit
+  metrics: Metric[]
+  empty: string
+}
+
+const KEY = 'gantry-chart-span'
+
+function PanelChart({ panel, span }: { panel: Panel; span: Span }) {
+  const series = useMetrics(panel.metrics, span)
+  return (
+    <div>
+      <Box variant="h3">{panel.title}</Box>
+      <Suspense fallback={<Loading />}>
+        <Chart title={panel.title} unit={panel.unit} series={series} empty={panel.empty} />
+      </Suspense>
+    </div>
+  )
+}
+
+export function Charts({ title = 'Metrics', panels }: { title?: string; panels: Panel[] }) {
+  const [id, setId] = useState(localStorage.getItem(KEY) ?? '1h')
+  const span = spans.find(one => one.id === id) ?? spans[1]!
+  const choose = (wanted: string) => {
+    localStorage.setItem(KEY, wanted)
+    setId(wanted)
+  }
+  return (
+    <Container
+      header={
+        <Header
+          variant="h2"
+          description="From CloudWatch; the charts move on by themselves."
+          actions={
+            <SegmentedControl
+              label="Time shown"
+              selectedId={span.id}
+              onChange={event => choose(event.detail.selectedId)}
+              options={spans.map(one => ({ id: one.id, text: one.text }))}
+            />
+          }
+        >
+          {title}
+        </Header>
+      }
+    >
+      <SpaceBetween size="l">
+        <Grid gridDefinition={panels.map(() => ({ colspan: { default: 12, s: panels.length > 1 ? 6 : 12 } }))}>
+          {panels.map(panel => (
+            <PanelChart key={panel.title} panel={panel} span={span} />
+          ))}
+        </Grid>
+      </SpaceBetween>
+    </Container>
+  )
+}
