@@ -16,5 +16,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1500,
   },
-  server: { proxy: { '^/(?!console/)|^/console/(code|session)$': server } },
+  // The host that the browser signed for stays in the request.
+  server: { proxy: { '^/(?!console/)|^/console/(code|session)$': { target: server, changeOrigin: false } } },
 })

@@ -12,6 +12,7 @@ const Cluster = lazy(() => import('./pages/cluster'))
 const ClusterCreate = lazy(() => import('./pages/cluster-create'))
 const Clusters = lazy(() => import('./pages/clusters'))
 const Family = lazy(() => import('./pages/family'))
+const Instance = lazy(() => import('./pages/instance'))
 const LogGroup = lazy(() => import('./pages/log-groups').then(m => ({ default: m.LogGroupPage })))
 const LogGroups = lazy(() => import('./pages/log-groups'))
 const Networks = lazy(() => import('./pages/networks'))
@@ -38,6 +39,7 @@ export function App() {
             <Route path="/clusters/:cluster/:tab?" element={<Cluster />} />
             <Route path="/clusters/:cluster/services/create" element={<ServiceCreate />} />
             <Route path="/clusters/:cluster/services/:service/:tab?" element={<Service />} />
+            <Route path="/clusters/:cluster/instances/:instance" element={<Instance />} />
             <Route path="/clusters/:cluster/tasks/run" element={<TaskRun />} />
             <Route path="/clusters/:cluster/tasks/:task" element={<Task />} />
             <Route path="/load-balancers" element={<Balancers />} />

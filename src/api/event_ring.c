@@ -44,6 +44,10 @@ static const struct kind_row {
         [OBJECT_ELASTIC_ADDRESS] = {"elastic-address"},
         [OBJECT_NETWORK_ACL] = {"network-acl"},
         [OBJECT_VPC_ENDPOINT] = {"vpc-endpoint"},
+        [OBJECT_SCALABLE_TARGET] = {"scalable-target"},
+        [OBJECT_SCALING_POLICY] = {"scaling-policy"},
+        [OBJECT_SCHEDULED_ACTION] = {"scheduled-action"},
+        [OBJECT_SCALING_ACTIVITY] = {"scaling-activity"},
 };
 
 const char *event_ring_kind_name(enum object_kind kind)

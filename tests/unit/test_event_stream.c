@@ -87,13 +87,18 @@ static void expect(struct lab *lab, const char *text)
                 fail_msg("the server has ended without \"%s\": %s", text, lab->in.data ? lab->in.data : "");
 }
 
-static void call(struct lab *lab, const char *operation, const char *json)
+static void call_service(struct lab *lab, const char *service, const char *operation, const char *json)
 {
         CLEANUP_BUF struct buf out = {0};
-        int status = api_run(lab->api, "ecs", operation, NULL, json, &out);
+        int status = api_run(lab->api, service, operation, NULL, json, &out);
 
         if (status != 200)
                 fail_msg("%s: %s", operation, out.data);
+}
+
+static void call(struct lab *lab, const char *operation, const char *json)
+{
+        call_service(lab, "ecs", operation, json);
 }
 
 /* The last id that the client has got. */
@@ -129,6 +134,10 @@ static void test_changes_are_told(void **state)
         call(&lab, "CreateService", "{\"cluster\":\"web\",\"serviceName\":\"s\",\"taskDefinition\":\"f\",\"desiredCount\":0}");
         expect(&lab, "\"arn\":\"arn:aws:ecs:us-east-1:123456789012:service/web/s\",\"cluster\":\"web\",\"service\":\"s\"}");
         expect(&lab, "\"kind\":\"service-deployment\"");
+        call_service(&lab, "application-autoscaling", "RegisterScalableTarget",
+                     "{\"ServiceNamespace\":\"ecs\",\"ScalableDimension\":\"ecs:service:DesiredCount\",\"ResourceId\":\"service/web/s\","
+                     "\"MinCapacity\":0,\"MaxCapacity\":4}");
+        expect(&lab, "{\"kind\":\"scalable-target\",\"change\":\"created\",\"key\":\"service/web/s\"}");
         assert_null(strstr(lab.in.data, "access-key"));
         end(&lab);
 }

@@ -50,3 +50,16 @@ export async function addressesOf(targetGroupArn: string): Promise<string[]> {
   const listeners = await Promise.all(balancers.map(b => listListeners(b.LoadBalancerArn!)))
   return balancers.flatMap((balancer, i) => listeners[i]!.map(listener => urlOf(balancer, listener)))
 }
+
+/** What CloudWatch calls a balancer or target group: the end of its ARN. */
+export function metricName(arn: string | undefined): string {
+  const resource = arn?.slice(arn.lastIndexOf(':') + 1) ?? ''
+  return resource.replace(/^loadbalancer\//, '')
+}
+
+/** "app/NAME/ID/targetgroup/NAME/ID" of a target group behind an application load balancer. */
+export async function metricLabelOf(targetGroupArn: string): Promise<string | undefined> {
+  const group = (await elb().send(new DescribeTargetGroupsCommand({ TargetGroupArns: [targetGroupArn] }))).TargetGroups?.[0]
+  const balancer = metricName(group?.LoadBalancerArns?.[0])
+  return balancer.startsWith('app/') ? `${balancer}/${metricName(targetGroupArn)}` : undefined
+}

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'react'
 
 import { cloudwatch } from '../aws'
 
-export type Unit = 'percent' | 'count' | 'seconds'
+export type Unit = 'percent' | 'count' | 'seconds' | 'bytes'
 
 /** One line of a chart. */
 export interface Metric {

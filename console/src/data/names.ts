@@ -29,10 +29,12 @@ export function ago(time: Date | undefined): string {
 }
 
 /** A value with its unit, as short as a scale needs it: "12.5 %", "1.2 k", "35 ms". */
-export function amountOf(value: number, unit: 'percent' | 'count' | 'seconds'): string {
+export function amountOf(value: number, unit: 'percent' | 'count' | 'seconds' | 'bytes'): string {
   const short = (n: number) => String(Number(n.toPrecision(3)))
   if (unit === 'percent') return `${short(value)} %`
   if (unit === 'seconds') return value > 0 && value < 1 ? `${short(value * 1000)} ms` : `${short(value)} s`
-  if (value >= 1e6) return `${short(value / 1e6)} M`
-  return value >= 10_000 ? `${short(value / 1000)} k` : short(value)
+  const after = unit === 'bytes' ? 'B' : ''
+  if (value >= 1e9) return `${short(value / 1e9)} G${after}`
+  if (value >= 1e6) return `${short(value / 1e6)} M${after}`
+  return value >= 10_000 ? `${short(value / 1000)} k${after}` : `${short(value)} ${after}`.trim()
 }

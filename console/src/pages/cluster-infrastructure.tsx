@@ -1,6 +1,5 @@
 import { DeregisterContainerInstanceCommand, UpdateContainerInstancesStateCommand, type ContainerInstance } from '@aws-sdk/client-ecs'
 import Button from '@cloudscape-design/components/button'
-import ProgressBar from '@cloudscape-design/components/progress-bar'
 import SpaceBetween from '@cloudscape-design/components/space-between'
 import { useState } from 'react'
 
@@ -9,31 +8,15 @@ import { listInstances } from '../data/ecs'
 import { attribute } from '../data/instances'
 import { useTasks } from '../data/live-ecs'
 import { useLoad } from '../data/load'
-import { shortId } from '../data/names'
+import { shortId, shortName } from '../data/names'
 import { Confirm } from '../parts/confirm'
 import { useFlash } from '../parts/flash'
+import { InstanceUse } from '../parts/instance-use'
+import { Link } from '../parts/link'
 import { List } from '../parts/list'
 import { ErrorAlert } from '../parts/page'
 import { Picture } from '../parts/picture'
 import { Status } from '../parts/status'
-
-function amount(resources: ContainerInstance['registeredResources'], name: string): number {
-  return resources?.find(r => r.name === name)?.integerValue ?? 0
-}
-
-/** How much of a resource is taken, as a bar. */
-function Use({ of, instance }: { of: 'CPU' | 'MEMORY'; instance: ContainerInstance }) {
-  const whole = amount(instance.registeredResources, of)
-  const used = whole - amount(instance.remainingResources, of)
-  return (
-    <ProgressBar
-      variant="standalone"
-      value={whole > 0 ? (100 * used) / whole : 0}
-      ariaLabel={`${of === 'CPU' ? 'CPU' : 'Memory'} of ${shortId(instance.containerInstanceArn)}`}
-      additionalInfo={of === 'CPU' ? `${used / 1024} of ${whole / 1024} vCPU` : `${used} of ${whole} MiB`}
-    />
-  )
-}
 
 export function Infrastructure({ cluster }: { cluster: string }) {
   const tell = useFlash()
@@ -72,13 +55,13 @@ export function Infrastructure({ cluster }: { cluster: string }) {
         }
         empty="On the new machine: gantry agent --server URL, with a key that gantry keys create --agent made."
         columns={[
-          { id: 'id', header: 'Instance', cell: i => shortId(i.containerInstanceArn), isRowHeader: true },
+          { id: 'id', header: 'Instance', cell: i => <Link to={`/clusters/${cluster}/instances/${shortName(i.containerInstanceArn)}`}>{shortId(i.containerInstanceArn)}</Link>, isRowHeader: true },
           { id: 'status', header: 'Status', cell: i => <Status of={i.status} />, sortingField: 'status' },
           { id: 'agent', header: 'Agent', cell: i => <Status of={i.agentConnected ? 'CONNECTED' : 'DISCONNECTED'} /> },
           { id: 'zone', header: 'Zone', cell: i => attribute(i, 'ecs.availability-zone') ?? '–' },
           { id: 'tasks', header: 'Tasks', cell: i => `${i.runningTasksCount} running, ${i.pendingTasksCount} pending` },
-          { id: 'cpu', header: 'CPU', cell: i => <Use of="CPU" instance={i} />, minWidth: 180 },
-          { id: 'memory', header: 'Memory', cell: i => <Use of="MEMORY" instance={i} />, minWidth: 180 },
+          { id: 'cpu', header: 'CPU', cell: i => <InstanceUse of="CPU" instance={i} />, minWidth: 180 },
+          { id: 'memory', header: 'Memory', cell: i => <InstanceUse of="MEMORY" instance={i} />, minWidth: 180 },
         ]}
       />
       {removing && (

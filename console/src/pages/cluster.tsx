@@ -19,6 +19,7 @@ import { Page } from '../parts/page'
 import { Status } from '../parts/status'
 import { TagTable } from '../parts/tags'
 import { Infrastructure } from './cluster-infrastructure'
+import { ClusterSchedules } from './cluster-schedules'
 import { ClusterServices } from './cluster-services'
 import { ClusterTasks } from './cluster-tasks'
 
@@ -63,6 +64,7 @@ export default function Cluster() {
             { id: 'services', label: 'Services', content: <ClusterServices cluster={name} /> },
             { id: 'tasks', label: 'Tasks', content: <ClusterTasks cluster={name} /> },
             { id: 'infrastructure', label: 'Infrastructure', content: <Infrastructure cluster={name} /> },
+            { id: 'schedules', label: 'Scheduled actions', content: <ClusterSchedules cluster={name} /> },
             { id: 'metrics', label: 'Metrics', content: <Charts panels={clusterPanels(name)} /> },
             { id: 'tags', label: 'Tags', content: <TagTable tags={cluster?.tags} /> },
           ]}

@@ -30,15 +30,19 @@ import { TagTable } from '../parts/tags'
 import { ClusterTasks } from './cluster-tasks'
 import { ServiceDeployments } from './service-deployments'
 import { ServiceNetwork } from './service-network'
+import { ServiceScaling } from './service-scaling'
 import { ServiceUpdate } from './service-update'
 
 function Health({ service, cluster }: { service: EcsService; cluster: string }) {
   const { data: tasks, error } = useTasks({ cluster, serviceName: service.serviceName }, 'LIVE')
   return (
-    <Container header={<Header variant="h2">Deployments and tasks</Header>}>
-      <ErrorAlert error={error} />
-      <Rollout service={service} tasks={tasks ?? []} cluster={cluster} />
-    </Container>
+    <SpaceBetween size="l">
+      <Container header={<Header variant="h2">Deployments and tasks</Header>}>
+        <ErrorAlert error={error} />
+        <Rollout service={service} tasks={tasks ?? []} cluster={cluster} />
+      </Container>
+      <Charts panels={servicePanels(cluster, service.serviceName!)} />
+    </SpaceBetween>
   )
 }
 
@@ -64,6 +68,17 @@ function Logs({ service }: { service: EcsService }) {
   const group = definition?.containerDefinitions?.map(c => c.logConfiguration?.options?.['awslogs-group']).find(Boolean)
   if (!definition) return null
   return group ? <LogView group={group} /> : <>No container of this service sends its log to awslogs.</>
+}
+
+function Configuration({ service }: { service: EcsService }) {
+  return (
+    <SpaceBetween size="l">
+      <ServiceNetwork service={service} />
+      <Container header={<Header variant="h2" description="As DescribeServices answers.">Configuration</Header>}>
+        <Code label="Service" text={asJson({ ...service, events: undefined })} />
+      </Container>
+    </SpaceBetween>
+  )
 }
 
 export default function Service() {
@@ -119,14 +134,13 @@ export default function Service() {
             activeTabId={tab}
             onChange={event => navigate(`/clusters/${cluster}/services/${name}/${event.detail.activeTabId}`)}
             tabs={[
-              { id: 'health', label: 'Health', content: <Health service={service} cluster={cluster} /> },
-              { id: 'metrics', label: 'Metrics', content: <Charts panels={servicePanels(cluster, name)} /> },
+              { id: 'health', label: 'Health and metrics', content: <Health service={service} cluster={cluster} /> },
               { id: 'tasks', label: 'Tasks', content: <ClusterTasks cluster={cluster} serviceName={name} /> },
               { id: 'logs', label: 'Logs', content: <Logs service={service} /> },
               { id: 'deployments', label: 'Deployments', content: <ServiceDeployments cluster={cluster} service={name} /> },
+              { id: 'scaling', label: 'Auto scaling', content: <ServiceScaling cluster={cluster} service={service} /> },
               { id: 'events', label: 'Events', content: <Events service={service} /> },
-              { id: 'networking', label: 'Networking', content: <ServiceNetwork service={service} /> },
-              { id: 'configuration', label: 'Configuration', content: <Code label="Service" text={asJson({ ...service, events: undefined })} /> },
+              { id: 'configuration', label: 'Configuration and networking', content: <Configuration service={service} /> },
               { id: 'tags', label: 'Tags', content: <TagTable tags={service.tags} /> },
             ]}
           />

@@ -16,9 +16,13 @@ import { getTask, getTaskDefinition } from '../data/ecs'
 import { useLoad } from '../data/load'
 import { shortId, shortName } from '../data/names'
 import { advice } from '../data/stopped'
+import { Charts } from '../parts/charts'
 import { Confirm } from '../parts/confirm'
 import { Facts } from '../parts/facts'
+import { Link as AppLink } from '../parts/link'
 import { TaskLogs } from '../parts/logs'
+import { servicePanels } from '../parts/metric-panels'
+import { OwnMetrics } from '../parts/own-metrics'
 import { Page } from '../parts/page'
 import { Since } from '../parts/since'
 import { Status } from '../parts/status'
@@ -54,6 +58,22 @@ function Containers({ task }: { task: EcsTask }) {
         { id: 'reason', header: 'Reason', cell: c => c.reason ?? '' },
       ]}
     />
+  )
+}
+
+function TaskMetrics({ cluster, task }: { cluster: string; task: EcsTask }) {
+  const service = task.group?.match(/^service:(.*)/)?.[1]
+  const own = (
+    <OwnMetrics cluster={cluster} dimension="TaskId" id={shortName(task.taskArn)}>
+      Nothing was measured of this task by itself{service ? '; what the tasks of its service use together is below.' : '.'}
+    </OwnMetrics>
+  )
+  if (!service) return own
+  return (
+    <SpaceBetween size="l">
+      {own}
+      <Charts title={`Service ${service}`} panels={servicePanels(cluster, service)} />
+    </SpaceBetween>
   )
 }
 
@@ -95,10 +115,10 @@ export default function Task() {
                   ['Desired status', <Status of={task.desiredStatus} />],
                   ['Health', <Status of={task.healthStatus} />],
                   ['Created', <Since time={task.createdAt} />],
-                  ['Task definition', shortName(task.taskDefinitionArn)],
+                  ['Task definition', <AppLink to={`/task-definitions/${shortName(task.taskDefinitionArn).replace(':', '/')}`}>{shortName(task.taskDefinitionArn)}</AppLink>],
                   ['Launch type', task.launchType],
                   ['Group', task.group],
-                  ['Container instance', shortId(task.containerInstanceArn)],
+                  ['Container instance', task.containerInstanceArn && task.launchType !== 'FARGATE' ? <AppLink to={`/clusters/${cluster}/instances/${shortName(task.containerInstanceArn)}`}>{shortId(task.containerInstanceArn)}</AppLink> : undefined],
                   ['CPU', `${Number(task.cpu ?? 0) / 1024} vCPU`],
                   ['Memory', `${task.memory ?? 0} MiB`],
                   ['Started by', task.startedBy],
@@ -113,6 +133,7 @@ export default function Task() {
             tabs={[
               { id: 'containers', label: 'Containers', content: <Containers task={task} /> },
               { id: 'logs', label: 'Logs', content: definition ? <TaskLogs task={task} definition={definition} /> : <Box>–</Box> },
+              { id: 'metrics', label: 'Metrics', content: <TaskMetrics cluster={cluster} task={task} /> },
               { id: 'tags', label: 'Tags', content: <TagTable tags={task.tags} /> },
             ]}
           />

@@ -1,5 +1,4 @@
 // A chart of lines over time. In a piece of its own: only pages that show charts load the design system's.
-import Box from '@cloudscape-design/components/box'
 import LineChart from '@cloudscape-design/components/line-chart'
 
 import type { Series, Unit } from '../data/metrics'
@@ -32,11 +31,9 @@ interface ChartProps {
   title: string
   unit: Unit
   series: Series
-  /** What to do so that there is something to see. */
-  empty: string
 }
 
-export default function Chart({ title, unit, series, empty }: ChartProps) {
+export default function Chart({ title, unit, series }: ChartProps) {
   const days = series.span[1].getTime() - series.span[0].getTime() > 86_400_000
   return (
     <LineChart
@@ -54,7 +51,6 @@ export default function Chart({ title, unit, series, empty }: ChartProps) {
       statusType={series.error ? 'error' : series.lines ? 'finished' : 'loading'}
       loadingText="Loading"
       errorText={series.error?.message}
-      empty={<Box textAlign="center" color="inherit">{empty}</Box>}
     />
   )
 }

@@ -16,6 +16,7 @@ export interface Panel {
   title: string
   unit: Unit
   metrics: Metric[]
+  /** What to do so that there is something to see. */
   empty: string
 }
 
@@ -25,10 +26,14 @@ function PanelChart({ panel, span }: { panel: Panel; span: Span }) {
   const series = useMetrics(panel.metrics, span)
   return (
     <div>
-      <Box variant="h3">{panel.title}</Box>
-      <Suspense fallback={<Loading />}>
-        <Chart title={panel.title} unit={panel.unit} series={series} empty={panel.empty} />
-      </Suspense>
+      <Box variant="h3" margin={{ bottom: 'xs' }}>{panel.title}</Box>
+      {series.lines?.length === 0 && !series.error ? (
+        <Box color="text-status-inactive" padding={{ vertical: 's' }}>{panel.empty}</Box>
+      ) : (
+        <Suspense fallback={<Loading />}>
+          <Chart title={panel.title} unit={panel.unit} series={series} />
+        </Suspense>
+      )}
     </div>
   )
 }

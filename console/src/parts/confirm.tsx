@@ -1,4 +1,4 @@
-// "Really?": says what will happen, does it, shows why it did not.
+// A dialog that does one thing: says what will happen or asks for what it needs, does it, shows why it did not.
 import Box from '@cloudscape-design/components/box'
 import Button from '@cloudscape-design/components/button'
 import Modal from '@cloudscape-design/components/modal'
@@ -14,12 +14,15 @@ interface ConfirmProps {
   children: ReactNode
   run: () => Promise<void>
   close: () => void
+  /** Something that was filled in is wrong, and the fields say what: nothing is done. */
+  invalid?: boolean
 }
 
-export function Confirm({ title, action, children, run, close }: ConfirmProps) {
+export function Confirm({ title, action, children, run, close, invalid }: ConfirmProps) {
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<Error>()
   const go = () => {
+    if (invalid || busy) return
     setBusy(true)
     run().then(close, (e: Error) => {
       setError(e)
@@ -38,17 +41,24 @@ export function Confirm({ title, action, children, run, close }: ConfirmProps) {
             <Button variant="link" onClick={close}>
               Cancel
             </Button>
-            <Button variant="primary" loading={busy} onClick={go}>
+            <Button variant="primary" loading={busy} disabled={invalid} onClick={go}>
               {action}
             </Button>
           </SpaceBetween>
         </Box>
       }
     >
-      <SpaceBetween size="m">
-        <ErrorAlert error={error} />
-        {children}
-      </SpaceBetween>
+      <form
+        onSubmit={event => {
+          event.preventDefault()
+          go()
+        }}
+      >
+        <SpaceBetween size="m">
+          <ErrorAlert error={error} />
+          {children}
+        </SpaceBetween>
+      </form>
     </Modal>
   )
 }

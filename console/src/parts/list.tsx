@@ -13,6 +13,8 @@ interface ListProps<T> {
   title: string
   /** "cluster" */
   noun: string
+  /** Of a noun that does not take an s: "policies". */
+  nouns?: string
   items: T[] | undefined
   loading: boolean
   id: (item: T) => string
@@ -41,8 +43,9 @@ function Empty({ title, children }: { title: string; children?: ReactNode }) {
 
 export function List<T>(props: ListProps<T>) {
   const { title, noun, items, loading, id, columns, actions, empty, selected, onSelect } = props
+  const nouns = props.nouns ?? `${noun}s`
   const collection = useCollection(items ?? [], {
-    filtering: { empty: <Empty title={`No ${noun}s`}>{empty}</Empty>, noMatch: <Empty title="No matches" /> },
+    filtering: { empty: <Empty title={`No ${nouns}`}>{empty}</Empty>, noMatch: <Empty title="No matches" /> },
     pagination: { pageSize: props.pageSize ?? 50 },
     sorting: {},
   })
@@ -55,16 +58,16 @@ export function List<T>(props: ListProps<T>) {
       trackBy={id}
       items={collection.items}
       loading={loading && !items}
-      loadingText={`Loading ${noun}s`}
+      loadingText={`Loading ${nouns}`}
       columnDefinitions={columns}
       selectionType={onSelect ? (props.multi ? 'multi' : 'single') : undefined}
       selectedItems={selected}
       onSelectionChange={onSelect && (event => onSelect(event.detail.selectedItems))}
       ariaLabels={{
         tableLabel: title,
-        selectionGroupLabel: `Selection of ${noun}s`,
+        selectionGroupLabel: `Selection of ${nouns}`,
         itemSelectionLabel: (_, item) => `Select ${id(item)}`,
-        allItemsSelectionLabel: () => `Select all ${noun}s`,
+        allItemsSelectionLabel: () => `Select all ${nouns}`,
       }}
       header={
         <Header variant={props.fullPage ? 'awsui-h1-sticky' : 'h2'} counter={count} actions={actions} description={props.description}>
@@ -75,8 +78,8 @@ export function List<T>(props: ListProps<T>) {
         <SpaceBetween direction="horizontal" size="xs">
           <TextFilter
             {...collection.filterProps}
-            filteringPlaceholder={`Find ${noun}s`}
-            filteringAriaLabel={`Find ${noun}s`}
+            filteringPlaceholder={`Find ${nouns}`}
+            filteringAriaLabel={`Find ${nouns}`}
             countText={`${collection.filteredItemsCount} matches`}
           />
           {props.filters}

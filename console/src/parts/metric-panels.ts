@@ -1,6 +1,7 @@
 // Which metrics the pages show of what. Where they come from: docs/metrics.md.
 import type { LoadBalancer, TargetGroup } from '@aws-sdk/client-elastic-load-balancing-v2'
 
+import { metricName } from '../data/balancers'
 import type { Metric } from '../data/metrics'
 import type { Panel } from './charts'
 
@@ -52,12 +53,6 @@ export function servicePanels(cluster: string, service: string): Panel[] {
       metrics: [of(INSIGHTS, 'RunningTaskCount', 'Running'), of(INSIGHTS, 'PendingTaskCount', 'Pending'), of(INSIGHTS, 'DesiredTaskCount', 'Desired')],
     },
   ]
-}
-
-/** What CloudWatch calls a balancer or target group: the end of its ARN. */
-export function metricName(arn: string | undefined): string {
-  const resource = arn?.slice(arn.lastIndexOf(':') + 1) ?? ''
-  return resource.replace(/^loadbalancer\//, '')
 }
 
 export function balancerPanels(balancer: LoadBalancer, groups: TargetGroup[]): Panel[] {
