@@ -2,6 +2,8 @@ import '@cloudscape-design/global-styles/index.css'
 
 import './app.css'
 
+import { I18nProvider } from '@cloudscape-design/components/i18n'
+import messages from '@cloudscape-design/components/i18n/messages/all.en'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 
@@ -9,6 +11,8 @@ import { App } from './app'
 
 createRoot(document.getElementById('app')!).render(
   <StrictMode>
-    <App />
+    <I18nProvider locale="en" messages={[messages]}>
+      <App />
+    </I18nProvider>
   </StrictMode>,
 )

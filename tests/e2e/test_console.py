@@ -13,7 +13,17 @@ import urllib.request
 
 import boto3
 
-from lab import GANTRY, Process, read_env
+from lab import GANTRY, ROOT, Process, read_env
+
+NODE = shutil.which('node')
+
+
+@unittest.skipUnless(NODE and os.path.exists(os.path.join(ROOT, 'console', 'node_modules', 'esbuild')), 'the console was not built: make console')
+class Rules(unittest.TestCase):
+    def test_unit_tests_of_the_console(self):
+        """The rules of its forms, and an explanation of every reason for which a task stops."""
+        done = subprocess.run([NODE, 'tests/unit/run.mjs'], cwd=os.path.join(ROOT, 'console'), capture_output=True, text=True, timeout=120)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
 
 
 class Console(unittest.TestCase):

@@ -1,17 +1,12 @@
 // A task definition that is being written: what the form holds, and the request that it stands for.
 import type { RegisterTaskDefinitionCommandInput, TaskDefinition } from '@aws-sdk/client-ecs'
 
-import { nameProblem, numberProblem } from './rules'
+import { nameProblem, numberProblem, type PairDraft, tagProblems } from './rules'
 
 export interface PortDraft {
   containerPort: string
   hostPort: string // '' in bridge mode: any free one
   protocol: 'tcp' | 'udp'
-}
-
-export interface PairDraft {
-  key: string
-  value: string
 }
 
 export interface MountDraft {
@@ -103,8 +98,33 @@ function note(problems: Problems, field: string, problem: string | undefined) {
 
 function imageProblem(image: string): string | undefined {
   if (image === '') return 'Image: say one, for example docker.io/library/nginx:1.27.'
-  if (/\s/.test(image)) return 'Image: no blanks are allowed.'
+  if (image.length > 255) return `Image: ${image.length} characters; at most 255 are allowed.`
+  const wrong = image.match(/[^A-Za-z0-9\-_.:/@#]/)
+  if (wrong) return `Image: "${wrong[0]}" is not allowed; use letters, digits and - _ . : / @ #.`
   return undefined
+}
+
+/** What is wrong with a command line: a quote that nothing closes. */
+export function commandProblem(what: string, text: string): string | undefined {
+  const rest = text.replace(/"(?:[^"\\]|\\.)*"|'[^']*'/g, '')
+  const open = rest.match(/["']/)
+  return open ? `${what}: a ${open[0]} is not closed.` : undefined
+}
+
+function portProblems(draft: Draft, container: ContainerDraft, at: string, problems: Problems) {
+  const bridge = draft.launchType === 'EC2' && draft.networkMode === 'bridge'
+  const taken = (port: PortDraft) => `${bridge ? port.hostPort : port.containerPort}/${port.protocol}`
+  const all = draft.containers.flatMap(c => c.ports)
+  container.ports.forEach((port, i) => {
+    const field = `${at}.ports[${i}].${bridge ? 'hostPort' : 'containerPort'}`
+    note(problems, `${at}.ports[${i}].containerPort`, numberProblem('Container port', port.containerPort, 1, 65535))
+    if (bridge && port.hostPort) note(problems, `${at}.ports[${i}].hostPort`, numberProblem('Host port', port.hostPort, 0, 65535))
+    const shared = bridge ? Number(port.hostPort) > 0 : draft.networkMode !== 'none' && port.containerPort !== ''
+    if (shared && all.filter(other => taken(other) === taken(port)).length > 1)
+      problems[field] ??= `${bridge ? 'Host' : 'Container'} port: ${taken(port)} is given twice; one port has one container.`
+  })
+  if (draft.launchType === 'EC2' && draft.networkMode === 'none' && container.ports.length > 0)
+    problems[`${at}.ports[0].containerPort`] = 'Container port: there are none in the network mode none.'
 }
 
 function containerProblems(draft: Draft, container: ContainerDraft, at: string, problems: Problems) {
@@ -112,22 +132,34 @@ function containerProblems(draft: Draft, container: ContainerDraft, at: string, 
   if (draft.containers.filter(other => other.name === container.name).length > 1)
     problems[`${at}.name`] = `Container name: "${container.name}" is given twice.`
   note(problems, `${at}.image`, imageProblem(container.image))
-  container.ports.forEach((port, i) => {
-    note(problems, `${at}.ports[${i}].containerPort`, numberProblem('Container port', port.containerPort, 1, 65535))
-    if (port.hostPort) note(problems, `${at}.ports[${i}].hostPort`, numberProblem('Host port', port.hostPort, 0, 65535))
-  })
+  portProblems(draft, container, at, problems)
   if (container.cpu) note(problems, `${at}.cpu`, numberProblem('CPU units', container.cpu, 0, 196608))
   if (container.memory) note(problems, `${at}.memory`, numberProblem('Memory', container.memory, 6, 100_000_000))
   else if (draft.launchType === 'EC2' && !draft.memory)
     problems[`${at}.memory`] = 'Memory: give the container a limit, or the task a size.'
+  if (Number(container.memory) > Number(draft.memory) && draft.memory)
+    problems[`${at}.memory`] ??= `Memory: the task has ${draft.memory} MiB; a container cannot have more.`
+  note(problems, `${at}.command`, commandProblem('Command', container.command))
   container.environment.forEach((pair, i) => {
-    if (pair.key === '') problems[`${at}.environment[${i}].key`] = 'Say the name of the variable.'
+    if (pair.key === '') problems[`${at}.environment[${i}].key`] = 'Key: say the name of the variable.'
+    else if (container.environment.findIndex(other => other.key === pair.key) < i)
+      problems[`${at}.environment[${i}].key`] = `Key: "${pair.key}" is given twice.`
   })
+  const mounts = draft.containers.flatMap(c => c.mounts)
   container.mounts.forEach((mount, i) => {
     note(problems, `${at}.mounts[${i}].volume`, nameProblem('Volume name', mount.volume))
-    if (!mount.containerPath.startsWith('/')) problems[`${at}.mounts[${i}].containerPath`] = 'Container path: it must begin with "/".'
+    if (!mount.containerPath.startsWith('/')) problems[`${at}.mounts[${i}].containerPath`] = 'Path in the container: it must begin with "/".'
+    else if (container.mounts.findIndex(other => other.containerPath === mount.containerPath) < i)
+      problems[`${at}.mounts[${i}].containerPath`] = 'Path in the container: another volume is there already.'
     if (mount.hostPath && !mount.hostPath.startsWith('/')) problems[`${at}.mounts[${i}].hostPath`] = 'Path on the host: it must begin with "/".'
+    else if (mounts.some(other => other.volume === mount.volume && other.hostPath !== mount.hostPath))
+      problems[`${at}.mounts[${i}].hostPath`] = `Path on the host: volume ${mount.volume} has two of them.`
   })
+}
+
+function roleProblem(what: string, role: string): string | undefined {
+  if (/^[\w+=,.@-]{1,64}$/.test(role) || /^arn:aws:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(role)) return undefined
+  return `${what}: the name of a role, or arn:aws:iam::ACCOUNT:role/NAME.`
 }
 
 export function draftProblems(draft: Draft): Problems {
@@ -139,16 +171,16 @@ export function draftProblems(draft: Draft): Problems {
     else if (!sizes.includes(Number(draft.memory)))
       problems['memory'] = `Memory: with ${draft.cpu} CPU units Fargate has ${sizes[0]} to ${sizes.at(-1)} MiB.`
   } else {
-    if (draft.cpu) note(problems, 'cpu', numberProblem('CPU units', draft.cpu, 128, 196608))
-    if (draft.memory) note(problems, 'memory', numberProblem('Memory', draft.memory, 4, 100_000_000))
+    if (draft.cpu) note(problems, 'cpu', numberProblem('Task CPU', draft.cpu, 128, 196608))
+    if (draft.memory) note(problems, 'memory', numberProblem('Task memory', draft.memory, 4, 100_000_000))
   }
-  for (const role of ['taskRole', 'executionRole'] as const)
-    if (draft[role] && !/^[\w+=,.@/:-]+$/.test(draft[role])) problems[role] = 'A role is named by its name or ARN.'
+  const cpu = draft.containers.reduce((sum, container) => sum + (Number(container.cpu) || 0), 0)
+  if (draft.cpu && cpu > Number(draft.cpu)) problems['cpu'] ??= `Task CPU: the containers have ${cpu} units together; the task needs as many.`
+  if (draft.taskRole) note(problems, 'taskRole', roleProblem('Task role', draft.taskRole))
+  if (draft.executionRole) note(problems, 'executionRole', roleProblem('Task execution role', draft.executionRole))
   if (!draft.containers.some(container => container.essential)) problems['containers'] = 'At least one container has to be essential.'
   draft.containers.forEach((container, i) => containerProblems(draft, container, `containers[${i}]`, problems))
-  draft.tags.forEach((tag, i) => {
-    if (tag.key === '') problems[`tags[${i}].key`] = 'Say the key.'
-  })
+  Object.entries(tagProblems(draft.tags)).forEach(([field, problem]) => note(problems, `tags${field}`, problem))
   return problems
 }
 

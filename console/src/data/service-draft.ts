@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/client-elastic-load-balancing-v2'
 
 import { ec2, ecs, elb } from '../aws'
-import { nameProblem, numberProblem } from './rules'
+import { isRange, nameProblem, numberProblem, sourceProblem } from './rules'
 import { Undo } from './undo'
 
 export interface InboundDraft {
@@ -87,9 +87,6 @@ export function wantedPorts(definition: TaskDefinition | undefined): number[] {
 
 export type ServiceProblems = Partial<Record<keyof ServiceDraft | `inbound[${number}].port` | `inbound[${number}].source`, string>>
 
-const range = /^(\d{1,3}\.){3}\d{1,3}\/\d{1,2}$/
-const group = /^sg-[0-9a-f]+$/
-
 function networkProblems(draft: ServiceDraft, problems: ServiceProblems) {
   if (draft.subnets.length === 0) problems.subnets = 'Subnets: choose at least one.'
   if (draft.subnets.length > 16) problems.subnets = 'Subnets: at most 16.'
@@ -100,8 +97,8 @@ function networkProblems(draft: ServiceDraft, problems: ServiceProblems) {
   draft.inbound.forEach((rule, i) => {
     const port = numberProblem('Port', rule.port, 1, 65535)
     if (port) problems[`inbound[${i}].port`] = port
-    if (!range.test(rule.source) && !group.test(rule.source))
-      problems[`inbound[${i}].source`] = 'Source: a range such as 0.0.0.0/0 or 10.0.0.0/16, or a security group sg-….'
+    const source = sourceProblem(rule.source)
+    if (source) problems[`inbound[${i}].source`] = source
   })
 }
 
@@ -114,6 +111,8 @@ function balancerProblems(draft: ServiceDraft, definition: TaskDefinition | unde
   const port = numberProblem('Listener port', draft.listenerPort, 1, 65535)
   if (port) problems.listenerPort = port
   if (!draft.healthPath.startsWith('/')) problems.healthPath = 'Health check path: it must begin with "/".'
+  else if (draft.healthPath.length > 1024) problems.healthPath = 'Health check path: at most 1,024 characters.'
+  else if (/\s/.test(draft.healthPath)) problems.healthPath = 'Health check path: no blanks are allowed.'
 }
 
 export function serviceProblems(draft: ServiceDraft, definition: TaskDefinition | undefined): ServiceProblems {
@@ -121,6 +120,9 @@ export function serviceProblems(draft: ServiceDraft, definition: TaskDefinition 
   const name = nameProblem('Service name', draft.name)
   if (name) problems.name = name
   if (!draft.taskDefinition) problems.taskDefinition = 'Task definition: choose one.'
+  if (definition?.compatibilities && !definition.compatibilities.includes(draft.launchType))
+    problems.launchType = `Launch type: this task definition is made for ${definition.compatibilities.join(', ')}.`
+  if (draft.launchType === 'FARGATE' && draft.strategy === 'DAEMON') problems.strategy = 'Service type: Fargate has no container instances to run daemons on.'
   if (draft.strategy === 'REPLICA') {
     const desired = numberProblem('Desired tasks', draft.desired, 0, 5000)
     if (desired) problems.desired = desired
@@ -129,7 +131,7 @@ export function serviceProblems(draft: ServiceDraft, definition: TaskDefinition 
   }
   const minimum = numberProblem('Minimum running tasks', draft.minimum, 0, 100)
   if (minimum) problems.minimum = minimum
-  if (definition?.networkMode === 'awsvpc') networkProblems(draft, problems)
+  if (definition?.networkMode === 'awsvpc' || draft.balancer === 'new') networkProblems(draft, problems)
   if (draft.balancer !== 'none') balancerProblems(draft, definition, problems)
   return problems
 }
@@ -180,7 +182,7 @@ async function makeGroup(undo: Undo, draft: ServiceDraft): Promise<string> {
           IpProtocol: 'tcp',
           FromPort: Number(rule.port),
           ToPort: Number(rule.port),
-          ...(range.test(rule.source) ? { IpRanges: [{ CidrIp: rule.source }] } : { UserIdGroupPairs: [{ GroupId: rule.source }] }),
+          ...(isRange(rule.source) ? { IpRanges: [{ CidrIp: rule.source }] } : { UserIdGroupPairs: [{ GroupId: rule.source }] }),
         })),
       }))
   return id

@@ -11,7 +11,7 @@ import { useState } from 'react'
 import { useNavigate } from 'react-router-dom'
 
 import { ecs } from '../aws'
-import { nameProblem } from '../data/rules'
+import { nameProblem, tagProblems } from '../data/rules'
 import { useFlash } from '../parts/flash'
 import { ErrorAlert, Page } from '../parts/page'
 import { type TagRow, TagRows, tagsOf } from '../parts/tags'
@@ -29,7 +29,7 @@ export default function ClusterCreate() {
 
   const submit = async () => {
     setTried(true)
-    if (problem) return
+    if (problem || Object.keys(tagProblems(tags)).length > 0) return
     setBusy(true)
     try {
       await ecs().send(
@@ -77,7 +77,7 @@ export default function ClusterCreate() {
                 <FormField
                   label="Cluster name"
                   constraintText="1 to 255 letters, digits, hyphens and underscores. It cannot be changed later."
-                  errorText={tried ? problem : undefined}
+                  errorText={tried || name !== '' ? problem : undefined}
                 >
                   <Input value={name} onChange={e => setName(e.detail.value)} autoFocus />
                 </FormField>
@@ -89,7 +89,7 @@ export default function ClusterCreate() {
               </SpaceBetween>
             </Container>
             <Container header={<Header variant="h2">Tags</Header>}>
-              <TagRows rows={tags} onChange={setTags} />
+              <TagRows rows={tags} onChange={setTags} tried={tried} />
             </Container>
           </SpaceBetween>
         </Form>

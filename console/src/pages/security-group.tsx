@@ -15,14 +15,12 @@ import { useParams } from 'react-router-dom'
 import { ec2 } from '../aws'
 import { useLoad } from '../data/load'
 import { ports, sources } from '../data/network'
-import { numberProblem } from '../data/rules'
+import { numberProblem, sourceProblem } from '../data/rules'
 import { Facts } from '../parts/facts'
 import { TextField } from '../parts/fields'
 import { useFlash } from '../parts/flash'
 import { List } from '../parts/list'
 import { Page } from '../parts/page'
-
-const source = /^((\d{1,3}\.){3}\d{1,3}\/\d{1,2}|sg-[0-9a-f]+)$/
 
 /** Opens one TCP port. */
 function OpenPort({ id }: { id: string }) {
@@ -31,7 +29,7 @@ function OpenPort({ id }: { id: string }) {
   const [from, setFrom] = useState('0.0.0.0/0')
   const [tried, setTried] = useState(false)
   const portProblem = numberProblem('Port', port, 1, 65535)
-  const fromProblem = source.test(from) ? undefined : 'Source: a range such as 0.0.0.0/0, or a security group sg-….'
+  const fromProblem = sourceProblem(from)
   const open = () => {
     setTried(true)
     if (portProblem || fromProblem) return
@@ -49,8 +47,8 @@ function OpenPort({ id }: { id: string }) {
     <Container header={<Header variant="h2">Open a port</Header>}>
       <SpaceBetween size="s">
         <ColumnLayout columns={2}>
-          <TextField label="Port (TCP)" value={port} onChange={setPort} problem={tried ? portProblem : undefined} inputMode="numeric" />
-          <TextField label="Source" value={from} onChange={setFrom} problem={tried ? fromProblem : undefined} />
+          <TextField label="Port (TCP)" value={port} onChange={setPort} problem={tried || port !== '' ? portProblem : undefined} inputMode="numeric" />
+          <TextField label="Source" value={from} onChange={setFrom} problem={fromProblem} />
         </ColumnLayout>
         <Button onClick={open}>Open</Button>
       </SpaceBetween>

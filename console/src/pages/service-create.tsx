@@ -16,6 +16,7 @@ import { useNavigate, useParams, useSearchParams } from 'react-router-dom'
 import { elb } from '../aws'
 import { getTaskDefinition, listFamilies, listRevisions } from '../data/ecs'
 import { useLoad } from '../data/load'
+import { typedProblems } from '../data/rules'
 import { createService, endpoints, newServiceDraft, type ServiceDraft, type ServiceProblems, serviceProblems, serviceRequest } from '../data/service-draft'
 import { ChoiceField, TextField } from '../parts/fields'
 import { useFlash } from '../parts/flash'
@@ -35,10 +36,10 @@ const terraformRules = {
   leaveOut: ['deploymentConfiguration'],
 }
 
-function Compute({ draft, set }: PartProps) {
+function Compute({ draft, set, problems }: PartProps) {
   return (
     <Container header={<Header variant="h2">Environment</Header>}>
-      <FormField label="Launch type" stretch>
+      <FormField label="Launch type" stretch errorText={problems.launchType}>
         <Tiles
           value={draft.launchType}
           onChange={e => set({ launchType: e.detail.value as ServiceDraft['launchType'] })}
@@ -79,7 +80,7 @@ function Deployment({ draft, set, problems }: PartProps) {
           />
         </ColumnLayout>
         <TextField label="Service name" value={draft.name} onChange={name => set({ name })} problem={problems.name} />
-        <FormField label="Service type">
+        <FormField label="Service type" errorText={problems.strategy}>
           <RadioGroup
             value={draft.strategy}
             onChange={e => set({ strategy: e.detail.value as ServiceDraft['strategy'] })}
@@ -168,7 +169,7 @@ export default function ServiceCreate() {
     if (fargate) set({ launchType: 'FARGATE' })
   }, [fargate])
   const all = serviceProblems(draft, definition)
-  const problems = tried ? all : {}
+  const problems = tried ? all : typedProblems(draft, all)
   const ports = endpoints(definition)
 
   const submit = async () => {

@@ -20,6 +20,8 @@ import { useNavigate, useSearchParams } from 'react-router-dom'
 import { ecs } from '../aws'
 import { type ContainerDraft, type Draft, draftProblems, fargateSizes, newContainer, newDraft, type Problems, requestFrom, requestOf } from '../data/draft'
 import { getTaskDefinition } from '../data/ecs'
+import { definitionProblem } from '../data/definition-json'
+import { typedProblems } from '../data/rules'
 import { asJson } from '../data/show'
 import { ContainerForm } from '../parts/container-form'
 import { ChoiceField, TextField } from '../parts/fields'
@@ -186,8 +188,8 @@ function Storage({ draft, index, set, problems }: StepProps & { index: number })
   )
 }
 
-function RestStep(props: StepProps) {
-  const { draft, set } = props
+function RestStep(props: StepProps & { tried: boolean }) {
+  const { draft, set, tried } = props
   return (
     <SpaceBetween size="l">
       <Container header={<Header variant="h2">Storage</Header>}>
@@ -214,7 +216,7 @@ function RestStep(props: StepProps) {
         </SpaceBetween>
       </Container>
       <Container header={<Header variant="h2">Tags</Header>}>
-        <TagRows rows={draft.tags} onChange={tags => set({ tags })} />
+        <TagRows rows={draft.tags} onChange={tags => set({ tags })} tried={tried} />
       </Container>
     </SpaceBetween>
   )
@@ -230,21 +232,6 @@ function JsonEditor({ text, onChange, problem }: { text: string; onChange: (text
       </FormField>
     </Container>
   )
-}
-
-/** What is wrong with the text, as far as it can be known before the server has seen it. */
-function jsonProblem(text: string): string | undefined {
-  try {
-    const value = JSON.parse(text) as RegisterTaskDefinitionCommandInput
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'One JSON object is wanted: {"family": …}.'
-    if (!value.family) return 'family: say the name of the task definition.'
-    if (!value.containerDefinitions?.length) return 'containerDefinitions: at least one container is wanted.'
-    const nameless = value.containerDefinitions.findIndex(c => !c.name || !c.image)
-    if (nameless >= 0) return `containerDefinitions[${nameless}]: name and image are wanted.`
-  } catch (e) {
-    return (e as Error).message
-  }
-  return undefined
 }
 
 export default function TaskDefinitionCreate() {
@@ -263,8 +250,8 @@ export default function TaskDefinitionCreate() {
   const [error, setError] = useState<Error>()
   const set: Set = change => setDraft(old => ({ ...old, ...change }))
   const all = useMemo(() => draftProblems(draft), [draft])
-  const shown = Object.fromEntries(Object.entries(all).filter(([field]) => stepOf(field) <= tried))
-  const inJson = mode === 'json' ? jsonProblem(text) : undefined
+  const shown = { ...typedProblems(draft, all), ...Object.fromEntries(Object.entries(all).filter(([field]) => stepOf(field) <= tried)) }
+  const inJson = mode === 'json' ? definitionProblem(text) : undefined
 
   useEffect(() => {
     if (from)
@@ -342,7 +329,7 @@ export default function TaskDefinitionCreate() {
           steps={[
             { title: 'Name, image and port', content: <ContainersStep {...steps} /> },
             { title: 'Environment', content: <EnvironmentStep {...steps} /> },
-            { title: 'Storage, monitoring and tags', content: <RestStep {...steps} /> },
+            { title: 'Storage, monitoring and tags', content: <RestStep {...steps} tried={tried >= 2} /> },
             {
               title: 'Review and create',
               content: (

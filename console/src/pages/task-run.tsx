@@ -92,7 +92,7 @@ export default function TaskRun() {
                   onChange={taskDefinition => setDraft(old => ({ ...old, taskDefinition }))}
                   problem={tried ? problems.taskDefinition : undefined}
                 />
-                <TextField label="Number of tasks" value={count} onChange={setCount} problem={tried ? countProblem : undefined} inputMode="numeric" />
+                <TextField label="Number of tasks" value={count} onChange={setCount} problem={tried || count !== '' ? countProblem : undefined} inputMode="numeric" />
               </SpaceBetween>
             </Container>
             {awsvpc && (

@@ -129,7 +129,7 @@ export function ContainerForm(props: Props) {
               <TextField label="CPU units" hint="1,024 are one vCPU; shares when the machine is busy." value={container.cpu} onChange={cpu => set({ cpu })} problem={problem('cpu')} inputMode="numeric" />
               <TextField label="Memory limit (MiB)" hint="The container is ended when it uses more." value={container.memory} onChange={memory => set({ memory })} problem={problem('memory')} inputMode="numeric" />
             </ColumnLayout>
-            <TextField label="Command" hint="Words separated by blanks; empty: the image's own." value={container.command} onChange={command => set({ command })} />
+            <TextField label="Command" hint="Words separated by blanks; empty: the image's own." value={container.command} onChange={command => set({ command })} problem={problem('command')} />
             <TextField label="Health check command" hint="Run by the shell of the container; exit code 0 means healthy." value={container.healthCommand} onChange={healthCommand => set({ healthCommand })} />
             <Box variant="h3">Environment variables</Box>
             <Environment {...props} />

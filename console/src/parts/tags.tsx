@@ -4,25 +4,20 @@ import AttributeEditor from '@cloudscape-design/components/attribute-editor'
 import Input from '@cloudscape-design/components/input'
 import Table from '@cloudscape-design/components/table'
 
-export interface TagRow {
-  key: string
-  value: string
-}
+import { type PairDraft, tagProblems } from '../data/rules'
+
+export type TagRow = PairDraft
 
 const MOST = 50
 
 export function tagsOf(rows: TagRow[]): Tag[] {
-  return rows.filter(row => row.key !== '').map(({ key, value }) => ({ key, value }))
+  return rows.map(({ key, value }) => ({ key, value }))
 }
 
-function keyProblem(rows: TagRow[], row: TagRow): string | undefined {
-  if (row.key.toLowerCase().startsWith('aws:')) return 'Keys that begin with aws: are reserved.'
-  if (row.key.length > 128) return 'At most 128 characters.'
-  if (row.key !== '' && rows.filter(other => other.key === row.key).length > 1) return 'This key is given twice.'
-  return undefined
-}
-
-export function TagRows({ rows, onChange }: { rows: TagRow[]; onChange: (rows: TagRow[]) => void }) {
+export function TagRows({ rows, onChange, tried }: { rows: TagRow[]; onChange: (rows: TagRow[]) => void; tried?: boolean }) {
+  const problems = tagProblems(rows)
+  // What nobody has filled in yet is not wrong yet; the form will not be sent with it.
+  const shown = (i: number, part: keyof TagRow) => (rows[i]?.key === '' && rows[i].value === '' && !tried ? undefined : problems[`[${i}].${part}`])
   const set = (index: number, change: Partial<TagRow>) => onChange(rows.map((row, i) => (i === index ? { ...row, ...change } : row)))
   return (
     <AttributeEditor
@@ -37,14 +32,14 @@ export function TagRows({ rows, onChange }: { rows: TagRow[]; onChange: (rows: T
         {
           label: 'Key',
           control: (row, i) => <Input value={row.key} onChange={e => set(i, { key: e.detail.value })} ariaLabel={`Key of tag ${i + 1}`} />,
-          errorText: row => keyProblem(rows, row),
+          errorText: (_, i) => shown(i, 'key'),
         },
         {
           label: 'Value',
           control: (row, i) => (
             <Input value={row.value} onChange={e => set(i, { value: e.detail.value })} ariaLabel={`Value of tag ${i + 1}`} />
           ),
-          errorText: row => (row.value.length > 256 ? 'At most 256 characters.' : undefined),
+          errorText: (_, i) => shown(i, 'value'),
         },
       ]}
     />
