@@ -1,6 +1,7 @@
 import { lazy, Suspense } from 'react'
 import { BrowserRouter, Navigate, Route, Routes } from 'react-router-dom'
 
+import { Missing } from './pages/missing'
 import { SignIn } from './pages/sign-in'
 import { Loading } from './parts/loading'
 import { Shell } from './parts/shell'
@@ -53,7 +54,8 @@ export function App() {
             <Route path="/task-definitions/create" element={<TaskDefinitionCreate />} />
             <Route path="/task-definitions/:family" element={<Family />} />
             <Route path="/task-definitions/:family/:revision" element={<TaskDefinition />} />
-            <Route path="*" element={<Navigate to="/clusters" replace />} />
+            <Route path="/" element={<Navigate to="/clusters" replace />} />
+            <Route path="*" element={<Missing />} />
           </Routes>
         </Suspense>
       </Shell>

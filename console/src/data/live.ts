@@ -2,6 +2,7 @@
 import { Sha256 } from '@aws-crypto/sha256-js'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
+import { useSyncExternalStore } from 'react'
 
 import { session } from '../session'
 
@@ -17,14 +18,33 @@ export interface Change {
 type Listener = (change: Change) => void
 
 const listeners = new Set<Listener>()
+const watchers = new Set<() => void>()
 let reading = false
 let lastId = ''
+let lost = false
 
 /** Calls `listener` with each change until the returned function is called. */
 export function onChange(listener: Listener): () => void {
   listeners.add(listener)
   if (!reading) void read()
   return () => listeners.delete(listener)
+}
+
+function setLost(now: boolean) {
+  if (lost === now) return
+  lost = now
+  watchers.forEach(watcher => watcher())
+}
+
+/** Whether the server does not answer at the moment. */
+export function useLost(): boolean {
+  return useSyncExternalStore(
+    watcher => {
+      watchers.add(watcher)
+      return () => watchers.delete(watcher)
+    },
+    () => lost,
+  )
 }
 
 function tell(change: Change) {
@@ -63,8 +83,10 @@ function take(block: string) {
 
 async function follow() {
   const answer = await open()
+  setLost(false)
   if (!answer.ok || !answer.body) throw new Error(`no stream: ${answer.status}`)
-  tell({ kind: 'reset', key: '' })
+  // Who comes back with the last id that he has seen is told what followed, or to ask for everything again.
+  if (!lastId) tell({ kind: 'reset', key: '' })
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
   let text = ''
   for (;;) {
@@ -85,7 +107,8 @@ async function read() {
   while (listeners.size > 0) {
     try {
       await follow()
-    } catch {
+    } catch (e) {
+      if (e instanceof TypeError) setLost(true) // what fetch says when nobody answers
       tell({ kind: 'reset', key: '' })
     }
     await new Promise(done => setTimeout(done, 2000))

@@ -66,7 +66,7 @@ export default function Cluster() {
             { id: 'infrastructure', label: 'Infrastructure', content: <Infrastructure cluster={name} /> },
             { id: 'schedules', label: 'Scheduled actions', content: <ClusterSchedules cluster={name} /> },
             { id: 'metrics', label: 'Metrics', content: <Charts panels={clusterPanels(name)} /> },
-            { id: 'tags', label: 'Tags', content: <TagTable tags={cluster?.tags} /> },
+            { id: 'tags', label: 'Tags', content: <TagTable arn={cluster?.clusterArn} tags={cluster?.tags} /> },
           ]}
         />
       </SpaceBetween>

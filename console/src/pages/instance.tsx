@@ -90,7 +90,7 @@ export default function Instance() {
                 ),
               },
               { id: 'attributes', label: 'Attributes', content: <Attributes attributes={instance.attributes ?? []} /> },
-              { id: 'tags', label: 'Tags', content: <TagTable tags={instance.tags} /> },
+              { id: 'tags', label: 'Tags', content: <TagTable arn={instance.containerInstanceArn} tags={instance.tags} /> },
             ]}
           />
         </SpaceBetween>

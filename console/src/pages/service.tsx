@@ -141,7 +141,7 @@ export default function Service() {
               { id: 'scaling', label: 'Auto scaling', content: <ServiceScaling cluster={cluster} service={service} /> },
               { id: 'events', label: 'Events', content: <Events service={service} /> },
               { id: 'configuration', label: 'Configuration and networking', content: <Configuration service={service} /> },
-              { id: 'tags', label: 'Tags', content: <TagTable tags={service.tags} /> },
+              { id: 'tags', label: 'Tags', content: <TagTable arn={service.serviceArn} tags={service.tags} /> },
             ]}
           />
         </SpaceBetween>

@@ -1,4 +1,4 @@
-import { ListAccountSettingsCommand, type Setting } from '@aws-sdk/client-ecs'
+import { ListAccountSettingsCommand, PutAccountSettingDefaultCommand, type Setting } from '@aws-sdk/client-ecs'
 import { CreateAccessKeyCommand, DeleteAccessKeyCommand, ListAccessKeysCommand, type AccessKey, type AccessKeyMetadata } from '@aws-sdk/client-iam'
 import Alert from '@cloudscape-design/components/alert'
 import Button from '@cloudscape-design/components/button'
@@ -9,6 +9,7 @@ import { ecs, iam } from '../aws'
 import { all, useLoad } from '../data/load'
 import { Code } from '../parts/code'
 import { Confirm } from '../parts/confirm'
+import { ChoiceField } from '../parts/fields'
 import { useFlash } from '../parts/flash'
 import { List } from '../parts/list'
 import { ErrorAlert, Page } from '../parts/page'
@@ -78,7 +79,35 @@ function Keys() {
   )
 }
 
+// What can be chosen; the others are fixed, or the cloud's own.
+const choices: Record<string, string[]> = {
+  containerInsights: ['enhanced', 'enabled', 'disabled'],
+  awsvpcTrunking: ['enabled', 'disabled'],
+  fargateFIPSMode: ['enabled', 'disabled'],
+  fargateTaskRetirementWaitPeriod: ['0', '7', '14'],
+  defaultLogDriverMode: ['blocking', 'non-blocking'],
+  tagResourceAuthorization: ['on', 'off'],
+}
+
+function SettingForm({ setting, close }: { setting: Setting; close: () => void }) {
+  const [value, setValue] = useState(setting.value ?? '')
+  return (
+    <Confirm
+      title={`Update ${setting.name}`}
+      action="Save"
+      close={close}
+      run={async () => {
+        await ecs().send(new PutAccountSettingDefaultCommand({ name: setting.name, value }))
+      }}
+    >
+      <ChoiceField label="Value" value={value} options={choices[setting.name!] ?? []} onChange={setValue} hint="For everybody in this account who has no value of his own." />
+    </Confirm>
+  )
+}
+
 function Settings() {
+  const [selected, setSelected] = useState<Setting[]>([])
+  const [editing, setEditing] = useState(false)
   const { data, error, loading } = useLoad(
     () =>
       all<Setting>(async nextToken => {
@@ -88,6 +117,7 @@ function Settings() {
     [],
     c => c.kind === 'setting' || c.kind === 'reset',
   )
+  const one = selected[0]
   return (
     <>
       <ErrorAlert error={error} />
@@ -97,11 +127,15 @@ function Settings() {
         items={data}
         loading={loading}
         id={s => s.name!}
+        selected={selected}
+        onSelect={setSelected}
+        actions={<Button disabled={!one || !choices[one.name!]} onClick={() => setEditing(true)}>Update</Button>}
         columns={[
           { id: 'name', header: 'Setting', cell: s => s.name, isRowHeader: true },
           { id: 'value', header: 'Value', cell: s => s.value },
         ]}
       />
+      {editing && one && <SettingForm setting={one} close={() => setEditing(false)} />}
     </>
   )
 }

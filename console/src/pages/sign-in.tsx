@@ -12,6 +12,7 @@ import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts'
 import { useEffect, useRef, useState } from 'react'
 
 import { Loading } from '../parts/loading'
+import { useTitle } from '../parts/page'
 import { useMode } from '../parts/theme'
 import { signIn, signInWithCode } from '../session'
 
@@ -34,6 +35,7 @@ async function checkKeys(accessKeyId: string, secretAccessKey: string, region: s
 
 export function SignIn() {
   useMode()
+  useTitle('Sign in')
   const code = useRef(takeCode())
   const [busy, setBusy] = useState(code.current !== null)
   const [error, setError] = useState<string>()

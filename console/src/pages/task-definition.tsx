@@ -107,7 +107,7 @@ export default function TaskDefinition() {
             tabs={[
               { id: 'containers', label: 'Containers', content: <Containers containers={definition.containerDefinitions ?? []} /> },
               { id: 'json', label: 'JSON', content: <Code label="Task definition" text={asJson(requestFrom(definition))} /> },
-              { id: 'tags', label: 'Tags', content: <TagTable tags={definition.tags} /> },
+              { id: 'tags', label: 'Tags', content: <TagTable arn={definition.taskDefinitionArn} tags={definition.tags} /> },
             ]}
           />
         </SpaceBetween>

@@ -134,7 +134,7 @@ export default function Task() {
               { id: 'containers', label: 'Containers', content: <Containers task={task} /> },
               { id: 'logs', label: 'Logs', content: definition ? <TaskLogs task={task} definition={definition} /> : <Box>–</Box> },
               { id: 'metrics', label: 'Metrics', content: <TaskMetrics cluster={cluster} task={task} /> },
-              { id: 'tags', label: 'Tags', content: <TagTable tags={task.tags} /> },
+              { id: 'tags', label: 'Tags', content: <TagTable arn={task.taskArn} tags={task.tags} /> },
             ]}
           />
         </SpaceBetween>

@@ -27,6 +27,16 @@ export function Shell({ children }: { children: ReactNode }) {
   const active = places.find(place => location.pathname.startsWith(place.href))
   return (
     <>
+      <a
+        className="skip"
+        href="#content"
+        onClick={event => {
+          event.preventDefault()
+          document.getElementById('content')?.focus()
+        }}
+      >
+        Skip to the content
+      </a>
       <div id="top">
         <TopNavigation
           identity={{
@@ -68,7 +78,11 @@ export function Shell({ children }: { children: ReactNode }) {
             }
             notifications={bar}
             toolsHide
-            content={children}
+            content={
+              <div id="content" tabIndex={-1}>
+                {children}
+              </div>
+            }
           />
         )}
       </Flashes>
