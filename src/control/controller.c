@@ -9,6 +9,7 @@
 #include "control/alarms.h"
 #include "control/fargate.h"
 #include "control/group.h"
+#include "control/managed_scaling.h"
 #include "control/scaler.h"
 #include "control/service.h"
 #include "control/service_deploy.h"
@@ -217,8 +218,9 @@ static void run_scaling(struct work *work, struct work_turn *turn)
 static void run_groups(struct work *work, struct work_turn *turn)
 {
         struct controller *controller = CONTAINER_OF(work, struct controller, groups);
-        int64_t next = groups_run(controller, turn->now_ms);
+        int64_t next = managed_scaling_run(controller, turn->now_ms);
 
+        next = MIN(next, groups_run(controller, turn->now_ms));
         if (next != INT64_MAX)
                 work_wake(&controller->queue, &controller->groups, next);
 }
@@ -228,6 +230,23 @@ static void mark_groups(struct controller *controller)
 {
         if (model_objects(controller->model, OBJECT_SCALING_GROUP)->count > 0)
                 work_mark(&controller->queue, &controller->groups);
+}
+
+/* One that comes or goes may have meant another group before. */
+static void provider_applied(struct controller *controller, const void *old_state, const void *new_state)
+{
+        mark_groups(controller);
+        if (old_state && new_state)
+                return;
+        tree_for_each (node, model_objects(controller->model, OBJECT_SERVICE)) {
+                struct service_control *control = service_control_of(MODEL_OBJECT(node, service));
+
+                if (!control)
+                        continue;
+                list_for_each (pool, &control->pools, struct pool, link)
+                        if (pool->n_provided > 0)
+                                pool->readable = false;
+        }
 }
 
 static void task_gone(struct controller *controller, struct task *task)
@@ -257,6 +276,8 @@ static void task_applied(struct controller *controller, struct object *object, c
                 return task_gone(controller, task);
         update_task(controller, task);
         update_waiting(controller, task);
+        if (task->state->capacity_provider && (fargate_waits(new_state) || (old_state && fargate_waits(old_state))))
+                mark_groups(controller);
         if (!task_is_over(new_state) || !old_state || task_is_over(old_state))
                 return;
         controller->capacity = true;
@@ -327,10 +348,11 @@ static void on_applied(struct model_observer *observer, struct object *object, c
                 return target_applied(controller, object, old_state, new_state);
         case OBJECT_ALARM:
                 return alarm_applied(controller, object, old_state, new_state);
+        case OBJECT_CAPACITY_PROVIDER:
+                return provider_applied(controller, old_state, new_state);
         case OBJECT_SCALING_GROUP:
         case OBJECT_MACHINE:
         case OBJECT_LAUNCH_TEMPLATE:
-        case OBJECT_CAPACITY_PROVIDER:
         case OBJECT_CLUSTER:
                 return mark_groups(controller);
         default:

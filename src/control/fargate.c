@@ -6,6 +6,7 @@
 
 #include "base/strutil.h"
 #include "control/network.h"
+#include "control/provided.h"
 #include "control/service.h"
 #include "control/task.h"
 #include "control/task_network.h"
@@ -150,12 +151,32 @@ size_t fargate_waiting(const struct cluster *cluster)
         return n;
 }
 
+/* Waits for an instance of a capacity provider over an Auto Scaling group. */
+static bool is_provided(const struct task *task)
+{
+        return task->state->launch_type != ECS_LAUNCH_TYPE_FARGATE;
+}
+
+static bool place_provided(struct controller *controller, struct task *task)
+{
+        struct tx *tx = tx_begin(controller->model);
+
+        if (!provided_place(controller, tx, task, NULL)) {
+                tx_rollback(tx);
+                return false;
+        }
+        (void)tx_commit(tx);
+        return true;
+}
+
 static void give_up(struct controller *controller, struct task *task, int64_t now_ms)
 {
         struct tx *tx = tx_begin(controller->model);
         struct state_task *state = tx_edit(tx, &task->object);
 
-        if (task_finish(state, ECS_TASK_STOP_CODE_TASKFAILEDTOSTART, FARGATE_UNAVAILABLE, now_ms))
+        if (is_provided(task))
+                provided_give_up(tx, task, now_ms);
+        else if (task_finish(state, ECS_TASK_STOP_CODE_TASKFAILEDTOSTART, FARGATE_UNAVAILABLE, now_ms))
                 task_put(controller->model, tx, task, state);
         (void)tx_commit(tx);
 }
@@ -191,6 +212,8 @@ static bool place(struct controller *controller, struct task *task)
         struct placement_request request;
         struct instance *host;
 
+        if (is_provided(task))
+                return place_provided(controller, task);
         if (task->definition == NULL)
                 return false;
         plain.required = &task->definition->state->definition->requires_attributes;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/strutil.h"
+#include "control/fargate.h"
 #include "control/service.h"
 #include "control/targets.h"
 #include "control/task.h"
@@ -155,6 +156,8 @@ static enum pool_class classify(const struct pool *pool, const struct task *task
                 return lost ? POOL_GONE : POOL_LEAVING;
         if (lost)
                 return POOL_LOST;
+        if (fargate_waits(state))
+                return POOL_WAITING;
         if (task_is_before(state->last_status, STATE_TASK_STATUS_RUNNING))
                 return displaced ? POOL_STRANDED : POOL_PENDING;
         return running_class(pool, task, displaced);

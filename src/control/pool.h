@@ -17,8 +17,12 @@
 #include "model/service.h"
 #include "sched/sched.h"
 
+/* Items of a capacity provider strategy. */
+#define POOL_MAX_PROVIDERS 20
+
 enum pool_class {
         POOL_NONE = 0,
+        POOL_WAITING,   /* PROVISIONING: there is no instance for it yet */
         POOL_PENDING,   /* not RUNNING yet */
         POOL_FRESH,     /* RUNNING, not known to be healthy yet */
         POOL_HEALTHY,   /* counts toward the floor */
@@ -54,6 +58,11 @@ struct pool {
         struct placement_request placement;
         struct placement_rules rules;
         struct int_list ports, ports_udp;
+        struct pool_provided { /* in the arena, room for POOL_MAX_PROVIDERS: the same for a capacity provider's instances */
+                const char *provider;
+                struct placement_request placement;
+        } * provided;
+        uint32_t n_provided;
 };
 
 /* Of a revision or a task set (the other is NULL), which get to know it. */
@@ -86,14 +95,14 @@ bool pool_is_fargate(const struct pool *pool);
 /* Wanted and there, or on their way: what counts toward the ceiling. */
 static inline uint32_t pool_live(const struct pool *pool)
 {
-        return pool->n[POOL_PENDING] + pool->n[POOL_FRESH] + pool->n[POOL_HEALTHY] + pool->n[POOL_UNHEALTHY] + pool->n[POOL_STRANDED] +
-               pool->n[POOL_MOVING];
+        return pool->n[POOL_WAITING] + pool->n[POOL_PENDING] + pool->n[POOL_FRESH] + pool->n[POOL_HEALTHY] + pool->n[POOL_UNHEALTHY] +
+               pool->n[POOL_STRANDED] + pool->n[POOL_MOVING];
 }
 
 /* Those of them that can stay. */
 static inline uint32_t pool_good(const struct pool *pool)
 {
-        return pool->n[POOL_PENDING] + pool->n[POOL_FRESH] + pool->n[POOL_HEALTHY];
+        return pool->n[POOL_WAITING] + pool->n[POOL_PENDING] + pool->n[POOL_FRESH] + pool->n[POOL_HEALTHY];
 }
 
 static inline uint32_t pool_healthy(const struct pool *pool)

@@ -101,6 +101,7 @@ static void settle(struct service_run *run)
                 settle_gone(run, pool);
                 settle_stranded(run, pool);
                 settle_fresh(run, pool, recheck);
+                service_place_waiting(run, pool);
                 service_learn_images(run, pool);
                 if (pool->balanced || pool->n[POOL_OVER] > 0)
                         service_settle_targets(run, pool);
@@ -124,7 +125,7 @@ static void end_service(struct service_run *run)
 /* Everything goes, protected or not. */
 static void drain(struct service_run *run)
 {
-        static const enum pool_class live[] = {POOL_PENDING, POOL_FRESH, POOL_HEALTHY, POOL_UNHEALTHY, POOL_MOVING};
+        static const enum pool_class live[] = {POOL_WAITING, POOL_PENDING, POOL_FRESH, POOL_HEALTHY, POOL_UNHEALTHY, POOL_MOVING};
 
         list_for_each (pool, &run->control->pools, struct pool, link)
                 for (size_t i = 0; i < ARRAY_SIZE(live); i++)

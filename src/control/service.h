@@ -144,8 +144,14 @@ uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, 
 bool service_launch_on(struct service_run *run, struct pool *pool, struct instance *instance, const char **ret_reason);
 /* How many may be started now: see its definition. */
 uint32_t service_launches_allowed(struct service_run *run, const struct pool *pool);
+/* The same on instances of a capacity provider; NULL as well when it has no Auto Scaling group. */
+struct placement_request *pool_placement_of(struct service_run *run, struct pool *pool, const char *provider);
 /* What tasks of the pool need; NULL when their definition is gone. */
 struct placement_request *pool_placement(struct service_run *run, struct pool *pool);
+
+/* ---- service_waiting.c ---- */
+/* Gives instances to tasks that wait for one, and ends those that have waited too long. */
+void service_place_waiting(struct service_run *run, struct pool *pool);
 
 /* ---- service_daemon.c ---- */
 void service_run_daemon(struct service_run *run, struct pool *primary, bool launch);
@@ -186,6 +192,8 @@ void service_report(struct service_run *run);
 /* Nothing can be placed, wherever there is room: the definition or the constraints are at fault. */
 void service_report_unreadable(struct service_run *run, const struct pool *pool);
 void service_report_unplaced(struct service_run *run, struct pool *pool);
+/* A task of the capacity provider waits for an instance. */
+void service_report_waiting(struct service_run *run, const char *provider);
 /* The same when the scheduler found an instance and something else was missing ("RESOURCE:ENI"). */
 void service_report_refused(struct service_run *run, const struct instance *instance, const char *reason);
 /* Says what has not been said since the last word that would have resolved it, or for six hours. */

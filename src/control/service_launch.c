@@ -8,6 +8,7 @@
 #include "base/strutil.h"
 #include "control/fargate.h"
 #include "control/network.h"
+#include "control/provided.h"
 #include "control/providers.h"
 #include "control/service_deploy.h"
 #include "control/task.h"
@@ -33,6 +34,7 @@ static bool read_placement(struct service_run *run, struct pool *pool)
         struct task_size size;
 
         arena_reset(&pool->arena);
+        pool->n_provided = 0;
         if (!found)
                 return false;
         definition = SHAPE_COPY(ecs_task_definition, found->state->definition, &pool->arena);
@@ -69,11 +71,31 @@ struct placement_request *pool_placement(struct service_run *run, struct pool *p
         return pool->readable ? &pool->placement : NULL;
 }
 
+struct placement_request *pool_placement_of(struct service_run *run, struct pool *pool, const char *provider)
+{
+        struct placement_request *request = pool_placement(run, pool);
+        struct pool_provided *provided;
+
+        for (uint32_t i = 0; request && i < pool->n_provided; i++)
+                if (str_eq(pool->provided[i].provider, provider))
+                        return &pool->provided[i].placement;
+        if (!request || pool->n_provided == POOL_MAX_PROVIDERS)
+                return NULL;
+        if (pool->n_provided == 0)
+                pool->provided = arena_calloc(&pool->arena, POOL_MAX_PROVIDERS, sizeof(*pool->provided));
+        provided = &pool->provided[pool->n_provided];
+        if (!provided_request(run->controller->model, request, provider, &pool->arena, &provided->placement))
+                return NULL;
+        provided->provider = arena_strdup(&pool->arena, provider);
+        pool->n_provided++;
+        return &provided->placement;
+}
+
 /* ---- Which capacity provider ---- */
 
 static void count_providers(struct service_run *run, const struct pool *pool, struct providers *ret)
 {
-        static const enum pool_class live[] = {POOL_PENDING, POOL_FRESH, POOL_HEALTHY};
+        static const enum pool_class live[] = {POOL_WAITING, POOL_PENDING, POOL_FRESH, POOL_HEALTHY};
 
         providers_init(ret, pool_recipe(pool).strategy, tx_arena(run->tx));
         for (size_t i = 0; ret->n > 0 && i < ARRAY_SIZE(live); i++)
@@ -151,10 +173,9 @@ static void launch_begin(struct launch *launch, struct service_run *run, struct 
         count_providers(run, pool, &launch->providers);
 }
 
-/* NULL, or why there is no task, as ECS calls it: no address is left for it. */
-static const char *launch_task(struct launch *launch, const struct instance *instance)
+/* NULL, or why there is no task, as ECS calls it: no address is left for it. Without an instance it waits for one. */
+static const char *launch_task(struct launch *launch, const struct instance *instance, struct provider_count *provider)
 {
-        struct provider_count *provider = providers_next(&launch->providers);
         struct service_run *run = launch->run;
         const struct controller_options *options = &run->controller->options;
         struct task_request request = launch->request;
@@ -174,8 +195,11 @@ static const char *launch_task(struct launch *launch, const struct instance *ins
         if (request.launch_type == ECS_LAUNCH_TYPE_FARGATE)
                 state->platform_version = fargate_platform(launch->platform_version);
         SHAPE_SET(state, state_task, enable_execute_command, run->service->state->enable_execute_command);
-        fargate_put_on(state, instance);
-        r = task_network_attach(run->controller->model, run->tx, state, network_zone_of(instance), &ignored);
+        if (instance)
+                fargate_put_on(state, instance);
+        else
+                state->last_status = STATE_TASK_STATUS_PROVISIONING;
+        r = instance ? task_network_attach(run->controller->model, run->tx, state, network_zone_of(instance), &ignored) : 0;
         if (r < 0)
                 return r == -ENOENT ? "LOCATION" : "RESOURCE:ENI";
         if (provider)
@@ -207,7 +231,7 @@ uint32_t service_launches_allowed(struct service_run *run, const struct pool *po
                 service_wake(run, service->next_launch_at);
                 return 0;
         }
-        return pool->n[POOL_PENDING] + pool->n[POOL_FRESH] == 0;
+        return pool->n[POOL_WAITING] + pool->n[POOL_PENDING] + pool->n[POOL_FRESH] == 0;
 }
 
 static const struct placement_request *in_zone(struct service_run *run, struct placement_request *request, const char *zone,
@@ -238,10 +262,32 @@ static bool waits_for_nodes(struct service_run *run, const struct pool *pool)
         return true;
 }
 
+/* Where the next task goes; NULL: nowhere now. Those of a provider over a group have instances of their own. */
+static struct instance *pick(struct service_run *run, struct pool *pool, struct placement_request *any, const char *zone,
+                             const char *provider)
+{
+        struct sched *sched = run->controller->sched;
+        struct placement_request *request = any, zoned;
+        struct placement_rules zoned_rules;
+
+        if (pool_is_fargate(pool))
+                return fargate_pick(run->controller->model, sched, any);
+        if (provider)
+                request = pool_placement_of(run, pool, provider);
+        if (request && zone)
+                request = (struct placement_request *)(uintptr_t)in_zone(run, request, zone, &zoned, &zoned_rules);
+        return request ? sched_pick(sched, request) : NULL;
+}
+
+/* Whether a task may wait for an instance of the provider, which its group may bring. */
+static bool may_wait(const struct pool *pool, const char *zone, const char *provider)
+{
+        return provider && !zone && !fargate_is_provider(provider) && pool->n[POOL_WAITING] < FARGATE_MAX_WAITING;
+}
+
 uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, const char *zone)
 {
-        struct placement_request *request, zoned;
-        struct placement_rules zoned_rules;
+        struct placement_request *request;
         struct launch launch;
         const char *reason;
         uint32_t wanted = n > 0 ? MIN(n, service_launches_allowed(run, pool)) : 0, started = 0;
@@ -254,20 +300,22 @@ uint32_t service_launch(struct service_run *run, struct pool *pool, uint32_t n, 
                 service_report_unreadable(run, pool);
                 return 0;
         }
-        if (zone)
-                request = (struct placement_request *)(uintptr_t)in_zone(run, request, zone, &zoned, &zoned_rules);
         launch_begin(&launch, run, pool);
         for (; started < wanted && run->turn->room > 0; started++) {
-                struct instance *instance = pool_is_fargate(pool) ? fargate_pick(run->controller->model, run->controller->sched, request)
-                                                                  : sched_pick(run->controller->sched, request);
+                struct provider_count *provider = providers_next(&launch.providers);
+                const char *name = provider ? provider_name(provider->item) : NULL;
+                struct instance *instance = pick(run, pool, request, zone, name);
 
-                if (!instance) {
+                if (!instance && may_wait(pool, zone, name)) {
+                        run->blocked = true;
+                        service_report_waiting(run, name);
+                } else if (!instance) {
                         run->blocked = true;
                         if (!zone)
                                 service_report_unplaced(run, pool);
                         return started;
                 }
-                reason = launch_task(&launch, instance);
+                reason = launch_task(&launch, instance, provider);
                 if (reason) {
                         run->blocked = true;
                         service_report_refused(run, instance, reason);
@@ -291,6 +339,6 @@ bool service_launch_on(struct service_run *run, struct pool *pool, struct instan
         if (*ret_reason)
                 return false;
         launch_begin(&launch, run, pool);
-        *ret_reason = launch_task(&launch, instance);
+        *ret_reason = launch_task(&launch, instance, providers_next(&launch.providers));
         return *ret_reason == NULL;
 }

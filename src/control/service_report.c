@@ -149,6 +149,16 @@ void service_report_unplaced(struct service_run *run, struct pool *pool)
                           explain(run, pool));
 }
 
+void service_report_waiting(struct service_run *run, const char *provider)
+{
+        service_say_once(
+                run, UNPLACED,
+                arena_printf(tx_arena(run->tx),
+                             ". Reason: no container instance of capacity provider %s has room for it. It waits as PROVISIONING for "
+                             "another one.",
+                             provider));
+}
+
 void service_report_refused(struct service_run *run, const struct instance *instance, const char *reason)
 {
         const char *text = "";

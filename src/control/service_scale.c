@@ -66,7 +66,7 @@ static struct sums sum_up(const struct service_group *group)
                 sums.healthy += pool_healthy(pool);
                 sums.unhealthy += pool->n[POOL_UNHEALTHY];
                 sums.moving += pool->n[POOL_MOVING];
-                sums.unsure += pool->n[POOL_PENDING] + pool->n[POOL_FRESH];
+                sums.unsure += pool->n[POOL_WAITING] + pool->n[POOL_PENDING] + pool->n[POOL_FRESH];
                 sums.leaving += pool->n[POOL_LEAVING];
         }
         return sums;
@@ -114,6 +114,7 @@ static void scale_in(struct service_run *run, struct pool *primary, uint32_t sur
         struct sources sources = {0};
         uint32_t room = run->turn->room;
 
+        add_source(&sources, primary, POOL_WAITING, 4);
         add_source(&sources, primary, POOL_PENDING, 3);
         add_source(&sources, primary, POOL_FRESH, 2);
         add_source(&sources, primary, POOL_HEALTHY, 1);
@@ -161,8 +162,9 @@ static uint32_t above(uint32_t n, uint32_t limit)
 static uint32_t retire(struct service_run *run, const struct service_group *group, uint32_t floor, bool full)
 {
         struct sums sums = sum_up(group);
-        uint32_t stopped = stop_class(run, group, POOL_PENDING, false, UINT32_MAX), spare;
+        uint32_t stopped = stop_class(run, group, POOL_WAITING, false, UINT32_MAX), spare;
 
+        stopped += stop_class(run, group, POOL_PENDING, false, UINT32_MAX);
         stopped += stop_unhealthy(run, group, above(sums.healthy + sums.unhealthy, group->desired));
         /* No room for a replacement and nothing on its way: one unhealthy task makes room. */
         if (full && stopped == 0 && sums.unsure + sums.leaving == 0 && sums.unhealthy > 0)

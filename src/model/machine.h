@@ -29,6 +29,7 @@ struct scaling_group {
         const struct state_scaling_group *state;
         struct list machines; /* of struct machine, in the order of their making */
         size_t n_machines;
+        double reservation; /* CapacityProviderReservation of its provider with managed scaling, as last looked at; not stored */
 };
 
 struct machine {
@@ -36,6 +37,7 @@ struct machine {
         const struct state_machine *state;
         struct scaling_group *group;
         struct list in_group;
+        int64_t connected_ms; /* when managed scaling first saw its agent connected; not stored */
 };
 
 struct group_activity {

@@ -500,6 +500,9 @@ class Errors(LabTest):
 
     def test_protection_and_capacity_providers(self):
         e, wrong, group = self.ecs, 'InvalidParameterException', {'autoScalingGroupArn': 'group'}
+        self.lab.ec2.create_launch_template(LaunchTemplateName='small', LaunchTemplateData={'InstanceType': 't3.small'})
+        self.lab.autoscaling.create_auto_scaling_group(AutoScalingGroupName='group', MinSize=0, MaxSize=1, AvailabilityZones=['us-east-1a'],
+                                                       LaunchTemplate={'LaunchTemplateName': 'small'})
         e.create_capacity_provider(name='pool', autoScalingGroupProvider=group)
         self.addCleanup(e.delete_capacity_provider, capacityProvider='pool')
         managed = {'infrastructureRoleArn': 'r', 'instanceLaunchTemplate': {'ec2InstanceProfileArn': 'p', 'networkConfiguration': {}}}

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Auto Scaling groups whose machines are made by a driver's program: they come, join, are replaced and go."""
+import os
+import shutil
+import subprocess
 import unittest
 
 from lab import error_code, wait_for
 from machines import Fleet
 from maker import Maker
+from test_ec2 import PLUGINS
 
 
 class GroupTest(unittest.TestCase):
@@ -82,6 +86,180 @@ class Groups(GroupTest):
         self.maker.fail = None
         wait_for(self.instances, 30, 'a machine after all')
         self.delete('unlucky')
+
+
+class Capacity(GroupTest):
+    """Tasks of a capacity provider make its group grow and shrink."""
+
+    def provider(self, name, **more):
+        group = self.group(name, NewInstancesProtectedFromScaleIn=True)
+        self.ecs.create_capacity_provider(
+            name=name, tags=[{'key': 'gantry:scale-in-ms', 'value': '1000'}],
+            autoScalingGroupProvider={'autoScalingGroupArn': group['AutoScalingGroupARN'], 'managedTerminationProtection': 'ENABLED',
+                                      'managedScaling': {'status': 'ENABLED', **more}})
+        self.ecs.put_cluster_capacity_providers(cluster='default', capacityProviders=[name], defaultCapacityProviderStrategy=[])
+        return [{'capacityProvider': name}]
+
+    def test_a_service_that_does_not_fit_gets_machines(self):
+        strategy = self.provider('burst')
+        self.fleet.call('RegisterTaskDefinition', {'family': 'web', 'containerDefinitions': [
+            {'name': 'c', 'image': self.fleet.image, 'cpu': 512, 'memory': 64, 'command': ['sleep', '600'], 'stopTimeout': 2}]})
+        self.ecs.create_service(serviceName='web', taskDefinition='web', desiredCount=1, capacityProviderStrategy=strategy)
+        waiting = [self.fleet.task(a) for a in self.ecs.list_tasks(serviceName='web')['taskArns']]
+        self.assertIn(waiting[0]['lastStatus'], ('PROVISIONING', 'PENDING', 'RUNNING'))
+        wait_for(lambda: len(self.fleet.running(serviceName='web')) == 1, 30, 'the task to run on a machine made for it')
+        self.assertEqual(1, len(self.maker.machines))
+        self.ecs.update_service(service='web', desiredCount=5)
+        wait_for(lambda: len(self.fleet.running(serviceName='web')) == 5, 30, 'five tasks on three machines')
+        self.assertEqual(3, len(self.maker.machines))
+        joined = self.instances()
+        self.assertEqual({'burst'}, {i['capacityProviderName'] for i in joined})
+        self.assertTrue(all(i['ProtectedFromScaleIn'] for i in self.described('burst')['Instances']))
+        # A task that must not be interrupted keeps its machine; those that are empty go.
+        kept = self.fleet.running(serviceName='web')[0]
+        self.fleet.call('UpdateTaskProtection', {'cluster': 'default', 'tasks': [kept['taskArn']], 'protectionEnabled': True})
+        self.ecs.update_service(service='web', desiredCount=1)
+        wait_for(lambda: len(self.maker.machines) == 1, 40, 'the empty machines to go')
+        self.assertEqual([kept['taskArn']], [t['taskArn'] for t in self.fleet.running(serviceName='web')])
+        self.assertEqual({i['containerInstanceArn'] for i in self.fleet.instances() if i['status'] == 'ACTIVE'}, {kept['containerInstanceArn']})
+        self.fleet.call('UpdateTaskProtection', {'cluster': 'default', 'tasks': [kept['taskArn']], 'protectionEnabled': False})
+        self.ecs.update_service(service='web', desiredCount=0)
+        wait_for(lambda: not self.maker.machines and not self.fleet.instances(), 40, 'the last machine to go')
+        self.ecs.delete_service(service='web', force=True)
+
+    def test_a_machine_is_emptied_before_it_goes(self):
+        """managedDraining: the machine waits until what runs there has ended by itself."""
+        strategy = self.provider('drained')
+        self.fleet.call('RegisterTaskDefinition', {'family': 'job', 'containerDefinitions': [
+            {'name': 'c', 'image': self.fleet.image, 'memory': 32, 'command': ['sleep', '8']}]})
+        arn = self.fleet.run('job', capacityProviderStrategy=strategy)
+        task = self.fleet.wait_status(arn, 'RUNNING')
+        machine = self.described('drained')['Instances'][0]['InstanceId']
+        self.asg.terminate_instance_in_auto_scaling_group(InstanceId=machine, ShouldDecrementDesiredCapacity=True)
+        wait_for(lambda: [i['status'] for i in self.fleet.instances()] == ['DRAINING'], 10, 'the machine to be drained')
+        self.assertEqual('Terminating:Wait', self.described('drained')['Instances'][0]['LifecycleState'])
+        stopped = self.fleet.wait_status(task['taskArn'], 'STOPPED')
+        self.assertEqual(0, stopped['containers'][0]['exitCode'])
+        wait_for(lambda: not self.maker.machines, 20, 'the machine to go')
+
+
+STACK = '''
+terraform {
+  required_providers { aws = { source = "hashicorp/aws" } }
+}
+
+variable "endpoint" { type = string }
+variable "image" { type = string }
+
+provider "aws" {
+  region                  = "us-east-1"
+  skip_metadata_api_check = true
+  endpoints {
+    autoscaling = var.endpoint
+    ec2         = var.endpoint
+    ecs         = var.endpoint
+    iam         = var.endpoint
+    sts         = var.endpoint
+  }
+}
+
+resource "aws_launch_template" "node" {
+  name_prefix   = "node-"
+  image_id      = "ami-0"
+  instance_type = "custom.1x512"
+  user_data     = base64encode("#!/bin/sh\\necho ECS_CLUSTER=stack >>/etc/ecs/ecs.config\\n")
+  tag_specifications {
+    resource_type = "instance"
+    tags          = { Name = "node" }
+  }
+}
+
+resource "aws_autoscaling_group" "nodes" {
+  name                  = "nodes"
+  min_size              = 0
+  max_size              = 3
+  availability_zones    = ["us-east-1a", "us-east-1b"]
+  protect_from_scale_in = true
+  launch_template {
+    id      = aws_launch_template.node.id
+    version = aws_launch_template.node.latest_version
+  }
+  tag {
+    key                 = "AmazonECSManaged"
+    value               = ""
+    propagate_at_launch = true
+  }
+}
+
+resource "aws_ecs_cluster" "main" { name = "stack" }
+
+resource "aws_ecs_capacity_provider" "nodes" {
+  name = "nodes"
+  auto_scaling_group_provider {
+    auto_scaling_group_arn         = aws_autoscaling_group.nodes.arn
+    managed_termination_protection = "ENABLED"
+    managed_scaling {
+      status          = "ENABLED"
+      target_capacity = 100
+    }
+  }
+  tags = { "gantry:scale-in-ms" = "1000" }
+}
+
+resource "aws_ecs_cluster_capacity_providers" "main" {
+  cluster_name       = aws_ecs_cluster.main.name
+  capacity_providers = [aws_ecs_capacity_provider.nodes.name]
+  default_capacity_provider_strategy {
+    capacity_provider = aws_ecs_capacity_provider.nodes.name
+    weight            = 1
+  }
+}
+
+resource "aws_ecs_task_definition" "web" {
+  family                = "stack"
+  container_definitions = jsonencode([{ name = "c", image = var.image, memory = 64, command = ["sleep", "600"], stopTimeout = 2 }])
+}
+
+resource "aws_ecs_service" "web" {
+  name                  = "stack"
+  cluster               = aws_ecs_cluster.main.id
+  task_definition       = aws_ecs_task_definition.web.arn
+  desired_count         = 1
+  wait_for_steady_state = true
+  capacity_provider_strategy {
+    capacity_provider = aws_ecs_capacity_provider.nodes.name
+    weight            = 1
+  }
+  depends_on = [aws_ecs_cluster_capacity_providers.main]
+}
+'''
+
+
+@unittest.skipUnless(shutil.which('terraform') and os.path.isdir(PLUGINS), 'needs terraform and a folder with the AWS provider (GANTRY_TF_PLUGINS)')
+class Terraform(GroupTest):
+    """The AWS provider's resources of groups and capacity providers: applied, stay as they are, destroyed."""
+
+    def terraform(self, *words, check=True):
+        done = subprocess.run(['terraform', *words], cwd=self.folder, text=True, capture_output=True, timeout=150,
+                              env={**os.environ, **self.fleet.variables, 'TF_IN_AUTOMATION': '1', 'CHECKPOINT_DISABLE': '1'})
+        if check:
+            self.assertEqual(0, done.returncode, done.stdout + done.stderr + self.fleet.tail())
+        return done
+
+    def test_apply_plan_destroy(self):
+        self.folder = os.path.join(self.fleet.dir, 'stack')
+        os.makedirs(self.folder)
+        with open(os.path.join(self.folder, 'main.tf'), 'w') as f:
+            f.write(STACK)
+        variables = [f'-var=endpoint={self.fleet.variables["AWS_ENDPOINT_URL"]}', f'-var=image={self.fleet.image}']
+        self.terraform('init', '-no-color', f'-plugin-dir={PLUGINS}')
+        self.terraform('apply', '-auto-approve', '-no-color', *variables)
+        self.assertEqual(1, len(self.maker.machines), self.asg.describe_scaling_activities()['Activities'])
+        plan = self.terraform('plan', '-detailed-exitcode', '-no-color', *variables, check=False)
+        self.assertEqual(0, plan.returncode, 'a second plan wants changes:\n' + plan.stdout + plan.stderr)
+        self.terraform('destroy', '-auto-approve', '-no-color', *variables)
+        self.assertEqual({}, self.maker.machines)
+        self.assertEqual([], self.asg.describe_auto_scaling_groups()['AutoScalingGroups'])
 
 
 if __name__ == '__main__':

@@ -19,8 +19,12 @@ static void attach(struct cluster_harness *c)
         c->h.api->sched = c->sched;
         c->agents = agents_new(&options);
         agents_serve(c->agents, c->h.api);
-        c->controller = controller_new(
-                &(struct controller_options){.model = c->h.model, .sched = c->sched, .ops = &api_controller_ops, .data = c->h.api});
+        c->controller = controller_new(&(struct controller_options){.model = c->h.model,
+                                                                    .sched = c->sched,
+                                                                    .ops = &api_controller_ops,
+                                                                    .data = c->h.api,
+                                                                    .machines = c->machines,
+                                                                    .machines_data = c->machines_data});
 }
 
 static void detach(struct cluster_harness *c)
@@ -94,6 +98,20 @@ static void register_in(struct cluster_harness *c, const char *cluster, int cpu,
 void cluster_register(struct cluster_harness *c, int cpu, int memory, const char *attributes, char ret[33])
 {
         register_in(c, "lab", cpu, memory, attributes, ret);
+}
+
+void cluster_group(struct cluster_harness *c, const char *name, const char *type, const char *more)
+{
+        const char *service = c->h.service;
+
+        c->h.service = "ec2";
+        harness_ok(&c->h, "CreateLaunchTemplate", "{'LaunchTemplateName':'of-%s','LaunchTemplateData':{'InstanceType':'%s'}}", name, type);
+        c->h.service = "autoscaling";
+        harness_ok(&c->h, "CreateAutoScalingGroup",
+                   "{'AutoScalingGroupName':'%s','MinSize':0,'MaxSize':10,'LaunchTemplate':{'LaunchTemplateName':'of-%s'},"
+                   "'AvailabilityZones':['us-east-1a','us-east-1b']%s}",
+                   name, name, more);
+        c->h.service = service;
 }
 
 void cluster_register_host(struct cluster_harness *c, int cpu, int memory, const char *zone, char ret[33])

@@ -7,6 +7,7 @@
 
 #include "api/agent/session.h"
 #include "control/controller.h"
+#include "control/group.h"
 #include "sched/sched.h"
 
 #include "api_harness.h"
@@ -17,6 +18,8 @@ struct cluster_harness {
         struct agents *agents;
         struct controller *controller; /* run by cluster_run and cluster_wait */
         struct agents_options options;
+        const struct machine_ops *machines; /* of Auto Scaling groups; set before cluster_restart; NULL: nobody makes any */
+        void *machines_data;
 };
 
 #define FAKE_FRAMES 512
@@ -45,6 +48,9 @@ void cluster_wait(struct cluster_harness *c, int64_t ms);
 
 /* Registers an instance; its id goes into `ret` (33 bytes). `attributes` is JSON such as "{'name':'a','value':'b'}", or "". */
 void cluster_register(struct cluster_harness *c, int cpu, int memory, const char *attributes, char ret[33]);
+
+/* An Auto Scaling group of up to 10 machines of that type, in two zones; `more` is JSON such as ",'DesiredCapacity':2". */
+void cluster_group(struct cluster_harness *c, const char *name, const char *type, const char *more);
 
 /* The same for a host of the Fargate pool, in `zone`. */
 void cluster_register_host(struct cluster_harness *c, int cpu, int memory, const char *zone, char ret[33]);

@@ -357,8 +357,9 @@ static void test_capacity_providers(void **state)
         struct cluster_harness c;
 
         cluster_begin(&c, NULL);
+        cluster_group(&c, "g", "t3.small", "");
         harness_ok(&c.h, "CreateCapacityProvider",
-                   "{'name':'pool','autoScalingGroupProvider':{'autoScalingGroupArn':'arn:g','managedScaling':{'status':'ENABLED',"
+                   "{'name':'pool','autoScalingGroupProvider':{'autoScalingGroupArn':'g','managedScaling':{'status':'ENABLED',"
                    "'targetCapacity':80}},'tags':[{'key':'k','value':'v'}]}");
         expect(&c, "capacityProvider.capacityProviderArn", ARN "capacity-provider/pool");
         expect(&c, "capacityProvider.status", "ACTIVE");
@@ -385,9 +386,6 @@ static void test_capacity_providers(void **state)
 
         harness_ok(&c.h, "PutClusterCapacityProviders",
                    "{'cluster':'lab','capacityProviders':['pool','FARGATE'],'defaultCapacityProviderStrategy':[]}");
-        harness_fails(&c.h, "CreateService",
-                      "{'cluster':'lab','serviceName':'s','taskDefinition':'web','capacityProviderStrategy':[{'capacityProvider':'pool'}]}",
-                      "UnsupportedFeatureException", "Auto Scaling group");
         harness_fails(&c.h, "CreateService",
                       "{'cluster':'lab','serviceName':'s','taskDefinition':'web','schedulingStrategy':'DAEMON','capacityProviderStrategy':"
                       "[{'capacityProvider':'pool'}]}",
@@ -423,6 +421,14 @@ static void test_capacity_providers_refuse(void **state)
                  INVALID, "greater"},
                 {"CreateCapacityProvider", "{'name':'pool','autoScalingGroupProvider':{'autoScalingGroupArn':'g'}}", "ClientException",
                  "already exists"},
+                {"CreateCapacityProvider", "{'name':'q','autoScalingGroupProvider':{'autoScalingGroupArn':'none'}}", "ClientException",
+                 "no such group"},
+                {"CreateCapacityProvider", "{'name':'q','autoScalingGroupProvider':{'autoScalingGroupArn':'g'}}", "ClientException",
+                 "used by capacity provider pool"},
+                {"CreateCapacityProvider",
+                 "{'name':'q','autoScalingGroupProvider':{'autoScalingGroupArn':'g','managedScaling':{'status':'ENABLED'},"
+                 "'managedTerminationProtection':'ENABLED'}}",
+                 "ClientException", "instance protection from scale in"},
                 {"UpdateCapacityProvider", "{'name':'none','autoScalingGroupProvider':{}}", "ClientException", "does not exist"},
                 {"UpdateCapacityProvider", "{'name':'FARGATE','autoScalingGroupProvider':{}}", "ClientException", "reserved"},
                 {"UpdateCapacityProvider", "{'name':'pool'}", INVALID, "required"},
@@ -434,6 +440,7 @@ static void test_capacity_providers_refuse(void **state)
         struct cluster_harness c;
 
         cluster_begin(&c, NULL);
+        cluster_group(&c, "g", "t3.small", "");
         harness_ok(&c.h, "CreateCapacityProvider", "{'name':'pool','autoScalingGroupProvider':{'autoScalingGroupArn':'g'}}");
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
                 harness_fails(&c.h, rows[i].operation, rows[i].json, rows[i].code, rows[i].text);

@@ -150,7 +150,8 @@ static void test_filters(void **state)
         ask(&lab, "/events?kind=cluster,capacity-provider&cluster=web", "");
         expect(&lab, "event: ready\n");
         call(&lab, "CreateCluster", "{\"clusterName\":\"other\"}");
-        call(&lab, "CreateCapacityProvider", "{\"name\":\"p\",\"autoScalingGroupProvider\":{\"autoScalingGroupArn\":\"g\"}}");
+        call(&lab, "RegisterTaskDefinition",
+             "{\"family\":\"f\",\"containerDefinitions\":[{\"name\":\"c\",\"image\":\"i\",\"memory\":64}]}");
         call(&lab, "CreateCluster", "{\"clusterName\":\"web\"}");
         expect(&lab, "\"key\":\"web\"");
         assert_int_equal(count(lab.in.data, "event: change"), 1);

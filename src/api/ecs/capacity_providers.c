@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Capacity providers: FARGATE and FARGATE_SPOT, which every account has, and those of users. The latter are kept as they were asked for;
- * there are no Auto Scaling groups yet that they could make instances with, and whoever wants to launch on one is told (launch_rules.c).
+ * Capacity providers: FARGATE and FARGATE_SPOT, which every account has, and those of users, each over an Auto Scaling group of its own
+ * (docs/capacity.md); what they do is in control/provided.h and control/managed_scaling.h.
  */
 #include <string.h>
 
@@ -9,6 +9,7 @@
 #include "api/ecs/routes.h"
 #include "api/pagination.h"
 #include "base/strutil.h"
+#include "control/group.h"
 #include "model/service.h"
 
 #define MAX_NAME 255
@@ -158,13 +159,38 @@ static int check_managed_instances(struct api_call *call, bool given, const char
         return 0;
 }
 
+/* The group must be there, and be nobody else's. */
+static int find_group(struct api_call *call, const char *text, struct scaling_group **ret)
+{
+        struct scaling_group *group = model_find_scaling_group(call->model, text);
+
+        if (group == NULL || group->state->deleting)
+                return api_fail(call, "ClientException",
+                                "The specified Auto Scaling group ARN %.300s is not valid: there is no such group. Create the group first.",
+                                text);
+        tree_for_each (node, model_objects(call->model, OBJECT_CAPACITY_PROVIDER))
+                if (model_provider_group(call->model, node->key) == group)
+                        return api_fail(call, "ClientException",
+                                        "The specified Auto Scaling group is used by capacity provider %s already. Use another group.",
+                                        node->key);
+        *ret = group;
+        return 0;
+}
+
 static int check_scaling(struct api_call *call, const struct ecs_auto_scaling_group_provider *group)
 {
         const struct ecs_managed_scaling *scaling = group->managed_scaling;
+        const struct scaling_group *machines = model_find_scaling_group(call->model, group->auto_scaling_group_arn);
 
         if (group->managed_termination_protection == ECS_MANAGED_TERMINATION_PROTECTION_ENABLED &&
             (scaling == NULL || scaling->status != ECS_MANAGED_SCALING_STATUS_ENABLED))
                 return api_fail(call, INVALID, "managedTerminationProtection can only be ENABLED when managedScaling.status is ENABLED.");
+        if (group->managed_termination_protection == ECS_MANAGED_TERMINATION_PROTECTION_ENABLED && machines != NULL &&
+            !machines->state->group->new_instances_protected_from_scale_in)
+                return api_fail(call, "ClientException",
+                                "The managed termination protection setting for the capacity provider is invalid. To enable managed "
+                                "termination protection for a capacity provider, the Auto Scaling group must have instance protection from "
+                                "scale in enabled.");
         if (scaling != NULL && scaling->minimum_scaling_step_size > scaling->maximum_scaling_step_size)
                 return api_fail(call, INVALID, "managedScaling: minimumScalingStepSize (%d) is greater than maximumScalingStepSize (%d).",
                                 scaling->minimum_scaling_step_size, scaling->maximum_scaling_step_size);
@@ -206,6 +232,29 @@ static struct ecs_auto_scaling_group_provider *complete_group(struct api_call *c
         return group;
 }
 
+/* The lifecycle hook that stands for emptying machines is there while their provider does so. */
+static void put_draining_hook(struct api_call *call, struct tx *tx, struct scaling_group *group, bool wanted)
+{
+        struct asg_lifecycle_hook_list hooks = {0};
+        struct state_scaling_group *state = tx_edit(tx, &group->object);
+        struct asg_lifecycle_hook *hook;
+
+        for (uint32_t i = 0; i < state->hooks.n; i++)
+                if (!str_eq(state->hooks.items[i].lifecycle_hook_name, HOOK_DRAINING))
+                        *SHAPE_PUSH(call->arena, &hooks) = state->hooks.items[i];
+        if (wanted) {
+                hook = SHAPE_PUSH(call->arena, &hooks);
+                hook->lifecycle_hook_name = HOOK_DRAINING;
+                hook->auto_scaling_group_name = group->object.key;
+                hook->lifecycle_transition = HOOK_TERMINATING;
+                hook->default_result = "CONTINUE";
+                SHAPE_SET(hook, asg_lifecycle_hook, heartbeat_timeout, 3600);
+                SHAPE_SET(hook, asg_lifecycle_hook, global_timeout, (int32_t)(MACHINE_HOOK_MS / 1000));
+        }
+        state->hooks = hooks;
+        tx_put(tx, &group->object, state);
+}
+
 static int check_create(struct api_call *call, const struct ecs_create_capacity_provider_request *in)
 {
         int r = check_name(call, in->name);
@@ -238,6 +287,7 @@ static int create_capacity_provider(struct api_call *call, const void *input, vo
                 .update_status = ECS_CAPACITY_PROVIDER_UPDATE_STATUS_CREATE_COMPLETE,
         };
         const struct state_capacity_provider state = {.provider = &provider};
+        struct scaling_group *group = NULL;
         struct object *object;
         struct tx *tx;
         int r = check_create(call, in);
@@ -245,12 +295,16 @@ static int create_capacity_provider(struct api_call *call, const void *input, vo
         if (r != 0)
                 return r;
         provider.auto_scaling_group_provider = complete_group(call, in->auto_scaling_group_provider);
-        ecs_merge_tags(&provider.tags, &in->tags, call->arena);
         r = check_scaling(call, provider.auto_scaling_group_provider);
+        if (r == 0)
+                r = find_group(call, in->auto_scaling_group_provider->auto_scaling_group_arn, &group);
         if (r != 0)
                 return r;
+        provider.auto_scaling_group_provider->auto_scaling_group_arn = group->state->group->auto_scaling_group_arn;
+        ecs_merge_tags(&provider.tags, &in->tags, call->arena);
         tx = tx_begin(call->model);
         object = tx_insert(tx, OBJECT_CAPACITY_PROVIDER, &state);
+        put_draining_hook(call, tx, group, provider.auto_scaling_group_provider->managed_draining == ECS_MANAGED_DRAINING_ENABLED);
         (void)tx_commit(tx);
         out->capacity_provider = answer(call, CONTAINER_OF(object, struct capacity_provider, object));
         return 0;
@@ -289,6 +343,7 @@ static int update_capacity_provider(struct api_call *call, const void *input, vo
         struct ecs_update_capacity_provider_response *out = output;
         struct capacity_provider *provider = NULL;
         struct state_capacity_provider *state;
+        struct scaling_group *group;
         struct tx *tx;
         int r = find_own(call, in->name, "updated", &provider);
 
@@ -308,6 +363,10 @@ static int update_capacity_provider(struct api_call *call, const void *input, vo
                 return r;
         }
         tx_put(tx, &provider->object, state);
+        group = model_provider_group(call->model, provider->object.key);
+        if (group != NULL)
+                put_draining_hook(call, tx, group,
+                                  provider->state->provider->auto_scaling_group_provider->managed_draining == ECS_MANAGED_DRAINING_ENABLED);
         (void)tx_commit(tx);
         out->capacity_provider = answer(call, provider);
         return 0;
@@ -333,6 +392,7 @@ static int delete_capacity_provider(struct api_call *call, const void *input, vo
         struct ecs_delete_capacity_provider_response *out = output;
         struct capacity_provider *provider = NULL;
         struct ecs_capacity_provider *last;
+        struct scaling_group *group;
         struct tx *tx;
         int r = find_own(call, in->capacity_provider, "deleted", &provider);
 
@@ -345,7 +405,10 @@ static int delete_capacity_provider(struct api_call *call, const void *input, vo
         last = SHAPE_COPY(ecs_capacity_provider, answer(call, provider), call->arena);
         last->status = ECS_CAPACITY_PROVIDER_STATUS_INACTIVE;
         last->update_status = ECS_CAPACITY_PROVIDER_UPDATE_STATUS_DELETE_COMPLETE;
+        group = model_provider_group(call->model, provider->object.key);
         tx = tx_begin(call->model);
+        if (group != NULL)
+                put_draining_hook(call, tx, group, false);
         tx_remove(tx, &provider->object);
         (void)tx_commit(tx);
         out->capacity_provider = last;

@@ -8,6 +8,8 @@
 #include "api/ecs/common.h"
 #include "api/server.h"
 #include "base/strutil.h"
+#include "control/providers.h"
+#include "model/machine.h"
 #include "model/ports.h"
 
 static struct ecs_resource *resource(struct api_call *call, struct ecs_resource_list *list, const char *name, const char *type)
@@ -82,6 +84,18 @@ static struct ecs_version_info *version_info(struct api_call *call, const struct
         return out;
 }
 
+/* Of the cluster, and over the Auto Scaling group that the machine belongs to. */
+static const char *capacity_provider_of(struct api_call *call, const struct instance *instance)
+{
+        const struct machine *machine = model_machine_of(call->model, instance);
+        const struct string_list *providers = &instance->cluster->state->capacity_providers;
+
+        for (uint32_t i = 0; machine && i < providers->n; i++)
+                if (model_provider_group(call->model, provider_name_in(providers->items[i])) == machine->group)
+                        return provider_name_in(providers->items[i]);
+        return NULL;
+}
+
 void ecs_view_instance(struct api_call *call, const struct instance *instance, const struct int_list *include,
                        struct ecs_container_instance *out)
 {
@@ -92,6 +106,7 @@ void ecs_view_instance(struct api_call *call, const struct instance *instance, c
         SHAPE_SET(out, ecs_container_instance, version, state->version);
         out->version_info = version_info(call, state);
         resources(call, instance, out);
+        out->capacity_provider_name = capacity_provider_of(call, instance);
         out->status = shape_enum_name(&state_instance_status_enum, state->status);
         out->status_reason = state->status_reason;
         SHAPE_SET(out, ecs_container_instance, agent_connected, instance->connected);

@@ -7,6 +7,7 @@
 #include "base/strutil.h"
 #include "control/fargate.h"
 #include "control/providers.h"
+#include "model/machine.h"
 
 #define MAX_STRATEGY 20
 
@@ -131,10 +132,12 @@ static int check_strategy_item(struct api_call *call, const struct cluster *clus
                                 name);
         if (capacity_provider_predefined(name))
                 return 0;
-        return api_fail(call, UNSUPPORTED,
-                        "Capacity provider %s belongs to an Auto Scaling group, and this server has no groups yet: nothing would start its "
-                        "instances. Use launchType EC2 with registered container instances.",
-                        name);
+        if (model_provider_group(call->model, name) == NULL)
+                return api_fail(call, INVALID,
+                                "The Auto Scaling group of the specified capacity provider %s does not exist any more. Make the capacity "
+                                "provider again with another group.",
+                                name);
+        return 0;
 }
 
 static int check_strategy(struct api_call *call, const struct cluster *cluster,

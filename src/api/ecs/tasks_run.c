@@ -15,6 +15,7 @@
 #include "base/strutil.h"
 #include "codec/sha256.h"
 #include "control/fargate.h"
+#include "control/provided.h"
 #include "control/providers.h"
 #include "control/task_network.h"
 #include "sched/sched.h"
@@ -288,6 +289,79 @@ static int run_fargate(struct api_call *call, const struct ecs_run_task_request 
         return 0;
 }
 
+/* ---- RunTask on capacity providers over Auto Scaling groups ---- */
+
+/* Of the request, for as long as the task waits. */
+static struct state_task_wish *wish_of(struct arena *arena, const struct ecs_run_task_request *in)
+{
+        struct state_task_wish *wish = ARENA_NEW(arena, struct state_task_wish);
+
+        wish->placement_constraints = in->placement_constraints;
+        wish->placement_strategy = in->placement_strategy;
+        return wish;
+}
+
+/* Without a place yet, when a machine of the group would hold it; else NULL. */
+static struct task *insert_waiting(struct api_call *call, struct tx *tx, struct task_request *request,
+                                   const struct ecs_run_task_request *in, const struct placement_request *placement, size_t waiting,
+                                   struct ecs_failure_list *failures)
+{
+        const char *cluster = model_cluster_arn(call->model, call->arena, request->cluster->state->name);
+        const char *lacks = provided_lacks(call->model, request->capacity_provider, placement->cpu, placement->memory);
+        struct state_task *state;
+        struct task *task;
+
+        if (lacks != NULL || waiting >= FARGATE_MAX_WAITING) {
+                ecs_fail_item(call, failures, cluster, lacks != NULL ? lacks : "RESOURCE:CAPACITY",
+                              lacks != NULL ? "No machine that the capacity provider's Auto Scaling group launches is large enough: its "
+                                              "launch template names a smaller instance type."
+                                            : "The cluster has as many PROVISIONING tasks as it can have.");
+                return NULL;
+        }
+        request->launch_type = ECS_LAUNCH_TYPE_EC2;
+        state = task_make(call->api->env, request, tx_arena(tx));
+        state->last_status = STATE_TASK_STATUS_PROVISIONING;
+        state->wish = wish_of(tx_arena(tx), in);
+        task = CONTAINER_OF(tx_insert(tx, OBJECT_TASK, state), struct task, object);
+        if (call->api->agents)
+                agents_add_credentials(call->api->agents, tx, task);
+        return task;
+}
+
+/* Each task on an instance of its provider, or waiting for one. */
+static int run_provided(struct api_call *call, const struct ecs_run_task_request *in, struct task_request *request,
+                        struct placement_request *plain, const struct ecs_capacity_provider_strategy_item_list *strategy, const char *asked,
+                        struct ecs_run_task_response *out)
+{
+        size_t waiting = fargate_waiting(request->cluster);
+        struct task *tasks[MAX_COUNT];
+        struct tx *tx = tx_begin(call->model);
+        struct providers providers;
+        int32_t n = 0;
+
+        providers_init(&providers, strategy, call->arena);
+        for (; n < run_count(in); n++) {
+                struct provider_count *provider = providers_next(&providers);
+                struct placement_request placement;
+                struct instance *instance = NULL;
+                const char *reason = NULL;
+
+                request->capacity_provider = provider_name(provider->item);
+                if (provided_request(call->model, plain, request->capacity_provider, call->arena, &placement))
+                        instance = sched_pick(call->api->sched, &placement);
+                tasks[n] = instance ? insert_task(call, tx, request, instance, ECS_LAUNCH_TYPE_EC2, &reason)
+                                    : insert_waiting(call, tx, request, in, plain, waiting, &out->failures);
+                if (!tasks[n] && reason)
+                        fail_on(call, instance, request, reason, &out->failures);
+                if (!tasks[n])
+                        break;
+                waiting += fargate_waits(tasks[n]->state);
+                provider->n++;
+        }
+        finish_run(call, tx, in, request, asked, tasks, n, out);
+        return 0;
+}
+
 /* Constraints and strategies choose among instances, which Fargate tasks do not have. */
 static int check_fargate_placement(struct api_call *call, const struct ecs_run_task_request *in)
 {
@@ -373,6 +447,8 @@ static int run_task(struct api_call *call, const void *input, void *output)
         placement_of(&request, &size, &placement);
         placement.launch_type = in->launch_type;
         placement.rules = &rules;
+        if (strategy.n > 0)
+                return run_provided(call, in, &request, &placement, &strategy, asked, output);
         return run(call, in, &request, &placement, asked, output);
 }
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Managed scaling of ECS capacity providers: the desired capacity of their Auto Scaling groups follows the tasks.
+ *
+ *     CapacityProviderReservation = M / N x 100      N machines there are, M machines that are needed
+ *     desired capacity            = M x 100 / targetCapacity, rounded up
+ *
+ * Tasks wait as PROVISIONING: M is N and as many machines more as packing them takes (what is on its way counts first), at least
+ * minimumScalingStepSize and at most maximumScalingStepSize; the group grows at once. None waits: M is the machines that have tasks other
+ * than daemons', or are on their way; when that has asked for fewer for SCALE_IN_MS, the group shrinks, by half at most each minute. N and M
+ * 0: 100; only N 0: 200. Pure.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct controller;
+
+/* ECS waits for 15 values of a minute. The tag of the capacity provider sets another time in milliseconds. */
+#define SCALE_IN_MS (INT64_C(15) * 60 * 1000)
+#define SCALE_IN_TAG "gantry:scale-in-ms"
+
+/* Looks at every capacity provider; returns when to look again for time's sake (INT64_MAX: when something changes). */
+int64_t managed_scaling_run(struct controller *controller, int64_t now_ms);
