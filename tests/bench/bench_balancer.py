@@ -49,7 +49,8 @@ def by_hand(directory, ports):
                 f'  http-request set-header X-Forwarded-Proto http\n  http-request set-header X-Forwarded-Port {port}\n  default_backend tasks\n'
                 'backend tasks\n  balance roundrobin\n  option httpchk GET /\n')
         f.writelines(f'  server s{p} 127.0.0.1:{p} check inter 5s\n' for p in ports)
-    process = subprocess.Popen(['haproxy', '-W', '-db', '-f', path], stderr=subprocess.DEVNULL)
+    # In a session of its own, as Gantry's: the kernel shares processors among sessions.
+    process = subprocess.Popen(['haproxy', '-W', '-db', '-f', path], stderr=subprocess.DEVNULL, start_new_session=True)
     FastTargets.wait(port)
     return port, process
 

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from farm import free_port
-from lab import ROOT, LabTest, wait_for
+from lab import PATIENCE, ROOT, LabTest, wait_for
 from test_balancer import certificate
 from test_ec2 import PLUGINS
 
@@ -165,7 +165,7 @@ class WebService(LabTest):
                 'interfaces': len(self.lab.ec2.describe_network_interfaces()['NetworkInterfaces'])}
 
     def terraform(self, *words, check=True):
-        done = subprocess.run(['terraform', *words], cwd=self.folder, text=True, capture_output=True, timeout=120,
+        done = subprocess.run(['terraform', *words], cwd=self.folder, text=True, capture_output=True, timeout=240 * PATIENCE,
                               env={**os.environ, **self.lab.variables, 'TF_IN_AUTOMATION': '1', 'CHECKPOINT_DISABLE': '1'})
         if check:
             self.assertEqual(0, done.returncode, done.stdout + done.stderr)
