@@ -26,8 +26,9 @@ USES = {
     'image': GROUND,
     'vpc': GROUND,
     'runtime': GROUND + ['image', 'vpc'],
-    'microvm': GROUND + ['runtime', 'image', 'vpc'],
-    'agent': GROUND + ['image', 'vpc', 'runtime', 'microvm'],
+    'guest': GROUND + ['image', 'runtime'],
+    'microvm': GROUND + ['runtime', 'image', 'vpc', 'guest'],
+    'agent': GROUND + ['image', 'vpc', 'runtime', 'guest', 'microvm'],
 }
 USES['cmd'] = sorted(set(USES) | set(GROUND))
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a kernel with an initramfs to a machine that can run a task. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guest/guest.h"
+
+static const struct {
+        const char *source, *target, *type;
+        unsigned long flags;
+        const char *options;
+} file_systems[] = {
+        {"proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+        {"sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+        {"devtmpfs", "/dev", "devtmpfs", MS_NOSUID, NULL},
+        {"devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=0620,ptmxmode=0666"},
+        {"tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=16m"},
+        {"cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+};
+
+int guest_write_file(const char *path, const char *text)
+{
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        ssize_t n = fd >= 0 ? write(fd, text, strlen(text)) : -1;
+        int r = n < 0 ? -errno : 0;
+
+        if (fd >= 0)
+                close(fd);
+        return r;
+}
+
+/* The kernel's first root cannot be changed by pivot_root: a copy of its mount goes over it. */
+static int cover_root(struct error *error)
+{
+        if (mkdir("/root", 0700) < 0 && errno != EEXIST)
+                return error_set(error, errno, "mkdir /root: %s", strerror(errno));
+        if (mount("/", "/root", NULL, MS_BIND, NULL) < 0 || chdir("/root") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 ||
+            chroot(".") < 0 || chdir("/") < 0)
+                return error_set(error, errno, "cannot cover the first root: %s", strerror(errno));
+        return 0;
+}
+
+/* In the order in which the image's maker has numbered them. */
+static int load_modules(struct error *error)
+{
+        struct dirent **names = NULL;
+        int n = scandir("/modules", &names, NULL, alphasort), r = 0;
+
+        for (int i = 0; i < n; i++) {
+                char path[300];
+                int fd;
+
+                (void)snprintf(path, sizeof(path), "/modules/%s", names[i]->d_name);
+                fd = names[i]->d_name[0] != '.' && r == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+                /* Disks of the task come later: their driver looks at them when it is told to. */
+                if (strstr(names[i]->d_name, "virtio_blk") != NULL)
+                        (void)guest_write_file("/sys/bus/virtio/drivers_autoprobe", "0");
+                if (fd >= 0 && syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+                        r = error_set(error, errno, "cannot load %s: %s", names[i]->d_name, strerror(errno));
+                if (fd >= 0) {
+                        close(fd);
+                        (void)unlink(path); /* its memory is the task's */
+                }
+                free(names[i]);
+        }
+        free(names);
+        return r;
+}
+
+int setup_machine(struct error *error)
+{
+        int r = cover_root(error);
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(file_systems); i++) {
+                (void)mkdir(file_systems[i].target, 0755);
+                if (mount(file_systems[i].source, file_systems[i].target, file_systems[i].type, file_systems[i].flags,
+                          file_systems[i].options) < 0)
+                        r = error_set(error, errno, "cannot mount %s: %s", file_systems[i].target, strerror(errno));
+        }
+        if (r == 0)
+                r = load_modules(error);
+        if (r == 0)
+                r = guest_write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpu +memory +pids +io");
+        if (r < 0)
+                return error_set(error, -r, "cannot use control groups: %s", strerror(-r));
+        (void)guest_write_file("/proc/self/oom_score_adj", "-1000");
+        (void)guest_write_file("/proc/sys/kernel/printk", "1");
+        return 0;
+}
+
+/* ---- the task ---- */
+
+static void set_clock(int64_t ms)
+{
+        const struct timespec now = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+        (void)clock_settime(CLOCK_REALTIME, &now);
+}
+
+static void stir_random(const struct shape_blob *seed)
+{
+        struct {
+                struct rand_pool_info info;
+                char bytes[256];
+        } entropy = {.info = {.entropy_count = (int)MIN(seed->len, sizeof(entropy.bytes)) * 8,
+                              .buf_size = (int)MIN(seed->len, sizeof(entropy.bytes))}};
+        int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return;
+        memcpy(entropy.info.buf, seed->data, (size_t)entropy.info.buf_size);
+        (void)ioctl(fd, RNDADDENTROPY, &entropy);
+        (void)ioctl(fd, RNDRESEEDCRNG);
+        close(fd);
+}
+
+static int serial_is(const char *device, const char *serial)
+{
+        char path[300], text[32] = "";
+        int fd;
+        ssize_t n;
+
+        (void)snprintf(path, sizeof(path), "/sys/block/%s/serial", device);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+        if (fd >= 0)
+                close(fd);
+        text[n > 0 ? n : 0] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        return strcmp(text, serial) == 0;
+}
+
+static int find_disk(const char *serial, char *ret, size_t size)
+{
+        DIR *dir = opendir("/sys/block");
+        int r = -ENODEV;
+
+        for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;)
+                if (entry->d_name[0] != '.' && serial_is(entry->d_name, serial)) {
+                        (void)snprintf(ret, size, "/dev/%s", entry->d_name);
+                        r = 0;
+                }
+        if (dir != NULL)
+                closedir(dir);
+        return r;
+}
+
+/* Binds the driver to the devices that have it not yet, so that it sees how large their disks are now. */
+static void look_at_disks(void)
+{
+        struct dirent **names = NULL;
+        int n = scandir("/sys/bus/virtio/devices", &names, NULL, alphasort);
+
+        for (int i = 0; i < n; i++) {
+                char path[600];
+
+                (void)snprintf(path, sizeof(path), "/sys/bus/virtio/devices/%s/driver", names[i]->d_name);
+                if (names[i]->d_name[0] != '.' && access(path, F_OK) < 0)
+                        (void)guest_write_file("/sys/bus/virtio/drivers/virtio_blk/bind", names[i]->d_name);
+                free(names[i]);
+        }
+        free(names);
+}
+
+static int mount_disk(const char *serial, const char *at, const char *type, unsigned long flags, struct error *error)
+{
+        char device[300];
+        int r = find_disk(serial, device, sizeof(device));
+
+        if (r < 0)
+                return error_set(error, -r, "the disk %s is missing", serial);
+        (void)mkdir(at, 0755);
+        if (mount(device, at, type, flags, NULL) < 0)
+                return error_set(error, errno, "cannot mount the disk %s at %s: %s", serial, at, strerror(errno));
+        return 0;
+}
+
+static int limit_task(int64_t memory)
+{
+        char text[32];
+
+        if (mkdir("/sys/fs/cgroup/task", 0755) < 0 && errno != EEXIST)
+                return -errno;
+        if (memory > 0) {
+                (void)snprintf(text, sizeof(text), "%lld", (long long)memory);
+                (void)guest_write_file("/sys/fs/cgroup/task/memory.max", text);
+        }
+        (void)guest_write_file("/sys/fs/cgroup/task/pids.max", "8192");
+        return guest_write_file("/sys/fs/cgroup/task/cgroup.subtree_control", "+cpu +memory +pids +io");
+}
+
+int setup_task(struct guest *guest, const struct guest_configure *in, struct error *error)
+{
+        int r = 0;
+
+        set_clock(in->time_ms);
+        if (in->seed.data != NULL)
+                stir_random(&in->seed);
+        if (in->hostname != NULL && sethostname(in->hostname, strlen(in->hostname)) < 0)
+                return error_set(error, errno, "cannot set the host's name: %s", strerror(errno));
+        look_at_disks();
+        if (SHAPE_HAS(in, guest_configure, disk))
+                r = mount_disk("disk", "/disk", "ext4", MS_NOSUID | MS_NODEV, error);
+        (void)mkdir("/images", 0755);
+        for (uint32_t i = 0; r == 0 && i < in->images.n && i < ARRAY_SIZE(guest->images); i++) {
+                char serial[20], at[32];
+
+                (void)snprintf(serial, sizeof(serial), "image%u", i);
+                (void)snprintf(at, sizeof(at), "/images/%u", i);
+                r = mount_disk(serial, at, "erofs", MS_RDONLY | MS_NODEV, error);
+        }
+        if (r == 0 && (r = limit_task(in->memory)) < 0)
+                return error_set(error, -r, "cannot make the task's control group: %s", strerror(-r));
+        if (r == 0 && in->address != NULL)
+                r = setup_network(in, error);
+        return r;
+}
+
+void setup_power_off(void)
+{
+        sync();
+        (void)reboot(RB_POWER_OFF);
+}
