@@ -54,6 +54,7 @@ struct vpc_sandbox {
         uint32_t address;          /* host byte order; 0 with VPC_NONE */
         char *network, *interface; /* with VPC_INTERFACE: of its VPC and of the network interface */
         struct port port;          /* the same */
+        bool is_tap;               /* there is no namespace, only the router's port */
         char *path;
         char address_text[20];
         char mac_text[18];
@@ -87,6 +88,7 @@ struct vpc_job {
         struct router *router;       /* its `jobs` counts this one */
         struct vpc_network *network; /* to come into force */
         struct port port;
+        char *tap;              /* the port's cable is this link of the machine; NULL: a new one */
         struct replug *replugs; /* cables that should be there */
         uint32_t n_replugs;
 };

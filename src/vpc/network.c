@@ -246,7 +246,8 @@ static void list_replugs(struct vpc_job *job)
         map_for_each (node, &vpc->by_id) {
                 const struct vpc_sandbox *s = CONTAINER_OF(node, struct vpc_sandbox, node);
 
-                if (s->state != SANDBOX_READY || !str_eq(s->network, job->router->id) ||
+                /* A tap without a port belongs to a machine that has ended. */
+                if (s->state != SANDBOX_READY || s->is_tap || !str_eq(s->network, job->router->id) ||
                     vpc_network_interface(job->network, s->interface) == NULL)
                         continue;
                 job->replugs = xrealloc(job->replugs, (job->n_replugs + 1) * sizeof *job->replugs);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
@@ -131,6 +132,40 @@ int port_plug(struct router *router, const char *path, struct netlink *inside, c
         }
         if (r == 0)
                 r = plug_task(inside, port, error);
+        if (r < 0)
+                port_unplug(router, port->address);
+        return r;
+}
+
+int port_plug_tap(struct netlink *machine, struct router *router, const char *tap, const struct port *port, uint32_t mtu,
+                  struct error *error)
+{
+        struct netlink_batch batch = {.what = "cannot attach a virtual machine's interface to its VPC"};
+        CLEANUP_CLOSE int ns = open(router->path, O_RDONLY | O_CLOEXEC);
+        int index = netlink_link_index(machine, tap), r;
+        char name[IFNAMSIZ];
+
+        if (ns < 0 || index < 0)
+                return error_set(error, ns < 0 ? errno : -index, "cannot find %s: %s", ns < 0 ? router->path : tap,
+                                 strerror(ns < 0 ? errno : -index));
+        rules_port_name(port->address, name);
+        port_unplug(router, port->address); /* of a machine that the kernel has not finished to remove */
+        const struct ifinfomsg there = {.ifi_index = index};
+        struct nl_msg *msg = netlink_message(RTM_NEWLINK, 0, &there, sizeof there);
+        (void)nla_put_string(msg, IFLA_IFNAME, name);
+        (void)nla_put_u32(msg, IFLA_NET_NS_FD, (uint32_t)ns);
+        r = netlink_call(machine, msg, batch.what, error);
+        index = r == 0 ? netlink_link_index(&router->nl, name) : r;
+        if (index < 0)
+                return error_set(error, -index, "%s: %s", batch.what, strerror(-index));
+        const struct ifinfomsg up = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+        msg = netlink_message(RTM_NEWLINK, 0, &up, sizeof up);
+        (void)nla_put_u32(msg, IFLA_MTU, mtu);
+        (void)nla_put(msg, IFLA_ADDRESS, sizeof router_mac, router_mac);
+        netlink_batch_add(&batch, msg);
+        netlink_batch_add(&batch, neighbour_message(index, port->address, port->mac));
+        netlink_batch_add(&batch, route_message(index, (struct range){port->address, 32}, 0));
+        r = netlink_batch_run(&router->nl, &batch, error);
         if (r < 0)
                 port_unplug(router, port->address);
         return r;

@@ -19,6 +19,9 @@ struct port {
  */
 int port_plug(struct router *router, const char *path, struct netlink *inside, const struct port *port, uint32_t mtu,
               struct error *error) MUST_CHECK;
+/* The same with a tap of the machine's namespace (`machine`: a netlink socket there) as the cable: what is behind it sets itself up. */
+int port_plug_tap(struct netlink *machine, struct router *router, const char *tap, const struct port *port, uint32_t mtu,
+                  struct error *error) MUST_CHECK;
 /* Is the router's end there? */
 bool port_is_plugged(struct router *router, uint32_t address);
 void port_unplug(struct router *router, uint32_t address);

@@ -25,6 +25,7 @@ void vpc_job_free(struct vpc_job *job)
         if (job->op != NULL)
                 job->op->job_ = NULL;
         free(job->path);
+        free(job->tap);
         free(job->record);
         free(job->record_text);
         free(job->script);

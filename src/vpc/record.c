@@ -34,7 +34,8 @@ char *record_text(const struct vpc_sandbox *s)
                 char subnet[20];
 
                 range_text(s->port.subnet.address, s->port.subnet.prefix, subnet);
-                buf_printf(&text, "network %s\ninterface %s\nmac %s\nsubnet %s\n", s->network, s->interface, s->mac_text, subnet);
+                buf_printf(&text, "network %s\ninterface %s\nmac %s\nsubnet %s\n%s", s->network, s->interface, s->mac_text, subnet,
+                           s->is_tap ? "cable tap\n" : "");
         }
         for (uint32_t i = 0; i < s->hold.n; i++) {
                 const struct vpc_port *p = &s->hold.ports[i];
@@ -64,7 +65,7 @@ struct record {
         char id[129];
         char mode[16];
         char address[20];
-        char network[65], interface[65], mac[18], subnet[20]; /* mode interface */
+        char network[65], interface[65], mac[18], subnet[20], cable[8]; /* mode interface */
         struct vpc_port ports[VPC_PORTS_MAX];
         uint32_t n_ports;
 };
@@ -123,6 +124,7 @@ static bool parse_line(char *line, struct record *ret)
                 {"interface", ret->interface, sizeof ret->interface},
                 {"mac", ret->mac, sizeof ret->mac},
                 {"subnet", ret->subnet, sizeof ret->subnet},
+                {"cable", ret->cable, sizeof ret->cable},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
@@ -162,7 +164,7 @@ static bool ports_are_free(const struct vpc *vpc, const struct record *record)
 /* The namespace is there and has its cable, or can have it again. */
 static bool works(struct vpc *vpc, const struct vpc_sandbox *s, const struct record *record)
 {
-        if (!netns_exists(s->path) || !ports_are_free(vpc, record) || map_find(&vpc->by_id, record->id) != NULL)
+        if ((!s->is_tap && !netns_exists(s->path)) || !ports_are_free(vpc, record) || map_find(&vpc->by_id, record->id) != NULL)
                 return false;
         /* The cable of an interface is looked after when the picture of its VPC comes. */
         if (s->mode != VPC_BRIDGE)
@@ -182,6 +184,7 @@ static bool take_interface(struct vpc_sandbox *s, const struct record *record)
         s->port.address = ntohl(in.s_addr);
         s->port.subnet = subnet;
         s->port.slot = s->slot;
+        s->is_tap = str_eq(record->cable, "tap");
         sandbox_set_interface(s, record->network, record->interface);
         return true;
 }

@@ -169,6 +169,8 @@ static int make_interface(struct vpc_job *job, struct error *error)
 
         if (list_empty(&job->router->link))
                 return error_set(error, ENOENT, "the VPC %s has no router on this node any more", job->router->id);
+        if (job->tap != NULL)
+                return port_plug_tap(&kernel->nl, job->router, job->tap, &job->port, network_task_mtu(kernel), error);
         r = netns_make(kernel, job->path, &inside, error);
         if (r == 0)
                 r = port_plug(job->router, job->path, &inside, &job->port, network_task_mtu(kernel), error);
@@ -252,6 +254,8 @@ static int check_spec(const struct vpc *vpc, const struct vpc_sandbox_spec *spec
 {
         if (!str_is_name(spec->id, "_.-", ID_MAX))
                 return error_set(error, EINVAL, "\"%s\" cannot name a network namespace", spec->id != NULL ? spec->id : "");
+        if (spec->tap != NULL && spec->mode != VPC_INTERFACE)
+                return error_set(error, EINVAL, "a tap can only be the interface of a VPC");
         if (spec->mode < 0 || spec->mode >= VPC_MODE_MAX || (spec->mode != VPC_BRIDGE && spec->n_ports > 0))
                 return error_set(error, EINVAL, "only containers in bridge mode can publish ports");
         if (map_find(&vpc->by_id, spec->id) != NULL)
@@ -308,6 +312,8 @@ void vpc_sandbox_create(struct vpc *vpc, const struct vpc_sandbox_spec *spec, st
         job = sandbox_job(s, op);
         if (s->mode == VPC_INTERFACE)
                 give_interface(s, job, spec->interface);
+        s->is_tap = spec->tap != NULL;
+        job->tap = xstrdup(spec->tap);
         job->make = make;
         job->record_text = record_text(s);
         job_add_ports(job, 0);
@@ -510,6 +516,16 @@ const char *vpc_sandbox_address(const struct vpc_sandbox *s)
 const char *vpc_sandbox_mac(const struct vpc_sandbox *s)
 {
         return s->address != 0 ? s->mac_text : NULL;
+}
+
+void vpc_sandbox_gateway(const struct vpc_sandbox *s, char *ret)
+{
+        range_text(s->port.subnet.address + 1, -1, ret);
+}
+
+uint32_t vpc_sandbox_mtu(const struct vpc_sandbox *s)
+{
+        return network_task_mtu(&s->vpc->kernel);
 }
 
 const char *vpc_sandbox_interface(const struct vpc_sandbox *s)

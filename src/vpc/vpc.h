@@ -116,7 +116,16 @@ struct vpc_sandbox_spec {
         const struct vpc_port *ports; /* published at once; NULL: none. Only with VPC_BRIDGE. */
         uint32_t n_ports;
         const char *interface; /* with VPC_INTERFACE: its id; a picture in force must have it (else -ENOENT), on this node */
+        const char *tap;       /* with VPC_INTERFACE: no namespace, the interface is what is behind this tap (vpc_tap_open); NULL: none */
 };
+
+/*
+ * Makes a tap in the machine's namespace, down and without an address: the network interface of a virtual machine, before it is known
+ * whose. It is gone when the last one has closed the descriptor. `ret_name` holds 16 bytes. A descriptor or -errno. Any thread.
+ */
+int vpc_tap_open(char *ret_name, struct error *error) MUST_CHECK;
+/* Hardware address of every router's side, which the other side of a tap must know: nobody answers there. */
+#define VPC_ROUTER_MAC "02:67:00:00:00:01"
 
 /*
  * Makes a sandbox. Host ports are chosen and taken during the call; all errors come through `done`: -EADDRINUSE (the message names
@@ -154,5 +163,8 @@ const char *vpc_sandbox_address(const struct vpc_sandbox *sandbox);
 const char *vpc_sandbox_interface(const struct vpc_sandbox *sandbox);
 /* "02:67:ac:1f:f0:05"; NULL with VPC_NONE. */
 const char *vpc_sandbox_mac(const struct vpc_sandbox *sandbox);
+/* With VPC_INTERFACE: where everything is sent, "172.31.0.1" (into `ret`, 20 bytes), and the MTU. */
+void vpc_sandbox_gateway(const struct vpc_sandbox *sandbox, char *ret);
+uint32_t vpc_sandbox_mtu(const struct vpc_sandbox *sandbox);
 /* Published ports in the order in which they were asked for; borrowed until the next publish or unpublish. */
 const struct vpc_port *vpc_sandbox_ports(const struct vpc_sandbox *sandbox, uint32_t *ret_n);
