@@ -47,7 +47,7 @@ strip -o "$root/init" "$init"
 [ ! -x /usr/bin/catatonit ] || cp /usr/bin/catatonit "$root/usr/bin/catatonit"
 number=10
 # virtio_blk last: gantry-init leaves its devices alone until the task's disks are there.
-for module in $(modprobe -d "$work/kernel" -S "$version" --show-depends -a virtio_pci virtio_net virtio_console overlay erofs virtio_blk |
+for module in $(modprobe -d "$work/kernel" -S "$version" --show-depends -a virtio_pci virtio_net virtio_console virtio_balloon overlay erofs virtio_blk |
   awk '/^insmod/ && !seen[$2]++ {print $2}'); do
   cp "$module" "$root/modules/$number-$(basename "$module")"
   number=$((number + 1))

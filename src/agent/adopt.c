@@ -124,7 +124,9 @@ static void restore(struct driver *d, struct engine *engine, struct engine_task 
                 for (uint32_t i = 0; i < t->n_containers; i++)
                         t->containers[i].state = CONTAINER_STOPPED;
         }
-        for (uint32_t i = 0; i < t->n_containers; i++)
+        if (drive_in_vm(t))
+                drive_vm_adopt(d, t);
+        for (uint32_t i = 0; i < t->n_containers && !drive_in_vm(t); i++)
                 found[i] = match(d, &t->containers[i]);
         t->state = restored_state(t);
         t->has_run |= t->state == TASK_RUNNING;
@@ -185,4 +187,6 @@ void adopt_tasks(struct driver *driver, struct engine *engine)
                         restore(driver, engine, t);
         }
         remove_strangers(driver, engine);
+        if (driver->vms != NULL)
+                vm_host_sweep(driver->vms);
 }

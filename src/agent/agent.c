@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
+#include "runtime/seccomp_profile.h"
 
 #define DISK_CHECK_MS 30000
 
@@ -267,6 +268,20 @@ static int open_runtime(struct agent *a, struct error *error)
         return runtime_new(&options, &a->runtime, error);
 }
 
+static int open_machines(struct agent *a, struct error *error)
+{
+        struct vm_host_options options = {.loop = a->loop, .cgroup_parent = a->options.cgroup_parent, .warm = a->options.warm};
+
+        if (!str_eq(a->options.fargate, "microvm"))
+                return 0;
+        if (a->options.no_network)
+                return error_set(error, EINVAL, "--fargate microvm needs networks: leave --no-network out");
+        options.dir = arena_printf(&a->arena, "%s/microvm", a->options.data_dir);
+        options.run_dir = arena_printf(&a->arena, "%s/vm", runtime_run_dir(a->runtime));
+        a->seccomp = seccomp_cache_new();
+        return vm_host_new(&options, &a->vms, error);
+}
+
 static int open_network(struct agent *a, struct error *error)
 {
         struct vpc_options options = {.loop = a->loop,
@@ -348,6 +363,8 @@ static void connect_parts(struct agent *a)
                                     .resolv_conf = vpc_resolv_conf(),
                                     .images = a->images,
                                     .runtime = a->runtime,
+                                    .vms = a->vms,
+                                    .seccomp = a->seccomp,
                                     .vpc = a->vpc,
                                     .network = &a->network,
                                     .state = a->state,
@@ -390,6 +407,8 @@ static int open_parts(struct agent *a, struct error *error)
                 r = metadata_new(a, &a->metadata, error);
         if (r == 0)
                 r = open_network(a, error);
+        if (r == 0)
+                r = open_machines(a, error);
         return r;
 }
 
@@ -523,6 +542,8 @@ struct agent *agent_free(struct agent *a)
         log_shipper_free(a->logs);
         metadata_free(a->metadata);
         http_client_free(a->http);
+        vm_host_free(a->vms);
+        seccomp_cache_free(a->seccomp);
         runtime_free(a->runtime);
         vpc_free(a->vpc);
         image_store_free(a->images);

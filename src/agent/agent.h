@@ -53,6 +53,7 @@ struct agent_options {
         /* Takes Fargate tasks, and how it keeps them apart: "sandbox", "microvm" or "auto" (what this machine can); NULL: none. The
          * cluster is then that of the pool, unless another is named. */
         const char *fargate;
+        uint32_t warm; /* micro-VMs that wait for a task; 2; UINT32_MAX: none */
 
         uint32_t total_cpu;             /* CPU units; default: cores x 1024 */
         uint32_t total_memory;          /* MiB; default: what the kernel says */

@@ -26,6 +26,8 @@ struct agent {
         struct aws_client client;
         struct image_store *images;
         struct runtime *runtime;
+        struct vm_host *vms; /* NULL: no micro-VMs */
+        struct seccomp_cache *seccomp;
         struct vpc *vpc;
         struct node_network network;
         struct engine engine;

@@ -228,7 +228,7 @@ static void on_started(struct runtime_container *rc, int status, const struct er
                 engine_container_started(dr->c, error, 0);
                 return;
         }
-        log_ship_follow(dr->d->logs, dr->c, rc);
+        log_ship_follow(dr->d->logs, dr->c, runtime_container_log_path(rc));
         engine_container_started(dr->c, NULL, runtime_container_started_ms(rc));
 }
 
@@ -380,6 +380,10 @@ static void start_now(struct drive *dr)
 
 static void d_start(struct engine_container *c)
 {
+        if (drive_in_vm(c->task)) {
+                drive_vm_start(c, false);
+                return;
+        }
         start_now(drive_of(c));
 }
 
@@ -387,6 +391,11 @@ static void d_restart(struct engine_container *c)
 {
         struct drive *dr = drive_of(c);
         struct error error = {0};
+
+        if (drive_in_vm(c->task)) {
+                drive_vm_start(c, true);
+                return;
+        }
 
         if (dr->rc == NULL || runtime_restart(dr->rc, &error) < 0) {
                 if (!error_is_set(&error))
@@ -404,6 +413,8 @@ static void d_abandon(struct engine_container *c)
         log_ship_open_cancel(c);
         dr->abandoned = dr->clearing;
         dr->image = image_unref(dr->image);
+        if (drive_in_vm(c->task))
+                drive_vm_abandon(c);
         if (dr->rc != NULL)
                 runtime_remove(TAKE(dr->rc), NULL, NULL);
 }
@@ -414,6 +425,8 @@ static void d_stop(struct engine_container *c, uint32_t timeout_ms)
 
         dr->stop_timeout_value_ms = timeout_ms;
         dr->stop_timeout_ms = &dr->stop_timeout_value_ms;
+        if (drive_in_vm(c->task))
+                drive_vm_stop(c, timeout_ms);
         if (dr->rc != NULL)
                 runtime_stop(dr->rc, timeout_ms);
 }
@@ -444,7 +457,7 @@ static void d_probe(struct engine_container *c, uint32_t timeout_ms)
         struct string_list args = {0};
         uint32_t first = 0;
 
-        if (dr->rc == NULL) {
+        if (dr->rc == NULL && !drive_in_vm(c->task)) {
                 engine_container_probed(c, -1, "", 0);
                 return;
         }
@@ -457,6 +470,10 @@ static void d_probe(struct engine_container *c, uint32_t timeout_ms)
         }
         for (uint32_t i = first; i < test->n; i++)
                 string_list_push(&arena, &args, test->items[i]);
+        if (drive_in_vm(c->task)) {
+                drive_vm_probe(c, &args, timeout_ms);
+                return;
+        }
         dr->exec = (struct runtime_exec){.args = args, .timeout_ms = timeout_ms, .done = on_probed};
         dr->probing = true;
         runtime_exec_start(dr->rc, &dr->exec);
@@ -466,6 +483,8 @@ static void d_probe_cancel(struct engine_container *c)
 {
         struct drive *dr = drive_of(c);
 
+        if (drive_in_vm(c->task))
+                drive_vm_probe_cancel(c);
         if (dr->probing)
                 runtime_exec_cancel(&dr->exec);
         dr->probing = false;
@@ -475,11 +494,8 @@ static void d_probe_cancel(struct engine_container *c)
 
 void driver_adopt(struct driver *driver, struct engine_container *c, struct runtime_container *running)
 {
-        struct drive *dr = xalloc(sizeof(*dr));
+        struct drive *dr = drive_of(c);
 
-        dr->d = driver;
-        dr->c = c;
-        c->driver = dr;
         if (driver->vpc != NULL)
                 take_sandbox(dr);
         const struct vpc_sandbox *shared = drive_task_sandbox(driver, c->task);
@@ -490,7 +506,7 @@ void driver_adopt(struct driver *driver, struct engine_container *c, struct runt
         if (running == NULL)
                 return;
         dr->rc = running;
-        log_ship_follow(driver->logs, c, running);
+        log_ship_follow(driver->logs, c, runtime_container_log_path(running));
         if (c->state == CONTAINER_STOPPED)
                 log_ship_finish(c);
         runtime_container_adopt(running, &runtime_events, dr);
@@ -504,6 +520,8 @@ void drive_free(struct engine_container *c)
                 log_ship_forget(c);
         if (dr == NULL)
                 return;
+        if (dr->vm != NULL)
+                drive_vm_box_free(dr);
         if (dr->pulling)
                 image_pull_cancel(&dr->pull);
         if (dr->probing)

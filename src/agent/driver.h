@@ -12,6 +12,7 @@
 #include "agent/network.h"
 #include "agent/report.h"
 #include "image/image.h"
+#include "microvm/vm.h"
 #include "runtime/runtime.h"
 #include "vpc/vpc.h"
 
@@ -24,7 +25,9 @@ struct driver {
         const char *resolv_conf; /* for containers with a network of their own; NULL: the runtime's choice */
         struct image_store *images;
         struct runtime *runtime;
-        struct vpc *vpc; /* NULL: bridge and awsvpc mode are not to be had */
+        struct vm_host *vms;           /* NULL: Fargate tasks run in sandboxes */
+        struct seccomp_cache *seccomp; /* for what runs in micro-VMs */
+        struct vpc *vpc;               /* NULL: bridge and awsvpc mode are not to be had */
         struct node_network *network;
         struct state_dir *state;
         struct keeper *keeper;
@@ -41,6 +44,8 @@ extern const struct engine_driver driver_ops;
 
 /* The runtime's container, or NULL: for stats, metadata, logs. */
 struct runtime_container *driver_container(const struct engine_container *c);
+/* The latest figures of a container in a micro-VM, and a request for newer ones; false when it is in none. */
+bool driver_vm_stats(const struct engine_container *c, struct runtime_stats *ret);
 /* Whether the container has, or had, a sandbox of its own. */
 bool driver_has_network(const struct engine_container *c);
 /* After a restart: takes what still is there of a restored container. */

@@ -22,6 +22,7 @@ struct drive {
         struct runtime_exec exec;
         bool probing;
         struct keeper_wait exit_wait;
+        struct drive_vm_box *vm; /* of driver_vm.c */
 };
 
 /* The driver's part of a task. */
@@ -42,10 +43,32 @@ struct drive_task {
         uint32_t callbacks; /* of jobs that cannot be cancelled */
         struct state_op files;
         bool releasing;
+        struct vm *vm; /* its server; NULL: none (yet, any more) */
+        bool vm_preparing, vm_ready;
+        void (*vm_gone)(struct drive_task *dt); /* release waits for its end */
 };
 
 /* The sandbox of an awsvpc task, or NULL. */
 struct vpc_sandbox *drive_task_sandbox(const struct driver *d, const struct engine_task *t);
+
+struct drive_task *drive_task_of(struct engine_task *t);
+
+/* Tasks in micro-VMs: driver_vm.c. */
+bool drive_in_vm(const struct engine_task *t);
+/* engine_task_prepared follows. */
+void drive_vm_prepare(struct drive_task *dt);
+void drive_vm_start(struct engine_container *c, bool again);
+void drive_vm_abandon(struct engine_container *c);
+void drive_vm_stop(struct engine_container *c, uint32_t timeout_ms);
+void drive_vm_probe(struct engine_container *c, const struct string_list *args, uint32_t timeout_ms);
+void drive_vm_probe_cancel(struct engine_container *c);
+void drive_vm_box_free(struct drive *dr);
+/* Ends the machine; false when there is none, else `gone` follows. */
+bool drive_vm_release(struct drive_task *dt, void (*gone)(struct drive_task *dt));
+/* No callback any more; the machine runs on. */
+void drive_vm_forget(struct drive_task *dt);
+/* Looks for the machine of a restored task and sets the states of its containers. */
+void drive_vm_adopt(struct driver *d, struct engine_task *t);
 
 /* network of a whole task: driver_network.c. `done` gets NULL or why it could not be made. */
 void drive_network_make(struct drive_task *dt, void (*done)(struct drive_task *dt, const struct error *error));

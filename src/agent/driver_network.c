@@ -70,6 +70,7 @@ static void create(struct drive_task *dt)
         struct arena arena CLEANUP_ARENA = {0};
         const struct vpc_sandbox_spec spec = {.id = driver_network_id(dt->t, &arena),
                                               .mode = VPC_INTERFACE,
+                                              .tap = dt->vm != NULL ? vm_tap(dt->vm) : NULL,
                                               .interface = dt->t->payload->elastic_network_interfaces.items[0].ec2_id};
 
         dt->op.done = on_created;

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 
-static struct drive_task *drive_task_of(struct engine_task *t)
+struct drive_task *drive_task_of(struct engine_task *t)
 {
         struct drive_task *dt = t->driver;
 
@@ -145,6 +145,10 @@ void drive_prepare(struct engine_task *t)
 {
         struct drive_task *dt = drive_task_of(t);
 
+        if (drive_in_vm(t)) {
+                drive_vm_prepare(dt);
+                return;
+        }
         if (t->payload->volumes.n == 0) {
                 drive_network_make(dt, on_network);
                 return;
@@ -184,13 +188,20 @@ static void on_pause_removed(void *data)
                 free(dt);
 }
 
+/* Its interface goes after it. */
+static void on_vm_gone(struct drive_task *dt)
+{
+        if (!drive_network_release(dt, release_part_done))
+                release_part_done(dt);
+}
+
 void drive_release(struct engine_task *t)
 {
         struct drive_task *dt = drive_task_of(t);
 
         dt->releasing = true;
         dt->pending = 1;
-        if (drive_network_release(dt, release_part_done))
+        if (drive_vm_release(dt, on_vm_gone) || drive_network_release(dt, release_part_done))
                 dt->pending++;
         for (uint32_t i = 0; i < t->n_containers; i++) {
                 struct vpc_sandbox *sandbox = dt->d->vpc != NULL ? vpc_sandbox_find(dt->d->vpc, t->containers[i].runtime_id) : NULL;
@@ -241,6 +252,8 @@ static void remove_volumes(uv_work_t *work)
         struct arena arena CLEANUP_ARENA = {0};
 
         dt->work_result = fs_remove_tree(volume_task_dir(dt->d->options->data_dir, dt->t, &arena));
+        if (dt->work_result == 0 && drive_in_vm(dt->t))
+                dt->work_result = fs_remove_tree(vm_task_dir(dt->d->vms, dt->t->id, &arena));
 }
 
 static void on_volumes_removed(uv_work_t *work, int status)
@@ -311,6 +324,7 @@ void driver_forget(struct engine_task *t)
                 return;
         state_op_cancel(dt->d->state, &dt->files);
         drive_network_cancel(dt);
+        drive_vm_forget(dt);
         free(dt->pid_path);
         free(dt->ipc_path);
         free(dt->user_path);

@@ -283,10 +283,9 @@ void log_ship_open_cancel(struct engine_container *c)
         s->open_done = NULL;
 }
 
-void log_ship_follow(struct log_shipper *shipper, struct engine_container *c, struct runtime_container *container)
+void log_ship_follow(struct log_shipper *shipper, struct engine_container *c, const char *path)
 {
         enum log_driver driver = log_driver_of(c);
-        const char *path = runtime_container_log_path(container);
         struct shipping *s = shipping_of(c);
         struct error error = {0};
 

@@ -39,8 +39,9 @@ int log_ship_open(struct log_shipper *shipper, struct engine_container *c,
                   struct error *error) MUST_CHECK;
 /* `done` of log_ship_open is not called any more. */
 void log_ship_open_cancel(struct engine_container *c);
-/* The container has started, or was found again after a restart of the agent: its log is followed from where shipping stood. */
-void log_ship_follow(struct log_shipper *shipper, struct engine_container *c, struct runtime_container *container);
+/* The container has started, or was found again after a restart of the agent: its log (NULL: none is kept) is followed from where
+ * shipping stood. */
+void log_ship_follow(struct log_shipper *shipper, struct engine_container *c, const char *path);
 /* It has ended: what is left is shipped, then log_ship_is_done. */
 void log_ship_finish(struct engine_container *c);
 bool log_ship_is_done(const struct engine_container *c);

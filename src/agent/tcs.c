@@ -63,6 +63,23 @@ static uint32_t count_running(const struct engine *engine)
         return n;
 }
 
+/* Containers in micro-VMs: what their machines said last. */
+static void sample_machines(struct tcs *tcs)
+{
+        list_for_each (t, &tcs->engine->order, struct engine_task, link) {
+                for (uint32_t i = 0; i < t->n_containers; i++) {
+                        struct engine_container *c = &t->containers[i];
+                        struct runtime_stats stats;
+
+                        if (c->state != CONTAINER_RUNNING || !driver_vm_stats(c, &stats) || stats.read_ms == 0)
+                                continue;
+                        if (c->metrics == NULL)
+                                c->metrics = xalloc(sizeof(struct container_metrics));
+                        container_metrics_sample(c->metrics, &stats);
+                }
+        }
+}
+
 static void sample(struct tcs *tcs)
 {
         uint32_t most = count_running(tcs->engine), n = 0;
@@ -73,6 +90,7 @@ static void sample(struct tcs *tcs)
                 publish_often(tcs);
                 return;
         }
+        sample_machines(tcs);
         struct tcs_sampling *s = xalloc(sizeof(*s) + most * sizeof(s->items[0]));
         struct runtime_container **list = xcalloc(most, sizeof(struct runtime_container *));
         list_for_each (t, &tcs->engine->order, struct engine_task, link) {

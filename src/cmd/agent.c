@@ -22,7 +22,7 @@ struct agent_values {
         const char *reserved_ports, *reserved_ports_udp, *pull, *registry_auth, *auth_type, *auth_data, *log_level, *log_format;
         struct string_list attributes, tags, mirrors, insecure_registries;
         int64_t reserved_cpu, reserved_memory, total_cpu, total_memory, pull_timeout, pull_inactivity, stop_timeout, cleanup_wait,
-                disk_pressure, metadata_port, introspection_port;
+                disk_pressure, warm, metadata_port, introspection_port;
         bool insecure, no_metrics, no_network;
 };
 
@@ -36,6 +36,7 @@ static const struct option_row agent_option_rows[] = {
         {"cluster", OPTION_STRING, FIELD(cluster), "NAME", NULL, "cluster to join; default \"default\", with --fargate the pool of hosts"},
         {"fargate", OPTION_STRING, FIELD(fargate), "MODE", NULL,
          "take Fargate tasks of all clusters, each apart from others by MODE: sandbox, microvm or auto"},
+        {"warm", OPTION_INT, FIELD(warm), "N", "2", "micro-VMs that wait for a task, at most"},
         {"region", OPTION_STRING, FIELD(region), "NAME", "us-east-1", "region that the server serves"},
         {"access-key", OPTION_STRING, FIELD(key_id), "ID", NULL, "key that nodes join with: gantry keys create --agent"},
         {"secret-key", OPTION_STRING, FIELD(secret), "SECRET", NULL, "its secret; better given as GANTRY_SECRET_KEY"},
@@ -151,6 +152,7 @@ static int fill_options(const struct agent_values *v, struct arena *arena, struc
         o->endpoint = c.endpoint;
         o->cluster = v->cluster;
         o->fargate = v->fargate;
+        o->warm = v->warm > 0 ? (uint32_t)v->warm : UINT32_MAX;
         o->region = c.region;
         o->key_id = c.key_id;
         o->secret = c.secret;

@@ -88,6 +88,10 @@ static int mount_root(struct box *box, const struct guest_start *in, struct erro
         int r = 0;
 
         (void)mkdir("/empty", 0755);
+        if (in->image >= 0)
+                r = setup_image(in->image, error);
+        if (r < 0)
+                return r;
         for (const char *const *part = (const char *const[]){"upper", "work", NULL}; *part != NULL && r == 0; part++)
                 r = files_make_dirs(arena_printf(&arena, "%s/%s", dir, *part), 0755);
         box->root = xprintf("/run/boxes/%u", box->index);
@@ -316,10 +320,10 @@ bool box_read(struct box *box, int which)
                 return false;
         }
         now = htole64((uint64_t)guest_now_ms());
-        size_t at = frame_begin(&box->log, FRAME_LOG, (uint8_t)(which + 1), box->index);
+        size_t at = port_frame_begin(&box->log, FRAME_LOG, (uint8_t)(which + 1), box->index);
         buf_append(&box->log, &now, sizeof(now));
         buf_append(&box->log, text, (size_t)n);
-        frame_end(&box->log, at);
+        port_frame_end(&box->log, at);
         return true;
 }
 

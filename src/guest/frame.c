@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
-void frame_mark(struct buf *out, const char *session)
+void port_frame_mark(struct buf *out, const char *session)
 {
         buf_printf(out, FRAME_MARK "%.*s\n", FRAME_SESSION, session);
 }
 
-bool frame_find_mark(struct buf *in, char *session)
+bool port_frame_find_mark(struct buf *in, char *session)
 {
         size_t word = sizeof(FRAME_MARK) - 1;
         const char *at = in->len > 0 ? memmem(in->data, in->len, FRAME_MARK, word) : NULL;
@@ -30,7 +30,7 @@ bool frame_find_mark(struct buf *in, char *session)
         return true;
 }
 
-size_t frame_begin(struct buf *out, enum frame_kind kind, uint8_t stream, uint16_t container)
+size_t port_frame_begin(struct buf *out, enum frame_kind kind, uint8_t stream, uint16_t container)
 {
         size_t begin = out->len;
         uint16_t number = htole16(container);
@@ -43,14 +43,14 @@ size_t frame_begin(struct buf *out, enum frame_kind kind, uint8_t stream, uint16
         return begin;
 }
 
-void frame_end(struct buf *out, size_t begin)
+void port_frame_end(struct buf *out, size_t begin)
 {
         uint32_t len = htole32((uint32_t)(out->len - begin - FRAME_HEAD));
 
         memcpy(out->data + begin, &len, sizeof(len));
 }
 
-int frame_peek(const struct buf *in, struct frame *ret)
+int port_frame_peek(const struct buf *in, struct frame *ret)
 {
         uint32_t len;
         uint16_t container;
@@ -72,7 +72,7 @@ int frame_peek(const struct buf *in, struct frame *ret)
         return 1;
 }
 
-void frame_drop(struct buf *in, const struct frame *frame)
+void port_frame_drop(struct buf *in, const struct frame *frame)
 {
         buf_consume(in, FRAME_HEAD + frame->len);
 }

@@ -33,12 +33,12 @@ struct frame {
         size_t len;
 };
 
-void frame_mark(struct buf *out, const char *session);
+void port_frame_mark(struct buf *out, const char *session);
 /* Drops what comes before a mark, and the mark. True when there was one: `session` holds it (FRAME_SESSION + 1 bytes). */
-bool frame_find_mark(struct buf *in, char *session);
-/* Appends one with an empty body; returns where it begins, for frame_end. */
-size_t frame_begin(struct buf *out, enum frame_kind kind, uint8_t stream, uint16_t container);
-void frame_end(struct buf *out, size_t begin);
-/* The first whole frame in `in`, which points into it: 1; 0 when there is none yet; -EPROTO for nonsense. Drop it with frame_drop. */
-int frame_peek(const struct buf *in, struct frame *ret);
-void frame_drop(struct buf *in, const struct frame *frame);
+bool port_frame_find_mark(struct buf *in, char *session);
+/* Appends one with an empty body; returns where it begins, for port_frame_end. */
+size_t port_frame_begin(struct buf *out, enum frame_kind kind, uint8_t stream, uint16_t container);
+void port_frame_end(struct buf *out, size_t begin);
+/* The first whole frame in `in`, which points into it: 1; 0 when there is none yet; -EPROTO for nonsense. Drop it with port_frame_drop. */
+int port_frame_peek(const struct buf *in, struct frame *ret);
+void port_frame_drop(struct buf *in, const struct frame *frame);

@@ -55,14 +55,14 @@ struct guest {
         struct box boxes[GUEST_BOXES];
         struct exec execs[GUEST_EXECS];
         int signals; /* signalfd */
-        int32_t images[16];
-        uint32_t n_images;
 };
 
 /* setup.c: file systems, modules, a root that can be changed. -errno with what failed in `error`. */
 int setup_machine(struct error *error) MUST_CHECK;
-/* The task's disk at /disk, its images, its clock, randomness, name, and network. */
-int setup_task(struct guest *guest, const struct guest_configure *in, struct error *error) MUST_CHECK;
+/* The task's disk at /disk, its clock, randomness, name, and network. */
+int setup_task(const struct guest_configure *in, struct error *error) MUST_CHECK;
+/* Image `number` at /images/NUMBER, when it is not there yet. */
+int setup_image(int number, struct error *error) MUST_CHECK;
 /* network.c */
 int setup_network(const struct guest_configure *in, struct error *error) MUST_CHECK;
 void setup_power_off(void);

@@ -35,9 +35,9 @@ void guest_tell(struct guest *guest, const struct guest_event *event)
 
         if (!guest->attached)
                 return; /* the next host asks how things are */
-        at = frame_begin(&guest->to_host, FRAME_JSON, 0, 0);
+        at = port_frame_begin(&guest->to_host, FRAME_JSON, 0, 0);
         SHAPE_WRITE(guest_event, event, &guest->to_host);
-        frame_end(&guest->to_host, at);
+        port_frame_end(&guest->to_host, at);
 }
 
 /* Its log goes before the news of its end. */
@@ -85,7 +85,7 @@ static void say_hello(struct guest *guest, const char *session)
         guest->attached = true;
         guest->sent = 0;
         buf_clear(&guest->to_host);
-        frame_mark(&guest->to_host, session);
+        port_frame_mark(&guest->to_host, session);
         (void)uname(&name);
         (void)sysinfo(&info);
         hello.kernel = name.release;
@@ -106,7 +106,7 @@ static void configure(struct guest *guest, const struct guest_configure *in)
         struct guest_failure failure = {0};
         const struct guest_event event = {.configured = &failure};
 
-        if (!guest->configured && setup_task(guest, in, &error) < 0)
+        if (!guest->configured && setup_task(in, &error) < 0)
                 failure.error = error.message;
         else
                 guest->configured = true;
@@ -172,15 +172,15 @@ static void read_port(struct guest *guest)
                 return;
         }
         buf_advance(&guest->in, (size_t)n);
-        if (!guest->attached && frame_find_mark(&guest->in, session))
+        if (!guest->attached && port_frame_find_mark(&guest->in, session))
                 say_hello(guest, session);
-        while (guest->attached && (n = frame_peek(&guest->in, &frame)) != 0) {
+        while (guest->attached && (n = port_frame_peek(&guest->in, &frame)) != 0) {
                 if (n < 0) {
                         detach(guest);
                         return;
                 }
                 take_command(guest, &frame);
-                frame_drop(&guest->in, &frame);
+                port_frame_drop(&guest->in, &frame);
         }
 }
 

@@ -157,17 +157,28 @@ static int find_disk(const char *serial, char *ret, size_t size)
         return r;
 }
 
-/* Binds the driver to the devices that have it not yet, so that it sees how large their disks are now. */
-static void look_at_disks(void)
+static bool is_block_device(const char *name)
+{
+        char path[300], text[16] = "";
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "/sys/bus/virtio/devices/%s/device", name);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+                text[0] = '\0';
+        if (fd >= 0)
+                close(fd);
+        return strtol(text, NULL, 16) == 2;
+}
+
+/* Binds the driver to disk `number` of the host's list, so that it sees now how large that is. */
+static void look_at_disk(int number)
 {
         struct dirent **names = NULL;
-        int n = scandir("/sys/bus/virtio/devices", &names, NULL, alphasort);
+        int n = scandir("/sys/bus/virtio/devices", &names, NULL, versionsort), disks = 0;
 
         for (int i = 0; i < n; i++) {
-                char path[600];
-
-                (void)snprintf(path, sizeof(path), "/sys/bus/virtio/devices/%s/driver", names[i]->d_name);
-                if (names[i]->d_name[0] != '.' && access(path, F_OK) < 0)
+                if (names[i]->d_name[0] != '.' && is_block_device(names[i]->d_name) && disks++ == number)
                         (void)guest_write_file("/sys/bus/virtio/drivers/virtio_blk/bind", names[i]->d_name);
                 free(names[i]);
         }
@@ -201,7 +212,20 @@ static int limit_task(int64_t memory)
         return guest_write_file("/sys/fs/cgroup/task/cgroup.subtree_control", "+cpu +memory +pids +io");
 }
 
-int setup_task(struct guest *guest, const struct guest_configure *in, struct error *error)
+int setup_image(int number, struct error *error)
+{
+        char serial[24], at[32];
+
+        (void)snprintf(serial, sizeof(serial), "image%d", number);
+        (void)snprintf(at, sizeof(at), "/images/%d", number);
+        (void)mkdir("/images", 0755);
+        if (mkdir(at, 0755) < 0)
+                return errno == EEXIST ? 0 : error_set(error, errno, "mkdir %s: %s", at, strerror(errno));
+        look_at_disk(1 + number);
+        return mount_disk(serial, at, "erofs", MS_RDONLY | MS_NODEV, error);
+}
+
+int setup_task(const struct guest_configure *in, struct error *error)
 {
         int r = 0;
 
@@ -210,17 +234,9 @@ int setup_task(struct guest *guest, const struct guest_configure *in, struct err
                 stir_random(&in->seed);
         if (in->hostname != NULL && sethostname(in->hostname, strlen(in->hostname)) < 0)
                 return error_set(error, errno, "cannot set the host's name: %s", strerror(errno));
-        look_at_disks();
-        if (SHAPE_HAS(in, guest_configure, disk))
+        look_at_disk(0);
+        if (in->disk)
                 r = mount_disk("disk", "/disk", "ext4", MS_NOSUID | MS_NODEV, error);
-        (void)mkdir("/images", 0755);
-        for (uint32_t i = 0; r == 0 && i < in->images.n && i < ARRAY_SIZE(guest->images); i++) {
-                char serial[20], at[32];
-
-                (void)snprintf(serial, sizeof(serial), "image%u", i);
-                (void)snprintf(at, sizeof(at), "/images/%u", i);
-                r = mount_disk(serial, at, "erofs", MS_RDONLY | MS_NODEV, error);
-        }
         if (r == 0 && (r = limit_task(in->memory)) < 0)
                 return error_set(error, -r, "cannot make the task's control group: %s", strerror(-r));
         if (r == 0 && in->address != NULL)

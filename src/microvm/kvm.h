@@ -6,5 +6,5 @@
 
 #include "base/error.h"
 
-/* Runs three instructions on a virtual processor. False with the reason in `why` (NULL is fine). Blocks for about a millisecond. */
+/* See qemu_accel_choose for the whole trial. Runs three instructions on a virtual processor. False with the reason in `why` (NULL is fine). Blocks for about a millisecond. */
 bool kvm_works(struct error *why);

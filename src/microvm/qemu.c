@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,12 +18,13 @@
 #include "base/env.h"
 #include "base/strutil.h"
 #include "image/files.h"
-#include "microvm/kvm.h"
 #include "runtime/launch.h"
 
 #define CONNECT_MS 10000
 #define RECORD "process.json"
+#define IO "io"
 #define LAST_WORDS 600
+#define STRAY_MS 2000
 
 struct qemu {
         uv_loop_t *loop;
@@ -39,18 +41,6 @@ struct qemu {
         uv_poll_t watch;
         char reason[128];
 };
-
-static const char *const accel_names[QEMU_ACCEL_MAX] = {[QEMU_TCG] = "tcg", [QEMU_KVM] = "kvm"};
-
-enum qemu_accel qemu_accel_choose(struct error *why)
-{
-        return kvm_works(why) ? QEMU_KVM : QEMU_TCG;
-}
-
-const char *qemu_accel_name(enum qemu_accel accel)
-{
-        return accel_names[accel];
-}
 
 int32_t qemu_pid(const struct qemu *q)
 {
@@ -110,6 +100,20 @@ static int write_record(const struct qemu *q, struct error *error)
         SHAPE_WRITE(qmp_stored_process, &record, &text);
         r = dir < 0 ? -errno : files_write(dir, RECORD, text.data, text.len, 0600, false);
         return r < 0 ? error_set(error, -r, "cannot write %s/" RECORD ": %s", q->dir, strerror(-r)) : 0;
+}
+
+static int read_record(const char *dir, struct arena *arena, struct qmp_stored_process **ret, struct error *error)
+{
+        CLEANUP_BUF struct buf text = {0};
+        char boot[40];
+        int r = buf_read_file(&text, arena_printf(arena, "%s/" RECORD, dir), 4096);
+
+        if (r == 0)
+                r = SHAPE_PARSE(qmp_stored_process, arena, text.data, text.len, NULL, ret, error);
+        boot_id(boot);
+        if (r == 0 && !str_eq((*ret)->boot_id, boot))
+                return error_set(error, ESRCH, "the machine was rebooted");
+        return r;
 }
 
 /* ---- the end ---- */
@@ -244,12 +248,12 @@ static const struct qmp_callbacks qmp_callbacks = {.ready = on_ready, .event = o
 
 static int begin(struct qemu *q, struct error *error)
 {
-        CLEANUP_FREE char *path = xprintf("%s/qmp", q->dir);
+        CLEANUP_ARENA struct arena arena = {0};
         int r = watch_process(q);
 
         if (r < 0)
                 return error_set(error, -r, "cannot watch a virtual machine: %s", strerror(-r));
-        q->qmp = qmp_new(q->loop, path, CONNECT_MS, &qmp_callbacks, q);
+        q->qmp = qmp_new(q->loop, qemu_socket(q->dir, "qmp", &arena), CONNECT_MS, &qmp_callbacks, q);
         return 0;
 }
 
@@ -257,9 +261,12 @@ static int begin(struct qemu *q, struct error *error)
 
 static int make_dir(const struct qemu_spec *spec, struct error *error)
 {
-        int r = files_make_dirs(spec->dir, 0700);
+        CLEANUP_FREE char *io = xprintf("%s/" IO, spec->dir);
+        int r = files_make_dirs(spec->dir, 0711);
 
-        if (r == 0 && spec->user != 0 && chown(spec->dir, spec->user, spec->user) < 0)
+        if (r == 0)
+                r = files_make_dirs(io, 0700);
+        if (r == 0 && spec->user != 0 && chown(io, spec->user, spec->user) < 0)
                 r = -errno;
         return r < 0 ? error_set(error, -r, "cannot make the directory %s of a virtual machine: %s", spec->dir, strerror(-r)) : 0;
 }
@@ -282,7 +289,7 @@ static int launch_qemu(const struct qemu_spec *spec, struct qemu *q, struct erro
         struct launch launch = {.envp = environment,
                                 .tasks_files = spec->tasks_files,
                                 .cgroup_fd = spec->cgroup_fd,
-                                .directory = spec->dir,
+                                .directory = arena_printf(&arena, "%s/" IO, spec->dir),
                                 .users_fd = -1,
                                 .user = spec->user,
                                 .new_session = true};
@@ -353,19 +360,12 @@ int qemu_start(uv_loop_t *loop, const struct qemu_spec *spec, const struct qemu_
 int qemu_adopt(uv_loop_t *loop, const char *dir, const struct qemu_events *events, void *data, struct qemu **ret, struct error *error)
 {
         CLEANUP_ARENA struct arena arena = {0};
-        CLEANUP_BUF struct buf text = {0};
         struct qmp_stored_process *record = NULL;
         struct qemu *q;
-        char boot[40];
-        int r = buf_read_file(&text, arena_printf(&arena, "%s/" RECORD, dir), 4096);
+        int r = read_record(dir, &arena, &record, error);
 
-        if (r == 0)
-                r = SHAPE_PARSE(qmp_stored_process, &arena, text.data, text.len, NULL, &record, error);
         if (r < 0)
                 return r;
-        boot_id(boot);
-        if (!str_eq(record->boot_id, boot))
-                return error_set(error, ESRCH, "the machine was rebooted");
         q = xalloc(sizeof(*q));
         *q = (struct qemu){.loop = loop, .events = events, .data = data, .dir = xstrdup(dir), .pid = record->pid};
         q->pidfd = (int)syscall(SYS_pidfd_open, record->pid, 0);
@@ -397,6 +397,23 @@ struct qemu *qemu_free(struct qemu *q)
 void qemu_kill(struct qemu *q)
 {
         (void)syscall(SYS_pidfd_send_signal, q->pidfd, SIGKILL, NULL, 0);
+}
+
+void qemu_end_stray(const char *dir)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        struct qmp_stored_process *record = NULL;
+        struct pollfd ended = {.fd = -1, .events = POLLIN};
+
+        if (read_record(dir, &arena, &record, NULL) == 0)
+                ended.fd = (int)syscall(SYS_pidfd_open, record->pid, 0);
+        if (ended.fd >= 0 && start_of(record->pid) == record->pid_start) {
+                (void)syscall(SYS_pidfd_send_signal, ended.fd, SIGKILL, NULL, 0);
+                (void)poll(&ended, 1, STRAY_MS);
+        }
+        if (ended.fd >= 0)
+                close(ended.fd);
+        (void)!qemu_erase(dir);
 }
 
 int qemu_erase(const char *dir)
@@ -431,6 +448,11 @@ void qemu_disk_insert(struct qemu *q, uint32_t index, int fd, bool read_only, st
                                   "\"discard\":\"unmap\"}]}",
                                   index, index, mode),
                      -1, call);
+}
+
+const char *qemu_socket(const char *dir, const char *socket, struct arena *arena)
+{
+        return arena_printf(arena, "%s/" IO "/%s", dir, socket);
 }
 
 const char *qemu_last_words(const char *dir, struct arena *arena)

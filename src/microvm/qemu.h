@@ -27,8 +27,11 @@
 struct qemu;
 
 enum qemu_accel { QEMU_TCG = 0, QEMU_KVM, QEMU_ACCEL_MAX };
-/* KVM where it works, found out by trying; else TCG and the reason in `why`. Blocks for about a millisecond. */
-enum qemu_accel qemu_accel_choose(struct error *why);
+/*
+ * KVM where it works, else TCG and the reason in `why`. Found out by booting `kernel` (a bzImage); the answer is kept in the file `cache`
+ * (NULL: nowhere) until the machine restarts. Blocks: for up to three seconds when there was no trial yet.
+ */
+enum qemu_accel qemu_accel_choose(const char *kernel, const char *cache, struct error *why);
 const char *qemu_accel_name(enum qemu_accel accel); /* "kvm", "tcg" */
 
 /* A virtio disk. Its block node is DISK and the number of its place, "disk0". */
@@ -45,17 +48,17 @@ struct qemu_nic {
         const char *mac; /* "02:67:…" */
 };
 
-/* A virtio-serial port: a byte stream between the guest and the unix socket DIR/`socket`, which QEMU serves (one peer at a time). */
+/* A virtio-serial port: a byte stream between the guest and a unix socket, which QEMU serves (one peer at a time). */
 struct qemu_port {
-        const char *name; /* /dev/virtio-ports/NAME */
-        const char *socket;
+        const char *name;   /* /dev/virtio-ports/NAME */
+        const char *socket; /* see qemu_socket */
 };
 
 #define QEMU_NICS_MAX 4
 
 /* NULL and 0 mean "none" unless something is named. Read during qemu_start. */
 struct qemu_spec {
-        const char *dir;  /* the machine's directory, absolute; made when missing; its owner becomes `user` */
+        const char *dir;  /* the machine's directory, absolute; made when missing */
         const char *qemu; /* program; default /usr/bin/qemu-system-x86_64 */
         enum qemu_accel accel;
         uint32_t vcpus;
@@ -70,7 +73,7 @@ struct qemu_spec {
         uint32_t n_nics; /* at most QEMU_NICS_MAX */
         const struct qemu_port *ports;
         uint32_t n_ports;
-        bool console;                   /* the first serial port goes to DIR/console */
+        bool console;                   /* the first serial port goes to DIR/io/console */
         uint32_t user;                  /* user and group of the process; 0: root */
         const char *const *tasks_files; /* control groups that it starts in: files that "0" is written to; NULL-terminated */
         int cgroup_fd;                  /* the same for version 2; -1: none */
@@ -94,6 +97,8 @@ int qemu_adopt(uv_loop_t *loop, const char *dir, const struct qemu_events *event
 struct qemu *qemu_free(struct qemu *qemu);
 /* Ends the process at once: `ended` follows. */
 void qemu_kill(struct qemu *qemu);
+/* Ends the process that an earlier agent has left in `dir`, if it is there, and deletes the directory. Blocks: for start-up. */
+void qemu_end_stray(const char *dir);
 /* Deletes the directory of a process that has ended. Blocks: thread pool. */
 int qemu_erase(const char *dir) MUST_CHECK;
 
@@ -112,6 +117,9 @@ void qemu_disk_insert(struct qemu *qemu, uint32_t index, int fd, bool read_only,
  * end; qmp_cancel does not apply. With that memory's contents the state can be gone on from any number of times.
  */
 void qemu_save(struct qemu *qemu, int fd, struct qmp_call *call);
+
+/* Path of a port's socket. The process has only DIR/io for its own: what is beside it is root's, and can be trusted. */
+const char *qemu_socket(const char *dir, const char *socket, struct arena *arena);
 
 /* The last lines of DIR/log, for a message. Blocks for a short file. */
 const char *qemu_last_words(const char *dir, struct arena *arena);

@@ -492,3 +492,8 @@ void runtime_container_adopt(struct runtime_container *container, const struct r
         container->data = data;
         container_tell_exit_later(container);
 }
+
+const char *runtime_run_dir(const struct runtime *runtime)
+{
+        return runtime->run_dir;
+}

@@ -45,6 +45,9 @@ int runtime_new(const struct runtime_options *options, struct runtime **ret, str
 /* Frees the watchers. Containers keep running. Handles close on later turns of the loop. NULL is fine. Returns NULL. */
 struct runtime *runtime_free(struct runtime *runtime);
 
+/* Its directory on tmpfs, short. */
+const char *runtime_run_dir(const struct runtime *runtime);
+
 /* ---- what a container is ---- */
 
 enum runtime_namespace_mode {

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See image_disk.h. */
+#include "microvm/image_disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "base/strutil.h"
+#include "image/files.h"
+#include "runtime/launch.h"
+
+#define MKFS "/usr/bin/mkfs.erofs"
+#define MERGED "/run/gantry-merged" /* where the layers are mounted, in the maker's own mount namespace */
+
+/* The directory of the topmost layer, behind its short name. */
+static const char *top_dir(const struct image *image, struct arena *arena)
+{
+        char real[4096];
+        char *slash;
+
+        if (image->n_layers == 0 || realpath(image->layers[image->n_layers - 1], real) == NULL || (slash = strrchr(real, '/')) == NULL)
+                return NULL;
+        *slash = '\0';
+        return arena_strdup(arena, real);
+}
+
+static const char *overlay_of(const struct image *image, struct arena *arena)
+{
+        struct buf text = {0};
+
+        buf_append_str(&text, "lowerdir=");
+        for (uint32_t i = image->n_layers; i > 0; i--)
+                buf_printf(&text, "%s%s", image->layers[i - 1], i > 1 ? ":" : "");
+        const char *copy = arena_strndup(arena, text.data, text.len);
+        buf_done(&text);
+        return copy;
+}
+
+static int run_mkfs(const struct image *image, const char *to, struct error *error)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        bool merged = image->n_layers > 1;
+        const char *const argv[] = {MKFS, "--quiet", to, merged ? MERGED : image->layers[0], NULL};
+        const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
+        struct launch launch = {.program = MKFS, .argv = argv, .envp = envp, .cgroup_fd = -1, .users_fd = -1, .n_fds = 3};
+        siginfo_t info = {0};
+        int r;
+
+        for (int i = 0; i < 3; i++) {
+                launch.fds[i].from = null;
+                launch.fds[i].to = i;
+        }
+        if (merged) {
+                r = files_make_dirs(MERGED, 0700);
+                if (r < 0)
+                        return error_set(error, -r, "cannot make " MERGED ": %s", strerror(-r));
+                launch.overlay_target = MERGED;
+                launch.overlay_options = overlay_of(image, &arena);
+        }
+        r = launch_start(&launch);
+        if (r < 0)
+                return error_set(error, -r, "cannot start " MKFS ": %s", strerror(-r));
+        r = launch_wait_ready(&launch, error);
+        if (waitid(P_PIDFD, (id_t)launch.pidfd, &info, WEXITED) < 0)
+                r = error_set(error, errno, "cannot wait for " MKFS ": %s", strerror(errno));
+        if (r == 0)
+                r = launch_read_failure(launch.report_fd, MKFS " (package erofs-utils)", error);
+        close(launch.report_fd);
+        close(launch.pidfd);
+        if (r == 0 && (info.si_code != CLD_EXITED || info.si_status != 0))
+                r = error_set(error, EIO, "mkfs.erofs has failed with status %d: is there room on the disk?", info.si_status);
+        return r;
+}
+
+int image_disk_open(const struct image *image, struct error *error)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        const char *dir = top_dir(image, &arena);
+        const char *colon = strchr(image->id, ':');
+        const char *path, *temporary;
+        int fd, r;
+
+        if (dir == NULL)
+                return error_set(error, ENOENT, "the image's layers are gone: pull it again");
+        path = arena_printf(&arena, "%s/disk-%.64s.erofs", dir, colon != NULL ? colon + 1 : image->id);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0)
+                return fd;
+        temporary = arena_printf(&arena, "%s.%ld", path, syscall(SYS_gettid));
+        r = run_mkfs(image, temporary, error);
+        if (r == 0 && rename(temporary, path) < 0)
+                r = error_set(error, errno, "cannot rename %s: %s", temporary, strerror(errno));
+        if (r < 0) {
+                (void)unlink(temporary);
+                return r;
+        }
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? error_set(error, errno, "cannot open %s: %s", path, strerror(errno)) : fd;
+}

@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of one micro-VM: see vm.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/strutil.h"
+#include "image/files.h"
+#include "microvm/vm_internal.h"
+#include "runtime/cgroup_container.h"
+#include "runtime/launch.h"
+
+#define MIB ((int64_t)1 << 20)
+#define GIB ((int64_t)1 << 30)
+#define MKFS "/usr/sbin/mkfs.ext4"
+#define RECORD "machine.json"
+
+static void set_state(struct vm *vm, enum vm_state state)
+{
+        vm->state = state;
+}
+
+/* ---- the record ---- */
+
+static void write_record(const struct vm *vm)
+{
+        CLEANUP_BUF struct buf text = {0};
+        CLEANUP_CLOSE int dir = open(vm->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct guest_stored_machine record = {.id = vm->id};
+        int r;
+
+        SHAPE_SET(&record, guest_stored_machine, number, vm->number);
+        SHAPE_SET(&record, guest_stored_machine, cpu_millis, vm->size.cpu_millis);
+        SHAPE_SET(&record, guest_stored_machine, memory_mib, vm->size.memory_mib);
+        SHAPE_SET(&record, guest_stored_machine, storage_gib, vm->size.storage_gib);
+        SHAPE_SET(&record, guest_stored_machine, images, vm->images);
+        SHAPE_SET(&record, guest_stored_machine, limited, vm->limited);
+        SHAPE_WRITE(guest_stored_machine, &record, &text);
+        r = dir < 0 ? -errno : files_write(dir, RECORD, text.data, text.len, 0600, false);
+        if (r < 0)
+                log_warn("a micro-VM's record cannot be written: it ends with this agent", LOG_S("task", vm->id), LOG_ERRNO(r));
+}
+
+/* ---- the end ---- */
+
+static void clean_up(uv_work_t *work)
+{
+        struct vm *vm = CONTAINER_OF(work, struct vm, work);
+        int r = qemu_erase(vm->dir);
+
+        if (r == 0)
+                r = cgroup_remove_patiently(&vm->host->cgroups, vm->group_path);
+        if (r < 0)
+                log_debug("something of a micro-VM is left", LOG_S("dir", vm->dir), LOG_ERRNO(r));
+}
+
+static void free_now(struct vm *vm)
+{
+        struct vm_host *host = vm->host;
+
+        list_remove(&vm->link);
+        list_remove(&vm->group);
+        vm_boxes_done(vm);
+        if (vm->tap_fd >= 0)
+                close(vm->tap_fd);
+        if (vm->disk_fd >= 0)
+                close(vm->disk_fd);
+        free(vm->configure);
+        free(vm->id);
+        free(vm->dir);
+        free(vm->group_path);
+        free(vm);
+        if (--host->holds == 0 && host->freeing)
+                (void)vm_host_free(host);
+}
+
+/* Tells its owner, who frees it; a machine without an owner frees itself. */
+void vm_settle(struct vm *vm)
+{
+        bool owned = vm->callbacks != NULL && !vm->freed;
+
+        if (vm->working)
+                return;
+        if (!owned) {
+                free_now(vm);
+                return;
+        }
+        if (!vm->told_taken) {
+                vm->told_taken = true;
+                (void)error_set(&vm->error, EIO, "the micro-VM has ended before it was ready: %s", vm->reason);
+                vm->callbacks->taken(vm, &vm->error, vm->data);
+        } else {
+                vm->callbacks->ended(vm, vm->reason, vm->data);
+        }
+}
+
+static void after_clean_up(uv_work_t *work, int status)
+{
+        struct vm *vm = CONTAINER_OF(work, struct vm, work);
+
+        (void)status;
+        vm->working = false;
+        vm_settle(vm);
+}
+
+static void end_now(struct vm *vm, const char *reason)
+{
+        if (vm->state == VM_ENDED)
+                return;
+        set_state(vm, VM_ENDED);
+        (void)snprintf(vm->reason, sizeof(vm->reason), "%s", reason);
+        list_remove(&vm->group);
+        vm->channel = channel_free(vm->channel);
+        vm->qemu = qemu_free(vm->qemu);
+        vm->inserting = 0;
+        if (vm->working)
+                return; /* what is under way ends first */
+        vm->working = true;
+        int r = uv_queue_work(vm->host->loop, &vm->work, clean_up, after_clean_up);
+        assert(r == 0);
+}
+
+void vm_failed(struct vm *vm, const struct error *error)
+{
+        end_now(vm, error->message);
+}
+
+void vm_end(struct vm *vm)
+{
+        vm->ending = true;
+        if (vm->qemu != NULL)
+                qemu_kill(vm->qemu);
+        else if (!vm->working)
+                end_now(vm, "it was given up");
+}
+
+struct vm *vm_free(struct vm *vm)
+{
+        if (vm == NULL)
+                return NULL;
+        vm->freed = true;
+        list_for_each (exec, &vm->execs, struct vm_exec, link_)
+                vm_exec_cancel(exec);
+        if (vm->state != VM_ENDED) {
+                vm->channel = channel_free(vm->channel);
+                vm->qemu = qemu_free(vm->qemu);
+        }
+        if (!vm->working)
+                free_now(vm);
+        return NULL;
+}
+
+/* ---- what the guest says ---- */
+
+static void tell_taken(struct vm *vm)
+{
+        if (vm->callbacks == NULL || vm->told_taken)
+                return;
+        vm->told_taken = true;
+        write_record(vm);
+        vm->callbacks->taken(vm, NULL, vm->data);
+}
+
+/* The first news after an adoption: nothing but what has become of the containers is told. */
+static void tell_adopted(struct vm *vm, const struct guest_hello *hello)
+{
+        static const struct error never = {.number = EIO, .message = "the agent ended while the micro-VM was being set up"};
+
+        vm->adopted = false;
+        set_state(vm, hello->configured ? VM_READY : VM_ATTACHED);
+        vm->callbacks->configured(vm, hello->configured ? NULL : &never, vm->data);
+}
+
+static void on_hello(void *owner, const struct guest_hello *hello)
+{
+        struct vm *vm = owner;
+        bool adopted = vm->adopted;
+
+        if (adopted)
+                tell_adopted(vm, hello);
+        else if (vm->state == VM_RESTORING) {
+                set_state(vm, VM_ATTACHED);
+                tell_taken(vm);
+                return;
+        }
+        for (uint32_t i = 0; i < hello->boxes.n && vm->callbacks != NULL && !vm->freed; i++)
+                vm->callbacks->box(vm, &hello->boxes.items[i], vm->data);
+}
+
+static void on_event(void *owner, const struct guest_event *event)
+{
+        struct vm *vm = owner;
+        struct error error = {0};
+
+        if (event->stats != NULL)
+                vm_take_stats(vm, event->stats);
+        if (event->exec_done != NULL)
+                vm_take_exec(vm, event->exec_done);
+        if (vm->callbacks == NULL || vm->freed)
+                return;
+        if (event->configured != NULL) {
+                if (event->configured->error != NULL)
+                        (void)error_set(&error, EIO, "%s", event->configured->error);
+                else
+                        set_state(vm, VM_READY);
+                vm->callbacks->configured(vm, error_is_set(&error) ? &error : NULL, vm->data);
+        }
+        if (event->box != NULL)
+                vm->callbacks->box(vm, event->box, vm->data);
+}
+
+static void on_log(void *owner, const struct frame *frame)
+{
+        vm_take_log(owner, frame);
+}
+
+static const struct channel_callbacks channel_callbacks = {.hello = on_hello, .event = on_event, .log = on_log};
+
+/* ---- its process ---- */
+
+static void on_ready(struct qemu *qemu, void *data)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        struct vm *vm = data;
+
+        if (!vm->adopted)
+                qemu_command(qemu, "cont", NULL, -1, NULL);
+        if (vm->channel == NULL)
+                vm->channel = channel_new(vm->host->loop, qemu_socket(vm->dir, "guest", &arena), &channel_callbacks, vm);
+}
+
+static void on_ended(struct qemu *qemu, const char *reason, void *data)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        struct vm *vm = data;
+
+        (void)qemu;
+        end_now(vm, vm->state < VM_ATTACHED ? arena_printf(&arena, "%s (%s)", reason, qemu_last_words(vm->dir, &arena)) : reason);
+}
+
+static const struct qemu_events events = {.ready = on_ready, .ended = on_ended};
+
+static int start(struct vm *vm, struct error *error)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        CLEANUP_CLOSE int state = open(arena_printf(&arena, "/proc/self/fd/%d", vm->template->state_fd), O_RDONLY | O_CLOEXEC);
+        const struct runtime_task_limits none = {.memory_bytes = (vm->size.memory_mib + VM_OVERHEAD_MIB) * MIB};
+        const struct qemu_nic nic = {.tap_fd = vm->tap_fd, .mac = "02:67:00:00:00:02"};
+        struct qemu_spec spec = {.dir = vm->dir,
+                                 .vcpus = vm->template->vcpus,
+                                 .memory_bytes = vm->template->memory_bytes,
+                                 .memory_fd = vm->template->memory_fd,
+                                 .state_fd = state,
+                                 .nics = &nic,
+                                 .n_nics = 1,
+                                 .user = VM_USER_FIRST + vm->number % 65536};
+        int r = cgroup_prepare(&vm->host->cgroups, vm->group_path, &none, error);
+
+        if (r < 0)
+                return r;
+        template_fill_spec(vm->host, &spec);
+        spec.tasks_files = cgroup_tasks_files(&vm->host->cgroups, vm->group_path, &arena);
+        spec.cgroup_fd = vm->host->cgroups.version == 2 ? cgroup_open_unified(&vm->host->cgroups, vm->group_path) : -1;
+        r = qemu_start(vm->host->loop, &spec, &events, vm, &vm->qemu, error);
+        if (spec.cgroup_fd >= 0)
+                close(spec.cgroup_fd);
+        close(TAKE_FD(vm->tap_fd)); /* the process has it */
+        return r;
+}
+
+/* ---- its parts ---- */
+
+static int format_disk(int fd, struct error *error)
+{
+        const char *const argv[] = {MKFS, "-q", "-F", "-m0", "-O^has_journal", "-Elazy_itable_init=1,nodiscard", "/proc/self/fd/3", NULL};
+        const char *const envp[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+        CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        struct launch launch = {.program = MKFS, .argv = argv, .envp = envp, .cgroup_fd = -1, .users_fd = -1, .n_fds = 4};
+        siginfo_t info = {0};
+        int r;
+
+        for (int i = 0; i < 4; i++) {
+                launch.fds[i].from = i < 3 ? null : fd;
+                launch.fds[i].to = i;
+        }
+        r = launch_start(&launch);
+        if (r < 0)
+                return error_set(error, -r, "cannot start " MKFS ": %s", strerror(-r));
+        r = launch_wait_ready(&launch, error);
+        if (waitid(P_PIDFD, (id_t)launch.pidfd, &info, WEXITED) < 0)
+                r = error_set(error, errno, "cannot wait for " MKFS ": %s", strerror(errno));
+        if (r == 0)
+                r = launch_read_failure(launch.report_fd, MKFS " (package e2fsprogs)", error);
+        close(launch.report_fd);
+        close(launch.pidfd);
+        if (r == 0 && (info.si_code != CLD_EXITED || info.si_status != 0))
+                r = error_set(error, EIO, "mkfs.ext4 has failed with status %d: is there room on the disk?", info.si_status);
+        return r;
+}
+
+/* A file without a name: it is gone with the last one who has it open. */
+static int make_disk(struct vm *vm, uint32_t gib, struct error *error)
+{
+        CLEANUP_CLOSE int fd = open(vm->host->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        int r;
+
+        if (fd < 0 || ftruncate(fd, (off_t)(gib * GIB)) < 0)
+                return error_set(error, errno, "cannot make a disk of %u GiB in %s: %s", gib, vm->host->dir, strerror(errno));
+        r = format_disk(fd, error);
+        if (r < 0)
+                return r;
+        if (vm->disk_fd >= 0)
+                close(vm->disk_fd);
+        vm->disk_fd = TAKE_FD(fd);
+        vm->disk_gib = gib;
+        return 0;
+}
+
+static void make_parts(uv_work_t *work)
+{
+        struct vm *vm = CONTAINER_OF(work, struct vm, work);
+
+        vm->tap_fd = vpc_tap_open(vm->tap, &vm->error);
+        if (vm->tap_fd >= 0)
+                (void)make_disk(vm, vm->id != NULL ? vm->size.storage_gib : VM_STORAGE_GIB, &vm->error);
+}
+
+static void on_parts(uv_work_t *work, int status)
+{
+        struct vm *vm = CONTAINER_OF(work, struct vm, work);
+
+        vm->working = false;
+        if (vm->freed) {
+                free_now(vm);
+                return;
+        }
+        if (status < 0 || vm->ending)
+                (void)error_set(&vm->error, ECANCELED, "it was given up");
+        set_state(vm, VM_RESTORING);
+        if (error_is_set(&vm->error) || start(vm, &vm->error) < 0)
+                vm_failed(vm, &vm->error);
+}
+
+void vm_make(struct vm *vm)
+{
+        set_state(vm, VM_MAKING);
+        vm->working = true;
+        int r = uv_queue_work(vm->host->loop, &vm->work, make_parts, on_parts);
+        assert(r == 0);
+}
+
+struct vm *vm_new(struct vm_host *host, struct vm_template *t)
+{
+        struct vm *vm = xalloc(sizeof(*vm));
+
+        vm->host = host;
+        vm->number = host->next_number++;
+        vm->dir = xprintf("%s/%u", host->run_dir, vm->number);
+        vm->group_path = xprintf("%s/vm-%u", host->parent, vm->number);
+        vm->tap_fd = vm->disk_fd = -1;
+        list_init(&vm->group);
+        list_init(&vm->execs);
+        list_init(&vm->starts);
+        vm_boxes_init(vm);
+        list_push(&host->vms, &vm->link);
+        host->holds++;
+        vm->template = t;
+        return vm;
+}
+
+/* ---- for a task ---- */
+
+static void settle_later(uv_work_t *work)
+{
+        (void)work;
+}
+
+static void on_later(uv_work_t *work, int status)
+{
+        struct vm *vm = CONTAINER_OF(work, struct vm, work);
+
+        (void)status;
+        vm->working = false;
+        if (vm->freed)
+                free_now(vm);
+        else if (vm->state == VM_ATTACHED)
+                tell_taken(vm);
+        else if (vm->state == VM_ENDED)
+                end_now(vm, vm->reason);
+        else
+                vm_failed(vm, &vm->error);
+}
+
+/* On a later turn. */
+static void tell_later(struct vm *vm)
+{
+        vm->working = true;
+        int r = uv_queue_work(vm->host->loop, &vm->work, settle_later, on_later);
+        assert(r == 0);
+}
+
+int vm_take(struct vm_host *host, const char *id, const struct vm_size *size, const struct vm_callbacks *callbacks, void *data,
+            struct vm **ret, struct error *error)
+{
+        uint32_t vcpus = MAX((size->cpu_millis + 999) / 1000, 1);
+        struct vm_template *t = template_get(host, vcpus, size->memory_mib);
+        struct vm *vm;
+
+        if (t->state == TEMPLATE_FAILED) {
+                *error = t->error;
+                (void)template_free(t);
+                return -error->number;
+        }
+        t->wanted++;
+        vm = warm_take(host, t);
+        if (vm == NULL)
+                vm = vm_new(host, t);
+        vm->id = xstrdup(id);
+        vm->size = *size;
+        vm->callbacks = callbacks;
+        vm->data = data;
+        if (vm->state == VM_ATTACHED)
+                tell_later(vm);
+        else if (vm->state == VM_WAITING && t->state == TEMPLATE_READY)
+                vm_make(vm);
+        else if (vm->state == VM_WAITING)
+                list_push(&t->waiting, &vm->group);
+        warm_look(host);
+        *ret = vm;
+        return 0;
+}
+
+int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *callbacks, void *data, struct vm **ret, struct error *error)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        CLEANUP_FREE char *dir = vm_host_find(host, id);
+        CLEANUP_BUF struct buf text = {0};
+        struct guest_stored_machine *record = NULL;
+        struct vm *vm;
+        int r;
+
+        if (dir == NULL)
+                return error_set(error, ESRCH, "the micro-VM is not there any more");
+        r = buf_read_file(&text, arena_printf(&arena, "%s/" RECORD, dir), 4096);
+        if (r == 0)
+                r = SHAPE_PARSE(guest_stored_machine, &arena, text.data, text.len, NULL, &record, error);
+        if (r < 0)
+                return r;
+        vm = vm_new(host, NULL);
+        free(vm->dir);
+        free(vm->group_path);
+        vm->dir = TAKE(dir);
+        vm->number = (uint32_t)record->number;
+        vm->group_path = xprintf("%s/vm-%u", host->parent, vm->number);
+        host->next_number = MAX(host->next_number, vm->number + 1);
+        vm->id = xstrdup(id);
+        vm->size = (struct vm_size){(uint32_t)record->cpu_millis, (uint32_t)record->memory_mib, (uint32_t)record->storage_gib};
+        vm->images = (uint32_t)record->images;
+        vm->limited = record->limited;
+        vm->callbacks = callbacks;
+        vm->data = data;
+        vm->told_taken = vm->adopted = vm->disk_inserted = true;
+        set_state(vm, VM_RESTORING);
+        vm_boxes_adopt(vm);
+        r = qemu_adopt(host->loop, vm->dir, &events, vm, &vm->qemu, error);
+        if (r < 0) {
+                vm->freed = true;
+                end_now(vm, error->message);
+                return r;
+        }
+        *ret = vm;
+        return 0;
+}
+
+/* ---- configuration ---- */
+
+static void send_configure(struct vm *vm)
+{
+        struct guest_configure *in = vm->configure;
+        const struct guest_command command = {.configure = in};
+        unsigned char seed[64];
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        SHAPE_SET(in, guest_configure, time_ms, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+        if (getrandom(seed, sizeof(seed), 0) == (ssize_t)sizeof(seed))
+                in->seed = (struct shape_blob){.data = seed, .len = sizeof(seed)};
+        SHAPE_SET(in, guest_configure, disk, true);
+        channel_send(vm->channel, &command);
+        free(TAKE(vm->configure));
+}
+
+static void fail_configuration(struct vm *vm, const struct error *error)
+{
+        if (vm->callbacks != NULL && !vm->freed)
+                vm->callbacks->configured(vm, error, vm->data);
+}
+
+static void on_disk(struct qmp_call *call, int status, const char *answer, const struct error *error)
+{
+        struct vm *vm = CONTAINER_OF(call, struct vm, call);
+
+        (void)answer;
+        if (status < 0)
+                fail_configuration(vm, error);
+        else
+                send_configure(vm);
+}
+
+static void insert_disk(struct vm *vm)
+{
+        vm->disk_inserted = true;
+        vm->call.done = on_disk;
+        qemu_disk_insert(vm->qemu, VM_DISK, vm->disk_fd, false, &vm->call);
+        close(TAKE_FD(vm->disk_fd));
+}
+
+static void make_other_disk(uv_work_t *work)
+{
+        struct vm *vm = CONTAINER_OF(work, struct vm, work);
+
+        (void)make_disk(vm, vm->size.storage_gib, &vm->error);
+}
+
+static void on_other_disk(uv_work_t *work, int status)
+{
+        struct vm *vm = CONTAINER_OF(work, struct vm, work);
+
+        (void)status;
+        vm->working = false;
+        if (vm->freed)
+                free_now(vm);
+        else if (vm->state == VM_ENDED) {
+                set_state(vm, VM_CONFIGURING);
+                end_now(vm, vm->reason);
+        } else if (error_is_set(&vm->error))
+                fail_configuration(vm, &vm->error);
+        else
+                insert_disk(vm);
+}
+
+void vm_configure(struct vm *vm, const struct guest_configure *in)
+{
+        set_state(vm, VM_CONFIGURING);
+        free(vm->configure);
+        vm->configure = SHAPE_PACK(guest_configure, in);
+        if (vm->disk_gib == vm->size.storage_gib) {
+                insert_disk(vm);
+                return;
+        }
+        vm->working = true;
+        int r = uv_queue_work(vm->host->loop, &vm->work, make_other_disk, on_other_disk);
+        assert(r == 0);
+}
+
+void vm_limit(struct vm *vm)
+{
+        const struct runtime_task_limits limits = {.cpu_millis = vm->size.cpu_millis,
+                                                   .memory_bytes = (vm->size.memory_mib + VM_OVERHEAD_MIB) * MIB};
+        struct error error = {0};
+
+        if (vm->limited)
+                return;
+        vm->limited = true;
+        if (cgroup_prepare(&vm->host->cgroups, vm->group_path, &limits, &error) < 0)
+                log_warn("a micro-VM's size cannot be enforced", LOG_S("task", vm->id), LOG_S("error", error.message));
+        write_record(vm);
+}
+
+static void on_inserted(struct qmp_call *call, int status, const char *answer, const struct error *error)
+{
+        struct vm *vm = CONTAINER_OF(call, struct vm, insert);
+
+        (void)answer;
+        if (status < 0)
+                log_error("an image cannot be given to a micro-VM", LOG_S("task", vm->id), LOG_S("error", error->message));
+        vm->inserting = 0;
+        vm_send_starts(vm);
+}
+
+void vm_insert_image(struct vm *vm, uint32_t number, int fd)
+{
+        if (number < VM_BOXES && (vm->images & 1u << number) == 0 && vm->qemu != NULL && qemu_is_ready(vm->qemu)) {
+                vm->images |= 1u << number;
+                /* Answers come in order: the last one's is enough. */
+                qmp_cancel(&vm->insert);
+                vm->insert.done = on_inserted;
+                vm->inserting = 1;
+                qemu_disk_insert(vm->qemu, VM_DISK_IMAGE + number, fd, true, &vm->insert);
+                write_record(vm);
+        }
+        close(fd);
+}
+
+const char *vm_tap(const struct vm *vm)
+{
+        return vm->tap;
+}
+
+int32_t vm_pid(const struct vm *vm)
+{
+        return vm->qemu != NULL ? qemu_pid(vm->qemu) : 0;
+}
+
+const char *vm_task_dir(const struct vm_host *host, const char *id, struct arena *arena)
+{
+        return arena_printf(arena, "%s/%s", host->dir, id);
+}
+
+const char *vm_task_log(const struct vm_host *host, const char *id, uint32_t index, struct arena *arena)
+{
+        return arena_printf(arena, "%s/%s/%u.log", host->dir, id, index);
+}
