@@ -308,11 +308,10 @@ void tree_remove(struct tree *tree, struct tree_node *node)
         take_out(tree, node->page, index_of(node->page, node));
         node->page = NULL;
         tree->count--;
-        while (tree->root != NULL && !tree->root->leaf && tree->root->n == 1) {
-                struct tree_page *root = tree->root;
-
-                tree->root = root->pages[0];
-                tree->root->parent = NULL;
+        for (struct tree_page *root = tree->root, *below; root != NULL && !root->leaf && root->n == 1; root = below) {
+                below = root->pages[0];
+                below->parent = NULL;
+                tree->root = below;
                 free(root);
         }
 }

@@ -10,12 +10,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <archive.h>
-#include <archive_entry.h>
-
 #include "base/arena.h"
 #include "base/strutil.h"
 #include "image/files.h"
+#include "image/tar_reader.h"
 #include "image/unpack_path.h"
 
 #define MAX_ENTRIES 10000000
@@ -33,6 +31,7 @@ struct late_dir {
 
 struct job {
         struct unpack *unpack;
+        const struct tar_reader *reader;
         struct unpack_paths paths;
         struct arena arena;
         struct late_dir *late_dirs;
@@ -100,12 +99,14 @@ static int write_contents(struct job *job, struct archive *tar, struct archive_e
         la_int64_t offset;
 
         for (;;) {
-                int k = archive_read_data_block(tar, &block, &len, &offset);
+                int k = job->reader->archive_read_data_block(tar, &block, &len, &offset);
 
                 if (k == ARCHIVE_EOF)
                         break;
                 if (k < ARCHIVE_WARN)
-                        return hostile(job, path, archive_error_string(tar) != NULL ? archive_error_string(tar) : "is broken");
+                        return hostile(job, path,
+                                       job->reader->archive_error_string(tar) != NULL ? job->reader->archive_error_string(tar)
+                                                                                      : "is broken");
                 if (job->unpack->cancelled != NULL && *job->unpack->cancelled)
                         return -ECANCELED;
                 job->unpack->bytes += len;
@@ -125,7 +126,7 @@ static int write_contents(struct job *job, struct archive *tar, struct archive_e
                 }
         }
         /* A hole at the end. */
-        if (ftruncate(fd, archive_entry_size(entry)) < 0)
+        if (ftruncate(fd, job->reader->archive_entry_size(entry)) < 0)
                 return fail(job, -errno, path, "cannot set the size");
         return 0;
 }
@@ -174,8 +175,9 @@ static int make_hard_link(struct job *job, const char *target, int dir, const ch
 
 static int make_node(struct job *job, struct archive_entry *entry, int dir, const char *name, const char *path)
 {
-        mode_t type = archive_entry_filetype(entry);
-        dev_t device = type == S_IFIFO ? 0 : makedev(archive_entry_rdevmajor(entry), archive_entry_rdevminor(entry));
+        mode_t type = job->reader->archive_entry_filetype(entry);
+        dev_t device =
+                type == S_IFIFO ? 0 : makedev(job->reader->archive_entry_rdevmajor(entry), job->reader->archive_entry_rdevminor(entry));
 
         /* The device that means "whiteout" to overlayfs is for us to make. */
         if (type == S_IFCHR && device == 0)
@@ -198,8 +200,8 @@ static int set_xattrs(struct job *job, struct archive_entry *entry, int fd, cons
         const void *value;
         size_t len;
 
-        archive_entry_xattr_reset(entry);
-        while (archive_entry_xattr_next(entry, &name, &value, &len) == ARCHIVE_OK) {
+        job->reader->archive_entry_xattr_reset(entry);
+        while (job->reader->archive_entry_xattr_next(entry, &name, &value, &len) == ARCHIVE_OK) {
                 if (name == NULL || !xattr_is_allowed(name) || str_starts_with(name, "user.overlay."))
                         continue;
                 /* A file system without this kind of attribute, or a value that it does not take, is no reason to refuse the image. */
@@ -217,23 +219,23 @@ static struct timespec entry_time(la_int64_t seconds, long nanoseconds)
 /* Owner first: changing it clears set-id bits and capabilities. */
 static int set_attributes(struct job *job, struct archive_entry *entry, int dir, const char *name, const char *path)
 {
-        mode_t type = archive_entry_filetype(entry);
+        mode_t type = job->reader->archive_entry_filetype(entry);
         struct timespec times[2];
         CLEANUP_CLOSE int fd = -1;
         int r;
 
-        if (!job->unpack->ignore_owner &&
-            fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) < 0)
+        if (!job->unpack->ignore_owner && fchownat(dir, name, (uid_t)job->reader->archive_entry_uid(entry),
+                                                   (gid_t)job->reader->archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) < 0)
                 return fail(job, -errno, path, "cannot set the owner");
-        times[0] = times[1] = entry_time(archive_entry_mtime(entry), archive_entry_mtime_nsec(entry));
+        times[0] = times[1] = entry_time(job->reader->archive_entry_mtime(entry), job->reader->archive_entry_mtime_nsec(entry));
         if (type == S_IFREG || type == S_IFDIR) {
                 fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-                if (fd < 0 || fchmod(fd, archive_entry_perm(entry)) < 0)
+                if (fd < 0 || fchmod(fd, job->reader->archive_entry_perm(entry)) < 0)
                         return fail(job, -errno, path, "cannot set the mode");
                 r = set_xattrs(job, entry, fd, path);
                 if (r < 0)
                         return r;
-        } else if (type != S_IFLNK && fchmodat(dir, name, archive_entry_perm(entry), 0) < 0) {
+        } else if (type != S_IFLNK && fchmodat(dir, name, job->reader->archive_entry_perm(entry), 0) < 0) {
                 return fail(job, -errno, path, "cannot set the mode");
         }
         if (type == S_IFDIR) {
@@ -243,7 +245,7 @@ static int set_attributes(struct job *job, struct archive_entry *entry, int dir,
                 memcpy(late->times, times, sizeof(times));
                 late->next = job->late_dirs;
                 job->late_dirs = late;
-        } else if (archive_entry_mtime_is_set(entry)) {
+        } else if (job->reader->archive_entry_mtime_is_set(entry)) {
                 (void)utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW);
         }
         return 0;
@@ -254,17 +256,18 @@ static int unpack_root(struct job *job, struct archive_entry *entry)
 {
         int root = job->unpack->root;
 
-        if (!job->unpack->ignore_owner && fchown(root, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) < 0)
+        if (!job->unpack->ignore_owner &&
+            fchown(root, (uid_t)job->reader->archive_entry_uid(entry), (gid_t)job->reader->archive_entry_gid(entry)) < 0)
                 return fail(job, -errno, "/", "cannot set the owner");
-        if (fchmod(root, archive_entry_perm(entry)) < 0)
+        if (fchmod(root, job->reader->archive_entry_perm(entry)) < 0)
                 return fail(job, -errno, "/", "cannot set the mode");
         return set_xattrs(job, entry, root, "/");
 }
 
 static int make_entry(struct job *job, struct archive *tar, struct archive_entry *entry, int dir, const char *name, const char *path)
 {
-        mode_t type = archive_entry_filetype(entry);
-        const char *hard_link = archive_entry_hardlink(entry);
+        mode_t type = job->reader->archive_entry_filetype(entry);
+        const char *hard_link = job->reader->archive_entry_hardlink(entry);
         bool was_whiteout;
         int r;
 
@@ -282,9 +285,11 @@ static int make_entry(struct job *job, struct archive *tar, struct archive_entry
                 r = make_directory(job, dir, name, path, was_whiteout);
                 break;
         case S_IFLNK:
-                if (archive_entry_symlink(entry) == NULL)
+                if (job->reader->archive_entry_symlink(entry) == NULL)
                         return hostile(job, path, "is a symbolic link to nothing");
-                r = symlinkat(archive_entry_symlink(entry), dir, name) < 0 ? fail(job, -errno, path, "cannot make the symbolic link") : 0;
+                r = symlinkat(job->reader->archive_entry_symlink(entry), dir, name) < 0
+                            ? fail(job, -errno, path, "cannot make the symbolic link")
+                            : 0;
                 break;
         case S_IFCHR:
         case S_IFBLK:
@@ -299,13 +304,13 @@ static int make_entry(struct job *job, struct archive *tar, struct archive_entry
 
 static int unpack_entry(struct job *job, struct archive *tar, struct archive_entry *entry)
 {
-        const char *path = archive_entry_pathname(entry);
+        const char *path = job->reader->archive_entry_pathname(entry);
         const char *name;
         int dir;
         int r;
 
         if (path == NULL)
-                path = archive_entry_pathname_utf8(entry);
+                path = job->reader->archive_entry_pathname_utf8(entry);
         if (path == NULL)
                 return hostile(job, "?", "has no name");
         r = unpack_paths_parent(&job->paths, path, &dir, &name);
@@ -347,7 +352,7 @@ static int unpack_entries(struct job *job, struct archive *tar)
         struct archive_entry *entry;
 
         for (;;) {
-                int k = archive_read_next_header(tar, &entry);
+                int k = job->reader->archive_read_next_header(tar, &entry);
                 int r;
 
                 if (k == ARCHIVE_EOF)
@@ -355,7 +360,8 @@ static int unpack_entries(struct job *job, struct archive *tar)
                 /* A warning is about a name that is not UTF-8: it comes as the bytes that it has. */
                 if (k < ARCHIVE_WARN)
                         return error_set(job->error, EBADMSG, "the layer is not a valid tar archive: %s",
-                                         archive_error_string(tar) != NULL ? archive_error_string(tar) : "it is cut short");
+                                         job->reader->archive_error_string(tar) != NULL ? job->reader->archive_error_string(tar)
+                                                                                        : "it is cut short");
                 if (job->unpack->cancelled != NULL && *job->unpack->cancelled)
                         return -ECANCELED;
                 if (++job->unpack->entries > max_entries)
@@ -368,7 +374,7 @@ static int unpack_entries(struct job *job, struct archive *tar)
 
 int unpack_tar(struct unpack *unpack, struct archive *tar, struct error *error)
 {
-        struct job job = {.unpack = unpack, .error = error};
+        struct job job = {.unpack = unpack, .reader = unpack->reader, .error = error};
         int r;
 
         unpack_paths_init(&job.paths, unpack->root);

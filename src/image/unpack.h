@@ -12,8 +12,10 @@
 #include "base/error.h"
 
 struct archive;
+struct tar_reader; /* image/tar_reader.h */
 
 struct unpack {
+        const struct tar_reader *reader;
         int root;                       /* the directory, open; borrowed */
         uint64_t max_bytes;             /* of file contents; 0: no limit */
         uint64_t max_entries;           /* 0: 10 million */

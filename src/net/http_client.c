@@ -7,18 +7,36 @@
  */
 #include "net/http_client.h"
 
+/* Its macros that check types know only functions that are linked. */
+#define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/library.h"
+#include "base/log.h"
 #include "base/strutil.h"
 #include "net/loop.h"
 #include "net/url.h"
 
+/* clang-format off */
+#define CURL_FUNCTIONS(X) \
+        X(curl_easy_cleanup) X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_setopt) X(curl_easy_strerror) \
+        X(curl_global_cleanup) X(curl_global_init) X(curl_multi_add_handle) X(curl_multi_assign) X(curl_multi_cleanup) \
+        X(curl_multi_info_read) X(curl_multi_init) X(curl_multi_remove_handle) X(curl_multi_setopt) X(curl_multi_socket_action) \
+        X(curl_slist_append) X(curl_slist_free_all)
+/* clang-format on */
+
+struct curl_functions {
+        CURL_FUNCTIONS(LIBRARY_FUNCTION)
+};
+
 struct http_client {
+        struct curl_functions curl;
         uv_loop_t *loop;
         CURLM *multi;
         uv_timer_t timer;
@@ -89,10 +107,10 @@ static void call_free(struct http_call *call)
 {
         call_unlink(call);
         if (call->easy != NULL) {
-                (void)curl_multi_remove_handle(call->client->multi, call->easy);
-                curl_easy_cleanup(call->easy);
+                (void)call->client->curl.curl_multi_remove_handle(call->client->multi, call->easy);
+                call->client->curl.curl_easy_cleanup(call->easy);
         }
-        curl_slist_free_all(call->send_headers);
+        call->client->curl.curl_slist_free_all(call->send_headers);
         free(call->body);
         arena_done(&call->arena);
         buf_done(&call->answer);
@@ -137,7 +155,7 @@ static int errno_of(CURLcode code, long os_errno)
 /* "connection refused (127.0.0.1:4327)", and what to do where that is known. */
 static const char *explain(struct http_call *call, CURLcode code, int r)
 {
-        const char *what = call->error[0] != '\0' ? call->error : curl_easy_strerror(code);
+        const char *what = call->error[0] != '\0' ? call->error : call->client->curl.curl_easy_strerror(code);
         if (call->too_large)
                 what = arena_printf(&call->arena, "the answer is larger than %zu bytes", call->max_body);
         else if (code == CURLE_COULDNT_CONNECT)
@@ -171,7 +189,7 @@ static void report(struct http_call *call, CURLcode code)
         struct http_result result = {0};
         long status = 0, os_errno = 0;
         if (code == CURLE_OK) {
-                (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+                (void)call->client->curl.curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
                 (void)buf_reserve(&call->answer, 0);
                 result = (struct http_result){.status = (int)status,
                                               .headers = call->headers,
@@ -179,7 +197,7 @@ static void report(struct http_call *call, CURLcode code)
                                               .body = call->answer.data,
                                               .len = call->answer.len};
         } else {
-                (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
+                (void)call->client->curl.curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
                 result.status = call->too_large ? -EFBIG : errno_of(code, os_errno);
                 result.message = explain(call, code, result.status);
                 result.body = "";
@@ -191,12 +209,12 @@ static void collect(struct http_client *client)
 {
         CURLMsg *msg;
         int left;
-        while (!client->doomed && (msg = curl_multi_info_read(client->multi, &left)) != NULL) {
+        while (!client->doomed && (msg = client->curl.curl_multi_info_read(client->multi, &left)) != NULL) {
                 struct http_call *call = NULL;
                 if (msg->msg != CURLMSG_DONE)
                         continue;
                 CURLcode code = msg->data.result;
-                (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+                (void)client->curl.curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
                 report(call, code);
         }
 }
@@ -210,7 +228,7 @@ static void drive(struct http_client *client, curl_socket_t fd, int events)
         if (client->doomed)
                 return;
         client->driving = true;
-        (void)curl_multi_socket_action(client->multi, fd, events, &running);
+        (void)client->curl.curl_multi_socket_action(client->multi, fd, events, &running);
         collect(client);
         client->driving = false;
         if (client->doomed)
@@ -245,7 +263,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *s
         struct poll *poll = socket_data;
         if (what == CURL_POLL_REMOVE) {
                 if (poll != NULL && !uv_is_closing((uv_handle_t *)&poll->handle)) {
-                        (void)curl_multi_assign(client->multi, fd, NULL);
+                        (void)client->curl.curl_multi_assign(client->multi, fd, NULL);
                         uv_close((uv_handle_t *)&poll->handle, on_poll_closed);
                 }
                 return 0;
@@ -259,7 +277,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *s
                         return -1;
                 }
                 list_push(&client->polls, &poll->link);
-                (void)curl_multi_assign(client->multi, fd, poll);
+                (void)client->curl.curl_multi_assign(client->multi, fd, poll);
         }
         int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
         return uv_poll_start(&poll->handle, events, on_poll) < 0 ? -1 : 0;
@@ -289,12 +307,25 @@ static void on_timer_closed(uv_handle_t *handle)
         maybe_free(client);
 }
 
+/* Without the library there is nothing to do for a program that has calls to make; the linker would have said so at its start. */
+static void load_curl(struct curl_functions *ret)
+{
+        static const char *const names[] = {CURL_FUNCTIONS(LIBRARY_NAME)};
+        struct error error = {0};
+
+        if (library_load("libcurl.so.4", "libcurl4", names, ARRAY_SIZE(names), ret, &error) == 0)
+                return;
+        log_error("cannot call other servers", LOG_S("error", error.message));
+        _exit(127);
+}
+
 struct http_client *http_client_new(uv_loop_t *loop, const struct http_client_options *options)
 {
         struct http_client *client = xalloc(sizeof(*client));
         uint32_t per_host = options != NULL && options->max_connections_per_host > 0 ? options->max_connections_per_host : 16;
+        load_curl(&client->curl);
         /* Counted by libcurl: any number of clients may do it. */
-        (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+        (void)client->curl.curl_global_init(CURL_GLOBAL_DEFAULT);
         client->loop = loop;
         client->net = net_loop_ref(loop);
         list_init(&client->calls);
@@ -306,13 +337,13 @@ struct http_client *http_client_new(uv_loop_t *loop, const struct http_client_op
         }
         uv_timer_init(loop, &client->timer);
         uv_unref((uv_handle_t *)&client->timer);
-        client->multi = curl_multi_init();
+        client->multi = client->curl.curl_multi_init();
         assert(client->multi != NULL);
-        (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-        (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-        (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_set_timer);
-        (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-        (void)curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)per_host);
+        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_set_timer);
+        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)per_host);
         return client;
 }
 
@@ -323,12 +354,12 @@ static void client_finish(struct http_client *client)
                 struct http_result result = {.status = -ECANCELED, .message = "the HTTP client was closed", .body = ""};
                 tell(call, &result);
         }
-        (void)curl_multi_cleanup(client->multi); /* closes kept connections: on_socket is called for them */
+        (void)client->curl.curl_multi_cleanup(client->multi); /* closes kept connections: on_socket is called for them */
         list_for_each (poll, &client->polls, struct poll, link) {
                 if (!uv_is_closing((uv_handle_t *)&poll->handle))
                         uv_close((uv_handle_t *)&poll->handle, on_poll_closed);
         }
-        curl_global_cleanup();
+        client->curl.curl_global_cleanup();
         uv_close((uv_handle_t *)&client->timer, on_timer_closed);
 }
 
@@ -399,15 +430,15 @@ static void set_headers(struct http_call *call, const struct http_call_options *
                         if (*p == '\r' || *p == '\n')
                                 *p = ' ';
                 }
-                call->send_headers = curl_slist_append(call->send_headers, line);
+                call->send_headers = call->client->curl.curl_slist_append(call->send_headers, line);
                 has_expect |= str_eq_nocase(h->name, "Expect");
                 has_type |= str_eq_nocase(h->name, "Content-Type");
         }
         if (!has_expect) /* libcurl's own costs a round trip, or a second of waiting */
-                call->send_headers = curl_slist_append(call->send_headers, "Expect:");
+                call->send_headers = call->client->curl.curl_slist_append(call->send_headers, "Expect:");
         if (!has_type)
-                call->send_headers = curl_slist_append(call->send_headers, "Content-Type:");
-        (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->send_headers);
+                call->send_headers = call->client->curl.curl_slist_append(call->send_headers, "Content-Type:");
+        (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->send_headers);
 }
 
 static void set_body(struct http_call *call, const struct http_call_options *o, const char *method)
@@ -417,20 +448,20 @@ static void set_body(struct http_call *call, const struct http_call_options *o, 
                 call->body = xalloc(o->body_len + 1);
                 if (o->body_len > 0)
                         memcpy(call->body, o->body, o->body_len);
-                (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body);
-                (void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len);
+                (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body);
+                (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len);
         }
         if (str_eq(method, "HEAD"))
-                (void)curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
+                (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
         else
-                (void)curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, method);
+                (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
 struct http_call *http_client_call(struct http_client *client, const struct http_call_options *o)
 {
         struct http_call *call = xalloc(sizeof(*call));
         call->client = client;
-        call->easy = curl_easy_init();
+        call->easy = client->curl.curl_easy_init();
         assert(call->easy != NULL && !client->doomed);
         call->max_body = o->max_body > 0 ? o->max_body : (size_t)64 << 20;
         call->peer = peer_name(call, o);
@@ -439,29 +470,29 @@ struct http_call *http_client_call(struct http_client *client, const struct http
         call_link(call);
 
         CURL *easy = call->easy;
-        (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-        (void)curl_easy_setopt(easy, CURLOPT_URL, o->url);
-        (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-        (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-        (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, o->timeout_ms > 0 ? (long)o->timeout_ms : 42000L);
-        (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
-        (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-        (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-        (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-        (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_URL, o->url);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, o->timeout_ms > 0 ? (long)o->timeout_ms : 42000L);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+        (void)client->curl.curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
         if (o->unix_socket != NULL)
-                (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
+                (void)client->curl.curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
         if (client->user_agent != NULL)
-                (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
+                (void)client->curl.curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
         if (client->ca_file != NULL)
-                (void)curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
+                (void)client->curl.curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
         if (client->insecure) {
-                (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-                (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+                (void)client->curl.curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+                (void)client->curl.curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
         }
         set_body(call, o, o->method != NULL ? o->method : "GET");
         set_headers(call, o);
-        (void)curl_multi_add_handle(client->multi, easy); /* does nothing but set the timer to 0 */
+        (void)client->curl.curl_multi_add_handle(client->multi, easy); /* does nothing but set the timer to 0 */
         return call;
 }
