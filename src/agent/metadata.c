@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 
-/* The stock agent's ECS_TASK_METADATA_RPS_LIMIT, for the whole endpoint. */
+/* The stock agent's ECS_TASK_METADATA_RPS_LIMIT; ours is for each caller's address, so that no task can starve another. */
 #define RATE_STEADY 40.0
 #define RATE_BURST 60.0
 
@@ -57,6 +57,22 @@ static void credentials_error(struct http_request *req, int status, const char *
         metadata_answer_shape(req, status, &meta_credentials_error_shape, &e);
 }
 
+/* Whether the caller's address is the task's own. A Fargate task is not told of others, not even by their ids. */
+static bool may_see(const struct engine_task *t, const struct http_request *req)
+{
+        size_t len = strcspn(req->peer, ":");
+        bool has_address = false;
+
+        for (uint32_t i = 0; engine_task_is_fargate(t) && i < t->n_containers; i++) {
+                const char *own = t->containers[i].address;
+
+                has_address |= own != NULL;
+                if (own != NULL && strlen(own) == len && strncmp(own, req->peer, len) == 0)
+                        return true;
+        }
+        return !has_address;
+}
+
 static bool id_matches(const struct acs_role_credentials *credentials, const char *id)
 {
         return credentials != NULL && str_eq(credentials->credentials_id, id);
@@ -74,7 +90,7 @@ static void serve_credentials(struct metadata *m, struct http_request *req, cons
                 const struct acs_role_credentials *const live[] = {t->role_credentials, t->execution_credentials};
 
                 for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
-                        if (!id_matches(live[i], id))
+                        if (!id_matches(live[i], id) || !may_see(t, req))
                                 continue;
                         const struct meta_credentials out = {.role_arn = live[i]->role_arn,
                                                              .access_key_id = live[i]->access_key_id,
@@ -108,12 +124,24 @@ static void serve_container(struct metadata *m, struct http_request *req, struct
         metadata_answer_shape(req, 200, &meta_container_shape, &out);
 }
 
+void metadata_add_disk(const struct metadata *m, const struct engine_task *t, int version, struct arena *arena, struct meta_task *out)
+{
+        uint64_t used, size;
+
+        if (version < 4 || runtime_disk_usage(m->agent->runtime, t->id, &used, &size) < 0)
+                return;
+        out->ephemeral_storage_metrics = ARENA_NEW(arena, struct meta_ephemeral_storage_metrics);
+        SHAPE_SET(out->ephemeral_storage_metrics, meta_ephemeral_storage_metrics, utilized, (int64_t)(used >> 20));
+        SHAPE_SET(out->ephemeral_storage_metrics, meta_ephemeral_storage_metrics, reserved, (int64_t)(size >> 20));
+}
+
 static void serve_task(struct metadata *m, struct http_request *req, struct engine_container *c, int version)
 {
         const struct view_context context = view(m, version);
         struct meta_task out;
 
         view_task(c->task, &context, req->arena, &out);
+        metadata_add_disk(m, c->task, version, req->arena, &out);
         metadata_answer_shape(req, 200, &meta_task_shape, &out);
 }
 
@@ -169,9 +197,10 @@ static struct engine_container *find_endpoint(struct metadata *m, struct http_re
 {
         size_t len = strcspn(after, "/");
         const char *id = arena_strndup(req->arena, after, len);
+        struct engine_container *found = len > 0 ? engine_find_endpoint(&m->agent->engine, id) : NULL;
 
         *ret_rest = after + len;
-        return len > 0 ? engine_find_endpoint(&m->agent->engine, id) : NULL;
+        return found != NULL && may_see(found->task, req) ? found : NULL;
 }
 
 static void serve_views(struct metadata *m, struct http_request *req, const char *after, int version)
@@ -279,16 +308,17 @@ static const struct {
         {"/api/", serve_api},
 };
 
-/* Token bucket over all containers. */
-static bool may_pass(struct metadata *m)
+/* Token buckets, by a hash of the caller's address. */
+static bool may_pass(struct metadata *m, const char *peer)
 {
+        struct metadata_bucket *bucket = &m->buckets[hash_bytes(peer, strcspn(peer, ":")) % METADATA_BUCKETS];
         int64_t now = env_mono_us(m->agent->env);
 
-        m->tokens = MIN(m->tokens + (double)(now - m->refilled_us) / 1e6 * RATE_STEADY, RATE_BURST);
-        m->refilled_us = now;
-        if (m->tokens < 1)
+        bucket->spent = MAX(bucket->spent - (double)(now - bucket->seen_us) / 1e6 * RATE_STEADY, 0);
+        bucket->seen_us = now;
+        if (bucket->spent + 1 > RATE_BURST)
                 return false;
-        m->tokens -= 1;
+        bucket->spent += 1;
         return true;
 }
 
@@ -296,8 +326,8 @@ static void on_request(struct http_request *req, void *data)
 {
         struct metadata *m = data;
 
-        if (!may_pass(m)) {
-                metadata_answer_text(req, 429, "Too many requests: the task metadata endpoint answers 40 a second on this node");
+        if (!may_pass(m, req->peer)) {
+                metadata_answer_text(req, 429, "Too many requests: the task metadata endpoint answers a task 40 a second");
                 return;
         }
         for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
@@ -336,8 +366,6 @@ int metadata_new(struct agent *agent, struct metadata **ret, struct error *error
         int r;
 
         m->agent = agent;
-        m->tokens = RATE_BURST;
-        m->refilled_us = env_mono_us(agent->env);
         list_init(&m->proxied);
         r = serve(m, agent->options.metadata_port, on_request, &m->tasks, error);
         if (r < 0)

@@ -7,11 +7,15 @@
 #include "agent/metadata_view.h"
 #include "net/http_server.h"
 
+#define METADATA_BUCKETS 256
+
 struct metadata {
         struct agent *agent;
         struct http_server *tasks, *introspection;
-        double tokens; /* of the rate limit */
-        int64_t refilled_us;
+        struct metadata_bucket {
+                double spent; /* of the rate limit's burst */
+                int64_t seen_us;
+        } buckets[METADATA_BUCKETS];
         struct list proxied; /* requests that wait for an answer of the server */
         uint32_t closing;
         void (*closed)(void *data);
@@ -35,6 +39,8 @@ void proxied_free(struct proxied *p);
 /* Answers all that wait with 503. */
 void proxied_cancel_all(struct metadata *m);
 
+/* What the task has written to its disk, where it has one. */
+void metadata_add_disk(const struct metadata *m, const struct engine_task *t, int version, struct arena *arena, struct meta_task *out);
 void metadata_answer(struct http_request *req, int status, const char *json, size_t len);
 void metadata_answer_shape(struct http_request *req, int status, const struct shape *shape, const void *obj);
 void metadata_answer_text(struct http_request *req, int status, const char *text);

@@ -194,6 +194,7 @@ void tags_serve(struct metadata *m, struct http_request *req, struct engine_cont
 
         /* The task may change before the answer is there: a copy of what it is now. */
         view_task(c->task, &context, req->arena, &live);
+        metadata_add_disk(m, c->task, version, req->arena, &live);
         shape_copy_into(&meta_task_shape, &state->task, &live, req->arena);
         p->state = state;
         ask_tags(p, p->task_arn);
