@@ -90,8 +90,10 @@ static void put_attributes(const struct agent_options *options, const struct mac
                 add(arena, list, arena_printf(arena, "com.amazonaws.ecs.capability.logging-driver.%s", *driver), NULL);
         if (!options->no_network)
                 put_networks(machine, arena, list);
-        if (!str_empty(options->fargate))
+        if (!str_empty(options->fargate)) {
                 add(arena, list, "gantry.fargate", options->fargate);
+                add(arena, list, "gantry.fargate-spot", NULL);
+        }
         add(arena, list, "ecs.os-type", "linux");
         add(arena, list, "ecs.os-family", "LINUX");
         add(arena, list, "ecs.cpu-architecture", machine->arch);

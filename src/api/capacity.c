@@ -65,14 +65,22 @@ static const char *state_of(const struct instance *host)
         return host->connected ? "READY" : host->lost ? "LOST" : "SILENT";
 }
 
+static bool takes_spot(const struct instance *host)
+{
+        for (uint32_t i = 0; i < host->state->attributes.n; i++)
+                if (str_eq(host->state->attributes.items[i].name, FARGATE_SPOT_ATTRIBUTE))
+                        return true;
+        return false;
+}
+
 static void list_host(const struct instance *host, struct buf *out)
 {
         struct host_use use = use_of(host);
         const char *zone = network_zone_of(host);
 
-        buf_printf(out, "%-32s  %-9s  %-8s  %-12s  %5zu  %4zu  %6lld/%-6d  %6lld/%-6d  %s\n", host->state->id, state_of(host),
+        buf_printf(out, "%-32s  %-9s  %-8s  %-12s  %5zu  %4zu  %6lld/%-6d  %6lld/%-6d  %s%s\n", host->state->id, state_of(host),
                    fargate_isolation(host), zone != NULL ? zone : "", use.tasks, use.spot, (long long)use.cpu, host->state->cpu,
-                   (long long)use.memory, host->state->memory,
+                   (long long)use.memory, host->state->memory, takes_spot(host) ? "" : "no FARGATE_SPOT; ",
                    str_eq(host->state->cluster, FARGATE_CLUSTER) ? "" : "also a node of cluster default");
 }
 
@@ -109,6 +117,35 @@ static struct instance *find_host(struct model *model, const char *id)
         return NULL;
 }
 
+/* From now on, for FARGATE_SPOT. */
+static void set_spot(struct tx *tx, struct instance *host, bool open)
+{
+        struct state_container_instance *state = tx_edit(tx, &host->object);
+        struct ecs_attribute_list kept = {0};
+
+        for (uint32_t i = 0; i < state->attributes.n; i++)
+                if (!str_eq(state->attributes.items[i].name, FARGATE_SPOT_ATTRIBUTE))
+                        *SHAPE_PUSH(tx_arena(tx), &kept) = state->attributes.items[i];
+        if (open)
+                *SHAPE_PUSH(tx_arena(tx), &kept) = (struct ecs_attribute){.name = FARGATE_SPOT_ATTRIBUTE};
+        state->attributes = kept;
+        SHAPE_SET(state, state_container_instance, version, state->version + 1);
+        tx_put(tx, &host->object, state);
+}
+
+int capacity_offer(struct model *model, const char *id)
+{
+        struct instance *host = find_host(model, id);
+        struct tx *tx;
+
+        if (host == NULL)
+                return -ENOENT;
+        tx = tx_begin(model);
+        set_spot(tx, host, true);
+        (void)tx_commit(tx);
+        return 0;
+}
+
 int capacity_reclaim(struct model *model, const char *id, int64_t now_ms)
 {
         struct instance *host = find_host(model, id);
@@ -118,6 +155,7 @@ int capacity_reclaim(struct model *model, const char *id, int64_t now_ms)
         if (host == NULL)
                 return -ENOENT;
         tx = tx_begin(model);
+        set_spot(tx, host, false);
         list_for_each (task, &host->tasks, struct task, in_instance) {
                 struct state_task *state = tx_edit(tx, &task->object);
 
@@ -144,8 +182,9 @@ static void answer(struct api *api, struct http_request *req, void *data)
         CLEANUP_BUF struct buf text = {0};
         struct api_principal who;
         struct error error = {0};
-        const char *host = req->body != NULL ? uri_query_get(req->arena, req->body, "Reclaim") : NULL;
-        int n;
+        const char *reclaim = req->body != NULL ? uri_query_get(req->arena, req->body, "Reclaim") : NULL;
+        const char *offer = req->body != NULL ? uri_query_get(req->arena, req->body, "Offer") : NULL;
+        int n = 0;
 
         (void)data;
         if (!str_eq(req->method, "POST")) {
@@ -156,17 +195,21 @@ static void answer(struct api *api, struct http_request *req, void *data)
                 api_respond_error(req, 403, error.code, error.message);
                 return;
         }
-        if (host != NULL) {
-                n = capacity_reclaim(api->model, host, env_now_ms(api->env));
-                if (n < 0) {
-                        api_respond_error(req, 400, "InvalidParameterException",
-                                          "No host of the pool has this id: gantry capacity lists them.");
-                        return;
-                }
-                buf_printf(&text, "%d FARGATE_SPOT task%s told to stop.\n", n, n == 1 ? " is" : "s are");
-        } else {
-                capacity_list(api->model, &text);
+        if (reclaim != NULL)
+                n = capacity_reclaim(api->model, reclaim, env_now_ms(api->env));
+        else if (offer != NULL)
+                n = capacity_offer(api->model, offer);
+        if (n < 0) {
+                api_respond_error(req, 400, "InvalidParameterException", "No host of the pool has this id: gantry capacity lists them.");
+                return;
         }
+        if (reclaim != NULL)
+                buf_printf(&text, "%d FARGATE_SPOT task%s told to stop, and no other comes to this host until: gantry capacity offer %s\n",
+                           n, n == 1 ? " is" : "s are", reclaim);
+        else if (offer != NULL)
+                buf_printf(&text, "This host takes FARGATE_SPOT tasks.\n");
+        else
+                capacity_list(api->model, &text);
         answer_text(req, &text);
 }
 

@@ -41,17 +41,23 @@ const char *fargate_isolation(const struct instance *instance)
 
 /* ---- Picking ---- */
 
-void fargate_request(const struct placement_request *request, struct arena *arena, struct placement_request *ret)
+/* The same, on instances that have one attribute more. */
+static void require(const struct placement_request *request, const char *attribute, struct arena *arena, struct placement_request *ret)
 {
         struct ecs_attribute_list *required = ARENA_NEW(arena, struct ecs_attribute_list);
 
         for (uint32_t i = 0; request->required != NULL && i < request->required->n; i++)
                 *SHAPE_PUSH(arena, required) = request->required->items[i];
-        *SHAPE_PUSH(arena, required) = (struct ecs_attribute){.name = FARGATE_ATTRIBUTE};
+        *SHAPE_PUSH(arena, required) = (struct ecs_attribute){.name = attribute};
         *ret = *request;
         ret->required = required;
-        ret->launch_type = ECS_LAUNCH_TYPE_FARGATE;
         ret->class_id = 0;
+}
+
+void fargate_request(const struct placement_request *request, struct arena *arena, struct placement_request *ret)
+{
+        require(request, FARGATE_ATTRIBUTE, arena, ret);
+        ret->launch_type = ECS_LAUNCH_TYPE_FARGATE;
 }
 
 /* The same on the hosts that are registered in `cluster`. */
@@ -73,13 +79,16 @@ static bool has_more_room(const struct instance *a, const struct instance *b)
 }
 
 /* Of two clusters' candidates the one that is less used: strategies hold within a cluster. */
-struct instance *fargate_pick(struct model *model, struct sched *sched, const struct placement_request *request)
+struct instance *fargate_pick(struct model *model, struct sched *sched, const struct placement_request *request, const char *provider)
 {
         CLEANUP_ARENA struct arena arena = {0};
+        struct placement_request wish = *request;
         struct instance *best = NULL;
 
+        if (str_eq(provider, "FARGATE_SPOT"))
+                require(request, FARGATE_SPOT_ATTRIBUTE, &arena, &wish);
         for (size_t i = 0; i < ARRAY_SIZE(host_clusters); i++) {
-                struct placement_request here = on_hosts_of(model, request, host_clusters[i], &arena);
+                struct placement_request here = on_hosts_of(model, &wish, host_clusters[i], &arena);
                 struct instance *found = here.cluster != NULL ? sched_pick(sched, &here) : NULL;
 
                 if (found != NULL && (best == NULL || has_more_room(found, best)))
@@ -218,7 +227,7 @@ static bool place(struct controller *controller, struct task *task)
                 return false;
         plain.required = &task->definition->state->definition->requires_attributes;
         fargate_request(&plain, &arena, &request);
-        host = fargate_pick(controller->model, controller->sched, &request);
+        host = fargate_pick(controller->model, controller->sched, &request, state->capacity_provider);
         return host != NULL && put_task(controller, task, host);
 }
 

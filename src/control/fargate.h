@@ -32,9 +32,9 @@ const char *fargate_isolation(const struct instance *instance);
  * required; its cluster is the task's). The result points into `request` and `arena`.
  */
 void fargate_request(const struct placement_request *request, struct arena *arena, struct placement_request *ret);
-/* The host for one more task, or NULL when none has room. `request` from fargate_request. */
-struct instance *fargate_pick(struct model *model, struct sched *sched, const struct placement_request *request);
-/* Whether a host would take it, were it empty and connected: waiting makes sense. */
+/* The host for one more task, or NULL when none has room. `request` from fargate_request; `provider` NULL, or the task's. */
+struct instance *fargate_pick(struct model *model, struct sched *sched, const struct placement_request *request, const char *provider);
+/* Whether a host would take it, were it empty and connected, and open to FARGATE_SPOT: waiting makes sense. */
 bool fargate_possible(struct model *model, struct sched *sched, const struct placement_request *request);
 /* A host that has this architecture ("x86_64", "arm64") is in the pool. */
 bool fargate_has_architecture(struct model *model, const char *architecture);

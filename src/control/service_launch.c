@@ -270,12 +270,12 @@ static struct instance *pick(struct service_run *run, struct pool *pool, struct 
         struct placement_request *request = any, zoned;
         struct placement_rules zoned_rules;
 
-        if (pool_is_fargate(pool))
-                return fargate_pick(run->controller->model, sched, any);
-        if (provider)
+        if (provider && !pool_is_fargate(pool))
                 request = pool_placement_of(run, pool, provider);
         if (request && zone)
                 request = (struct placement_request *)(uintptr_t)in_zone(run, request, zone, &zoned, &zoned_rules);
+        if (request && pool_is_fargate(pool))
+                return fargate_pick(run->controller->model, sched, request, provider);
         return request ? sched_pick(sched, request) : NULL;
 }
 

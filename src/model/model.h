@@ -79,6 +79,7 @@ enum object_kind {
 #define FARGATE_CLUSTER ".fargate"
 /* An instance with this attribute ("sandbox" or "microvm") takes Fargate tasks. */
 #define FARGATE_ATTRIBUTE "gantry.fargate"
+#define FARGATE_SPOT_ATTRIBUTE "gantry.fargate-spot" /* it takes tasks of FARGATE_SPOT too; an operator can take it away */
 
 /* What every kind has in common; first member of the structures below. */
 struct object {

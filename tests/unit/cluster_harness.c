@@ -119,7 +119,8 @@ void cluster_register_host(struct cluster_harness *c, int cpu, int memory, const
         char attributes[256];
 
         snprintf(attributes, sizeof(attributes),
-                 "{'name':'ecs.capability.task-eni'},{'name':'gantry.fargate','value':'sandbox'},{'name':'ecs.availability-zone','value':'%"
+                 "{'name':'ecs.capability.task-eni'},{'name':'gantry.fargate','value':'sandbox'},{'name':'gantry.fargate-spot'},{'name':'"
+                 "ecs.availability-zone','value':'%"
                  "s'}",
                  zone);
         register_in(c, FARGATE_CLUSTER, cpu, memory, attributes, ret);

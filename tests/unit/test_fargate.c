@@ -255,10 +255,13 @@ static void test_services(void **state)
 static void test_spot_is_taken_back(void **state)
 {
         struct world w;
-        CLEANUP_BUF struct buf list = {0};
+        CLEANUP_BUF struct buf list = {0}, later = {0};
+        struct fake_agent other = {0};
+        char first[sizeof(w.id)];
 
         begin(&w);
         join(&w, &w.host, 1024, 2048, "us-east-1a");
+        snprintf(first, sizeof(first), "%s", w.id);
         create_service(&w, "spot", "'capacityProviderStrategy':[{'capacityProvider':'FARGATE_SPOT','weight':1}],'desiredCount':1");
         fake_ack(&w.host, "PayloadMessage");
         run(&w, "'launchType':'FARGATE'");
@@ -266,8 +269,10 @@ static void test_spot_is_taken_back(void **state)
         capacity_list(w.c.h.model, &list);
         assert_non_null(strstr(list.data, w.id));
         assert_non_null(strstr(list.data, "512/1024"));
+        join(&w, &other, 1024, 2048, "us-east-1a");
         assert_int_equal(capacity_reclaim(w.c.h.model, "none", w.c.h.env.now_ms), -ENOENT);
-        assert_int_equal(capacity_reclaim(w.c.h.model, w.id, w.c.h.env.now_ms), 1);
+        assert_int_equal(capacity_reclaim(w.c.h.model, first, w.c.h.env.now_ms), 1);
+        assert_int_equal(capacity_reclaim(w.c.h.model, first, w.c.h.env.now_ms), 0);
         assert_int_equal(capacity_reclaim(w.c.h.model, w.id, w.c.h.env.now_ms), 0);
         cluster_run(&w.c);
         harness_ok(&w.c.h, "ListTasks", "{'cluster':'lab','desiredStatus':'STOPPED'}");
@@ -275,9 +280,18 @@ static void test_spot_is_taken_back(void **state)
         snprintf(w.task, sizeof(w.task), "%s", harness_text(&w.c.h, "taskArns[0]"));
         harness_ok(&w.c.h, "DescribeTasks", "{'cluster':'lab','tasks':['%s']}", w.task);
         expect(&w, "tasks[0].stopCode", "SpotInterruption");
-        /* The service has another one already. */
+        /* No host takes another one, until one is offered again. */
+        harness_ok(&w.c.h, "ListTasks", "{'cluster':'lab','serviceName':'spot'}");
+        assert_int_equal(harness_count(&w.c.h, "taskArns"), 0);
+        assert_int_equal(capacity_offer(w.c.h.model, "none"), -ENOENT);
+        assert_int_equal(capacity_offer(w.c.h.model, w.id), 0);
+        cluster_run(&w.c);
         harness_ok(&w.c.h, "ListTasks", "{'cluster':'lab','serviceName':'spot'}");
         assert_int_equal(harness_count(&w.c.h, "taskArns"), 1);
+        capacity_list(w.c.h.model, &later);
+        assert_non_null(strstr(later.data, "no FARGATE_SPOT"));
+        assert_non_null(strstr(later.data, "256/1024"));
+        fake_done(&other);
         end(&w);
 }
 

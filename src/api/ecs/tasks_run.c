@@ -228,7 +228,7 @@ static void no_capacity(struct api_call *call, const struct task_request *reques
 static struct task *insert_fargate(struct api_call *call, struct tx *tx, struct task_request *request,
                                    const struct placement_request *placement, size_t waiting, struct ecs_failure_list *failures)
 {
-        struct instance *host = fargate_pick(call->model, call->api->sched, placement);
+        struct instance *host = fargate_pick(call->model, call->api->sched, placement, request->capacity_provider);
         struct state_task *state;
         struct error ignored = {0};
         struct task *task;
