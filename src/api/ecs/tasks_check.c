@@ -114,8 +114,12 @@ static int check_overrides(struct api_call *call, const struct ecs_task_definiti
 static int check_fargate_size(struct api_call *call, const struct ecs_task_definition *definition,
                               const struct ecs_task_override *overrides)
 {
+        const struct ecs_ephemeral_storage *storage = overrides ? overrides->ephemeral_storage : NULL;
         struct task_size size;
 
+        if (storage && (storage->size_in_gi_b < TASKDEF_STORAGE_MIN_GIB || storage->size_in_gi_b > TASKDEF_STORAGE_MAX_GIB))
+                return api_fail(call, INVALID, "overrides.ephemeralStorage.sizeInGiB: %d is not in %d..%d.", storage->size_in_gi_b,
+                                TASKDEF_STORAGE_MIN_GIB, TASKDEF_STORAGE_MAX_GIB);
         task_size_of(definition, overrides, call->arena, &size);
         return taskdef_check_fargate_size(size.cpu, size.memory, &call->error);
 }

@@ -9,8 +9,6 @@
 
 #define MAX_CONSTRAINTS 10
 #define MAX_CONTAINERS 10
-#define MIN_EPHEMERAL_GIB 21
-#define MAX_EPHEMERAL_GIB 200
 
 static int check_family(struct taskdef *t)
 {
@@ -110,9 +108,10 @@ int taskdef_check_task(struct taskdef *t)
         if (r == 0)
                 r = check_accelerators(t);
         if (r == 0 && def->ephemeral_storage != NULL &&
-            (def->ephemeral_storage->size_in_gi_b < MIN_EPHEMERAL_GIB || def->ephemeral_storage->size_in_gi_b > MAX_EPHEMERAL_GIB))
+            (def->ephemeral_storage->size_in_gi_b < TASKDEF_STORAGE_MIN_GIB ||
+             def->ephemeral_storage->size_in_gi_b > TASKDEF_STORAGE_MAX_GIB))
                 r = taskdef_refuse(t, "ephemeralStorage.sizeInGiB: %d is not in %d..%d.", def->ephemeral_storage->size_in_gi_b,
-                                   MIN_EPHEMERAL_GIB, MAX_EPHEMERAL_GIB);
+                                   TASKDEF_STORAGE_MIN_GIB, TASKDEF_STORAGE_MAX_GIB);
         if (r == 0 && def->enable_fault_injection && def->network_mode != ECS_NETWORK_MODE_AWSVPC &&
             def->network_mode != ECS_NETWORK_MODE_HOST)
                 r = taskdef_refuse(t, "enableFaultInjection: only allowed when networkMode is awsvpc or host.");

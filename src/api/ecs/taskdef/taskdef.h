@@ -70,5 +70,8 @@ int taskdef_make(struct taskdef *t, const struct ecs_register_task_definition_re
 /* sizes.c: "1 vCPU", ".5vcpu", "512" → units; "2GB", "0.5 GB", "512" → MiB. -EINVAL for anything else. Also for overrides. */
 int taskdef_parse_cpu(const char *text, int64_t *ret) MUST_CHECK;
 int taskdef_parse_memory(const char *text, int64_t *ret) MUST_CHECK;
+/* Ephemeral storage that can be asked for. */
+#define TASKDEF_STORAGE_MIN_GIB 21
+#define TASKDEF_STORAGE_MAX_GIB 200
 /* "No Fargate configuration exists for given values" and so on; also for overrides. */
 int taskdef_check_fargate_size(int64_t cpu, int64_t memory, struct error *error) MUST_CHECK;
