@@ -23,6 +23,8 @@
 
 #define ATTACH_TRIES 100
 #define SECTOR 4096
+/* All are said: a host's /etc/mke2fs.conf decides nothing. */
+#define FEATURES "none,filetype,extent,flex_bg,sparse_super2,huge_file,large_file,dir_nlink,dir_index,ext_attr,extra_isize,uninit_bg,64bit"
 /* Less than this is left of the host's own file system: then it takes no more disks. */
 #define KEEP_FREE (INT64_C(1) << 30)
 
@@ -78,26 +80,11 @@ const char *disk_dir(const struct task_disk *disk)
 static int run_mke2fs(const char *path, int64_t bytes)
 {
         CLEANUP_FREE char *size = xprintf("%lldk", (long long)(bytes / 1024));
-        /* All features are said: a host's /etc/mke2fs.conf decides nothing. Inode tables need no zeroes in a file that has none. */
-        const char *const argv[] = {"mke2fs",
-                                    "-q",
-                                    "-F",
-                                    "-t",
-                                    "ext4",
-                                    "-b",
-                                    "4096",
-                                    "-I",
-                                    "256",
-                                    "-m",
-                                    "0",
-                                    "-O",
-                                    "none,filetype,extent,flex_bg,sparse_super2,huge_file,large_file,dir_nlink,dir_index,ext_attr,"
-                                    "extra_isize,uninit_bg,64bit",
-                                    "-E",
-                                    "lazy_itable_init=1,nodiscard,num_backup_sb=0",
-                                    path,
-                                    size,
-                                    NULL};
+        /* Inode tables need no zeroes in a file that has nothing else. */
+        const char *const argv[] = {"mke2fs", "-q",   "-F",     "-t",  "ext4",
+                                    "-b",     "4096", "-I",     "256", "-m",
+                                    "0",      "-O",   FEATURES, "-E",  "lazy_itable_init=1,nodiscard,num_backup_sb=0",
+                                    path,     size,   NULL};
         posix_spawn_file_actions_t actions;
         int status, r;
         pid_t pid;

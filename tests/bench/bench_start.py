@@ -54,22 +54,6 @@ def quantiles(values):
     return f'p50 {statistics.median(values):6.1f} ms   p99 {values[min(len(values) - 1, int(len(values) * 0.99))]:6.1f} ms'
 
 
-def fargate(lab, image):
-    """The same program in a sandbox of the pool, and beside it on its own interface without one."""
-    subnet = next(s['SubnetId'] for s in lab.ec2.describe_subnets()['Subnets'] if s['AvailabilityZone'].endswith('a'))
-    network = {'awsvpcConfiguration': {'subnets': [subnet]}}
-    lab.ecs.register_task_definition(family='far', networkMode='awsvpc', requiresCompatibilities=['FARGATE'], cpu='256', memory='512',
-                                     containerDefinitions=[{'name': 'c', 'image': image, 'stopTimeout': 2, 'command': ['sleep', '600']}])
-    rounds = {'EC2': [], 'FARGATE': []}
-    for launch in rounds:
-        timed_run(lab, 'far', launchType=launch, networkConfiguration=network)
-    for _ in range(ROUNDS):
-        for launch, times in rounds.items():
-            times.append(timed_run(lab, 'far', launchType=launch, networkConfiguration=network)[0])
-    print(f"awsvpc, EC2        : {quantiles(rounds['EC2'])}")
-    print(f"awsvpc, Fargate    : {quantiles(rounds['FARGATE'])} (sandbox; goal 60 ms); ratio of medians {statistics.median(rounds['FARGATE']) / statistics.median(rounds['EC2']):.2f}")
-
-
 def main():
     lab = Lab('--metadata-port', '-1', '--introspection-port', '-1', '--log-level', 'warn')
     lab.start()
@@ -94,7 +78,6 @@ def main():
                 print(f'docker run        : {quantiles(peers)}; ratio of medians {statistics.median(peers) / statistics.median([r[1] for r in rounds]):.1f}')
             ten = [timed_run(lab, mode, 10) for _ in range(5)]
             print(f'ten at once, {mode:6}: {quantiles([r[0] for r in ten])}')
-        fargate(lab, image)
         arns = [t['taskArn'] for _ in range(10) for t in lab.ecs.run_task(taskDefinition='host', count=10)['tasks']]
         begin = time.time()
         while not all(t['lastStatus'] == 'RUNNING' for t in lab.ecs.describe_tasks(tasks=arns)['tasks']):

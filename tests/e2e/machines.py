@@ -304,7 +304,7 @@ class Node(Machine):
             try:
                 with open(f'/proc/{pid}/cgroup') as groups, open(f'/proc/{pid}/comm') as comm, open(f'/proc/{pid}/stat') as stat:
                     path = next((line.strip() for line in groups if f'{GROUP}/{self.name}/gantry/' in line), None)
-                    if path and comm.read().strip() not in ('conmon', 'crun') and stat.read().rsplit(')', 1)[1].split()[0] != 'Z':
+                    if path and comm.read().strip() not in ('conmon', 'crun', 'lxcfs') and stat.read().rsplit(')', 1)[1].split()[0] != 'Z':
                         found.setdefault(path.rsplit('/', 1)[1], int(pid))
             except OSError:
                 continue

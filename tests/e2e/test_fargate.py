@@ -1,67 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fargate: real tasks on this machine's pool, one apart from the other; and attacks on that, each of which has to fail."""
+"""Fargate: real tasks on this machine's pool, one apart from the other."""
 import os
 import random
+import shutil
 import subprocess
 import time
 
-from lab import LabTest, wait_for
-
-LOGS = {'logDriver': 'awslogs', 'options': {'awslogs-group': '/far', 'awslogs-region': 'us-east-1', 'awslogs-stream-prefix': 'far',
-                                            'awslogs-create-group': 'true'}}
-
-
-def processes():
-    """Ids of all processes, with their command lines."""
-    found = {}
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open(f'/proc/{pid}/cmdline') as cmdline:
-                found[int(pid)] = cmdline.read().replace('\0', ' ').strip()
-        except OSError:
-            continue
-    return found
+from farm import free_port
+from fargate import LOGS, ROLE, FargateTest, processes
+from lab import wait_for
 
 
-class Fargate(LabTest):
-    options = ('--fargate', 'sandbox')
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        subnets = cls.lab.ec2.describe_subnets()['Subnets']
-        cls.subnet = next(s['SubnetId'] for s in subnets if s['AvailabilityZone'] == 'us-east-1a')
-        cls.network = {'awsvpcConfiguration': {'subnets': [cls.subnet], 'assignPublicIp': 'ENABLED'}}
-
-    def define(self, family, script, container=None, **more):
-        return self.register(family, {'name': 'c', 'command': ['sh', '-c', script], 'logConfiguration': LOGS, **(container or {})},
-                             networkMode='awsvpc', requiresCompatibilities=['FARGATE'], cpu='256', memory='512',
-                             executionRoleArn='arn:aws:iam::123456789012:role/logs', **more)
-
-    def start(self, definition, **more):
-        arn = self.lab.run(definition, launchType='FARGATE', networkConfiguration=self.network, **more)
-        self.addCleanup(self.stop, arn)
-        return arn
-
-    def pid_of(self, marker):
-        """On the host, of the process whose command line has that word; conmon has it not."""
-        return wait_for(lambda: next((pid for pid, line in processes().items() if line.endswith(marker)), None), 10, marker)
-
-    def output(self, arn, until):
-        """What the task has logged, once a line says `until`."""
-        def read():
-            lines = [e['message'] for e in self.lab.logs.filter_log_events(logGroupName='/far')['events']
-                     if e['logStreamName'].endswith(arn.rsplit('/', 1)[1])]
-            return lines if any(line.startswith(until) for line in lines) else None
-        try:
-            return wait_for(read, 15, until)
-        except Exception as e:
-            raise AssertionError(f'{e}: {self.lab.task(arn)}\n{self.lab.tail()}') from None
-
-    def stop(self, arn):
-        self.ecs.stop_task(task=arn)
-        return self.lab.wait_status(arn, 'STOPPED')
-
+class Fargate(FargateTest):
     def test_what_a_task_is(self):
         script = ('mkdir -p /www && echo hello > /www/index.html && chown 1000:1000 /www/index.html && stat -c "owner %u" /www/index.html;'
                   'wget -qO- $ECS_CONTAINER_METADATA_URI_V4/task | grep -o "\\"LaunchType\\":\\"[A-Z]*\\"\\|\\"Cluster\\":\\"[^\\"]*\\"";'
@@ -85,46 +35,6 @@ class Fargate(LabTest):
         self.assertEqual((256, 512), (total['CPU'] - left['CPU'], total['MEMORY'] - left['MEMORY']))
         self.assertEqual([], self.ecs.list_tasks(containerInstance=instance)['taskArns'])
         self.assertEqual('UserInitiated', self.stop(arn)['stopCode'])
-
-    def test_attacks_fail(self):
-        victim = self.start(self.define('victim', 'echo $((17*3))-secret > /secret; exec sleep 7731'))
-        self.lab.wait_status(victim, 'RUNNING')
-        target = self.pid_of('sleep 7731')
-        host = os.getpid()
-        attack = '\n'.join([
-            'echo uid $(cat /proc/self/uid_map)',
-            'echo sees $(ls /proc | grep -c "^[0-9]*$")',
-            'for p in $(seq 2 5000); do [ $p = $$ ] || kill -9 $p 2>/dev/null; done',
-            f'cat /proc/{target}/root/secret 2>/dev/null && echo BROKE disk',
-            'mount -t proc none /mnt 2>/dev/null && echo BROKE mount; mkdir -p /mnt; mount -t tmpfs none /mnt 2>/dev/null && echo BROKE tmpfs',
-            'mknod /tmp/disk b 254 0 2>/dev/null && head -c 1 /tmp/disk 2>/dev/null | grep -q . && echo BROKE device',
-            'echo 1 > /proc/sys/kernel/sysrq 2>/dev/null && echo BROKE sysctl; echo b > /proc/sysrq-trigger 2>/dev/null && echo BROKE sysrq',
-            'head -c 1 /dev/mem 2>/dev/null | grep -q . && echo BROKE memory; head -c 16 /proc/kcore 2>/dev/null | grep -q . && echo BROKE kcore',
-            'for f in /sys/fs/cgroup/*/tasks /sys/fs/cgroup/cgroup.procs; do [ -e $f ] && echo 0 > $f 2>/dev/null && echo BROKE cgroup $f; done',
-            'for f in /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; do [ -e $f ] && echo 99999999999 > $f 2>/dev/null && echo BROKE limit; done',
-            'unshare -U true 2>/dev/null && echo BROKE unshare; nsenter -t 1 -n true 2>/dev/null && true',
-            'for p in 51678 51679 4327; do for h in 127.0.0.1 169.254.170.2 $(ip route | sed -n "s/default via \\([0-9.]*\\).*/\\1/p"); do',
-            '  nc -w 1 $h $p </dev/null >/dev/null 2>&1 && echo BROKE port $h:$p; done; done',
-            f'grep -q "NoNewPrivs:.1" /proc/self/status && grep -q "Seccomp:.2" /proc/self/status && echo locked',
-            'echo done; exec sleep 7741'])
-        attacker = self.start(self.define('attacker', attack))
-        lines = self.output(attacker, 'done')
-        self.assertEqual([], [line for line in lines if 'BROKE' in line or 'secret' in line])
-        self.assertIn('locked', lines)
-        self.assertEqual('RUNNING', self.lab.task(victim)['lastStatus'])
-        mapping = next(line for line in lines if line.startswith('uid ')).split()
-        self.assertEqual(('0', '65536'), (mapping[1], mapping[3]))
-        with open(f'/proc/{target}/uid_map') as other:
-            theirs = other.read().split()
-        self.assertNotEqual(theirs[1], mapping[2])
-        self.assertGreaterEqual(min(int(theirs[1]), int(mapping[2])), 1 << 20)
-        inside = self.pid_of('sleep 7741')
-        self.assertEqual(int(mapping[2]), os.stat(f'/proc/{inside}').st_uid)  # nobody on the host
-        for space in ('user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'):
-            self.assertEqual(3, len({os.readlink(f'/proc/{pid}/ns/{space}') for pid in (target, inside, host)}), space)
-        self.stop(attacker)
-        self.stop(victim)
-        self.assertNotIn(inside, processes())
 
     def test_size_is_a_limit(self):
         hog = self.start(self.define('hog', 'x=a; while true; do x=$x$x; done'))
@@ -154,19 +64,10 @@ class Fargate(LabTest):
                 continue
         self.skipTest('this machine tells no CPU use of control groups')
 
-    def test_nothing_outlives_the_stop(self):
-        script = 'trap "" TERM HUP INT; (trap "" TERM HUP INT; setsid sleep 7761 & ) ; (while :; do sleep 7762; done) & wait; wait'
-        arn = self.start(self.define('clinger', script, {'stopTimeout': 2}))
-        self.lab.wait_status(arn, 'RUNNING')
-        self.pid_of('sleep 7761')
-        self.stop(arn)
-        wait_for(lambda: not [line for line in processes().values() if 'sleep 776' in line], 10, 'its processes to be gone')
-
     def test_shared_pid_namespace(self):
         definition = self.register('pair', {'name': 'a', 'command': ['sleep', '7771']},
                                    {'name': 'b', 'command': ['sh', '-c', 'sleep 1; ps | grep -c "sleep 7771"; echo done; sleep 60'], 'logConfiguration': LOGS},
-                                   networkMode='awsvpc', requiresCompatibilities=['FARGATE'], cpu='256', memory='512', pidMode='task',
-                                   executionRoleArn='arn:aws:iam::123456789012:role/logs')
+                                   networkMode='awsvpc', requiresCompatibilities=['FARGATE'], **self.size, pidMode='task', executionRoleArn=ROLE)
         arn = self.start(definition)
         self.lab.wait_status(arn, 'RUNNING')
         self.assertNotEqual('0', self.output(arn, 'done')[0])
@@ -187,19 +88,99 @@ class Fargate(LabTest):
         for arn in tasks[1:]:
             self.lab.wait_status(arn, 'STOPPED')
 
-    def test_service_is_kept(self):
-        definition = self.define('web', 'mkdir /www; hostname > /www/index.html; exec httpd -f -p 80 -h /www', {'portMappings': [{'containerPort': 80}]})
-        self.ecs.create_service(serviceName='web', taskDefinition=definition, desiredCount=2, launchType='FARGATE', networkConfiguration=self.network)
+    # ---- services ----
+
+    def running(self, service):
+        return [arn for arn in self.ecs.list_tasks(serviceName=service)['taskArns'] if self.lab.task(arn)['lastStatus'] == 'RUNNING']
+
+    def balancer(self, name):
+        """The ARN of a target group, and the port of a listener on loopback that forwards to it."""
+        elb = self.lab.client('elbv2')
+        subnets = [s['SubnetId'] for s in self.lab.ec2.describe_subnets()['Subnets']][:2]
+        made = elb.create_load_balancer(Name=name, Subnets=subnets)['LoadBalancers'][0]['LoadBalancerArn']
+        group = elb.create_target_group(Name=name, VpcId=self.vpc, Protocol='HTTP', Port=80, TargetType='ip', HealthCheckIntervalSeconds=5,
+                                        HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2)['TargetGroups'][0]['TargetGroupArn']
+        elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[{'Key': 'deregistration_delay.timeout_seconds', 'Value': '0'}])
+        port = free_port()
+        elb.create_listener(LoadBalancerArn=made, Protocol='HTTP', Port=port, DefaultActions=[{'Type': 'forward', 'TargetGroupArn': group}])
+        return group, port
+
+    def web(self, text, more=''):
+        """What serves the size that a task sees of itself on port 80, and the same on 81, which its security group closes."""
+        return self.define('web', f'mkdir /www; (grep MemTotal /proc/meminfo; echo processors $(grep -c ^processor /proc/cpuinfo); free -m | grep Mem; echo {text}) '
+                                  f'> /www/index.html; {more} httpd -p 81 -h /www; trap "exit 0" TERM; httpd -f -p 80 -h /www & wait',
+                           {'portMappings': [{'containerPort': 80}]})
+
+    def settled(self, service):
+        shown = self.ecs.describe_services(services=[service])['services'][0]
+        return shown if len(shown['deployments']) == 1 and shown['runningCount'] == shown['desiredCount'] and shown['pendingCount'] == 0 else None
+
+    def test_a_web_service(self):
+        """As a newcomer makes it: a service of two with a security group, behind a balancer; then a release that fails."""
+        group, port = self.balancer('web')
+        security = self.group('web', 80)
+        self.ecs.create_service(
+            serviceName='web', taskDefinition=self.web('first'), desiredCount=2, launchType='FARGATE', healthCheckGracePeriodSeconds=30,
+            networkConfiguration={'awsvpcConfiguration': {'subnets': [self.subnet], 'securityGroups': [security]}},
+            loadBalancers=[{'targetGroupArn': group, 'containerName': 'c', 'containerPort': 80}],
+            deploymentConfiguration={'deploymentCircuitBreaker': {'enable': True, 'rollback': True}, 'maximumPercent': 200, 'minimumHealthyPercent': 50})
         self.addCleanup(self.ecs.delete_service, service='web', force=True)
-        running = lambda: [arn for arn in self.ecs.list_tasks(serviceName='web')['taskArns'] if self.lab.task(arn)['lastStatus'] == 'RUNNING']
-        first = wait_for(lambda: running() if len(running()) == 2 else None, 20, 'two tasks')
+        wait_for(lambda: self.settled('web'), 40, 'both tasks behind the balancer')
+        curl = lambda: subprocess.run(['curl', '-s', f'http://127.0.0.1:{port}/'], capture_output=True, text=True, timeout=10).stdout
+        lines = wait_for(lambda: 'first' in curl() and curl(), 20, 'an answer').splitlines()
+        self.assertIn('first', lines)
+        if shutil.which('lxcfs'):
+            self.assertEqual(['MemTotal: 524288 kB', 'processors 1', 'Mem: 512'],
+                             [' '.join(line.split()[:3]) if 'kB' in line else ' '.join(line.split()[:2]) for line in lines[:3]])
+        for arn in self.running('web'):
+            self.assertEqual(['open', 'closed'], [self.reach(self.address(arn), p) for p in (80, 81)])
+        self.ecs.update_service(service='web', taskDefinition=self.web('second', 'exit 1;'))
+        wait_for(lambda: any('rolling back' in e['message'] or 'rolled back' in e['message'].lower()
+                             for e in self.ecs.describe_services(services=['web'])['services'][0]['events']), 60, 'the circuit breaker')
+        wait_for(lambda: self.settled('web'), 40, 'the first release to be back')
+        self.assertIn('first', curl())
+
+    def reach(self, address, port):
+        """From another task, which no rule lets in but by port."""
+        probe = self.start(self.define('probe', f'nc -w 2 {address} {port} </dev/null >/dev/null 2>&1 && echo "answer open" || echo "answer closed"'))
+        return next(line for line in self.output(probe, 'answer') if line.startswith('answer')).split()[1]
+
+    def test_an_agent_is_killed(self):
+        definition = self.define('kept', 'exec sleep 7733')
+        self.ecs.create_service(serviceName='kept', taskDefinition=definition, desiredCount=2, launchType='FARGATE', networkConfiguration=self.network)
+        self.addCleanup(self.ecs.delete_service, service='kept', force=True)
+        first = wait_for(lambda: self.running('kept') if len(self.running('kept')) == 2 else None, 20, 'two tasks')
         self.ecs.stop_task(task=first[0])
-        wait_for(lambda: len(running()) == 2 and first[0] not in running(), 20, 'the replacement')
+        wait_for(lambda: len(self.running('kept')) == 2 and first[0] not in self.running('kept'), 20, 'the replacement')
+        inside = {pid for pid, line in processes().items() if line.endswith('sleep 7733')}
         pid = self.lab.child_pid('agent')
         os.kill(pid, 9)
         wait_for(lambda: self.lab.child_pid('agent') not in (None, pid), 20, 'another agent')
         time.sleep(1)
-        self.assertEqual(2, len(running()))
+        self.assertEqual(2, len(self.running('kept')))
+        self.assertEqual(inside, {pid for pid, line in processes().items() if line.endswith('sleep 7733')})
+
+    def test_dependencies(self):
+        """A container that prepares the disk, one that waits for it to be healthy; both see the same volume."""
+        volume = {'mountPoints': [{'sourceVolume': 'v', 'containerPath': '/scratch'}], 'logConfiguration': LOGS}
+        definition = self.register(
+            'chain', {'name': 'first', 'essential': False, 'command': ['sh', '-c', 'echo prepared > /scratch/x'], **volume},
+            {'name': 'second', 'essential': True, 'command': ['sh', '-c', 'cp /scratch/x /scratch/y; exec sleep 600'], 'stopTimeout': 2,
+             'dependsOn': [{'containerName': 'first', 'condition': 'SUCCESS'}],
+             'healthCheck': {'command': ['CMD-SHELL', 'test -e /scratch/y'], 'interval': 5}, **volume},
+            {'name': 'third', 'essential': False, 'command': ['sh', '-c', 'cat /scratch/y; df -m /scratch | tail -1 | { read a b c; echo disk $b; }; '
+                                                              'wget -q -O- $ECS_CONTAINER_METADATA_URI_V4/task | grep -o "EphemeralStorageMetrics.*}"; '
+                                                              'echo ready'],
+             'dependsOn': [{'containerName': 'second', 'condition': 'HEALTHY'}], **volume},
+            networkMode='awsvpc', requiresCompatibilities=['FARGATE'], **self.size, executionRoleArn=ROLE, volumes=[{'name': 'v'}],
+            ephemeralStorage={'sizeInGiB': 30})
+        arn = self.start(definition)
+        lines = self.output(arn, 'ready')
+        self.assertIn('prepared', lines)
+        size = next(int(line.split()[1]) for line in lines if line.startswith('disk '))
+        self.assertTrue(29 * 1024 < size <= 30 * 1024, size)
+        shown = next(line for line in lines if line.startswith('Ephemeral'))
+        self.assertIn(f'"Reserved":{size}', shown)
 
     def test_no_leak(self):
         definition = self.define('short', 'exec sleep 7781', {'stopTimeout': 2})

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pool of Fargate hosts: two machines that are hosts and nothing else. Hosts, agents and tasks that are lost; FARGATE_SPOT."""
+import glob
 import os
+import random
 import signal
 import subprocess
 import time
@@ -8,6 +10,8 @@ import unittest
 
 from lab import GANTRY, wait_for
 from machines import Fleet
+
+TASKS = int(os.environ.get('GANTRY_FARGATE_TASKS', '30'))
 
 
 class Hosts(unittest.TestCase):
@@ -48,10 +52,6 @@ class Hosts(unittest.TestCase):
 
     def capacity(self, *words):
         return subprocess.run([GANTRY, 'capacity', '--data-dir', self.fleet.data, *words], check=True, capture_output=True, text=True).stdout
-
-    def reclaim(self):
-        for node in self.fleet.nodes:
-            self.capacity('reclaim', node.arn.rsplit('/', 1)[1])
 
     def test_a_host_is_killed(self):
         self.service('web', 4, launchType='FARGATE')
@@ -113,11 +113,81 @@ class Hosts(unittest.TestCase):
         self.define('polite', ['sh', '-c', 'trap "echo warned; exit 0" TERM; while :; do sleep 1 & wait $!; done'], stopTimeout=120)
         before = self.service('spot', 2, 'polite', capacityProviderStrategy=[{'capacityProvider': 'FARGATE_SPOT', 'weight': 1}])
         kept = self.service('kept', 1, capacityProviderStrategy=[{'capacityProvider': 'FARGATE', 'weight': 1}])
-        self.reclaim()
-        wait_for(lambda: len(set(self.running('spot')) - before) == 2, 30, 'two others')
-        for arn in before:
+        host = self.fleet.nodes[0]
+        name = host.arn.rsplit('/', 1)[1]
+        taken = {arn for arn, t in self.running('spot').items() if t['availabilityZone'] == host.zone}
+        self.assertEqual(1, len(taken))
+        self.assertIn('1 FARGATE_SPOT task is told to stop', self.capacity('reclaim', name))
+        self.assertIn('no FARGATE_SPOT', self.capacity())
+        wait_for(lambda: self.zones('spot') == ['b', 'b'], 30, 'all to run on the other host')
+        for arn in taken:
             task = self.fleet.wait_status(arn, 'STOPPED')
             self.assertEqual(('SpotInterruption', 'Your Spot Task was interrupted.', 0),
                              (task['stopCode'], task['stoppedReason'], task['containers'][0]['exitCode']))
+        self.assertEqual(before - taken, before & set(self.running('spot')))
+        self.capacity('offer', name)
+        self.assertNotIn('no FARGATE_SPOT', self.capacity())
         self.assertEqual({'FARGATE_SPOT'}, {t['capacityProviderName'] for t in self.running('spot').values()})
         self.assertEqual(kept, set(self.running('kept')))
+
+    # ---- nothing is left ----
+
+    def kept(self, node):
+        """What a host has that tasks could have left there."""
+        data = os.path.join(self.fleet.dir, node.name)
+        groups = sum(len(directories) for group in node.groups for _, directories, _ in os.walk(group))
+        devices = [f for f in glob.glob('/sys/block/loop*/loop/backing_file') if data in open(f).read()]
+        files = {place: len(os.listdir(os.path.join(data, place))) for place in ('containers', 'disks') if os.path.isdir(os.path.join(data, place))}
+        return {'processes': int(node.run('ps -e --no-headers | grep -vc " ps$\\| sh$\\| grep$\\| sleep$"')), 'links': int(node.run('ip -o link | wc -l')),
+                'mounts': int(node.run('wc -l < /proc/self/mounts')), 'spaces': int(node.run('find /run -path "*netns/*" | wc -l')),
+                'groups': groups, 'devices': len(devices), **files}
+
+    def memory(self, node):
+        """MiB of its agent."""
+        with open(f'/proc/{node.agent.pid}/status') as f:
+            return next(int(line.split()[1]) for line in f if line.startswith('VmRSS')) / 1024
+
+    def one(self, definition):
+        answer = self.ecs.run_task(taskDefinition=definition, launchType='FARGATE', networkConfiguration=self.network)
+        self.assertEqual([], answer['failures'])
+        return answer['tasks'][0]['taskArn']
+
+    def settle(self):
+        wait_for(lambda: not self.ecs.list_tasks()['taskArns'] and not any(self.fleet.containers().values()), 60, 'all tasks to be gone')
+
+    def test_nothing_is_left(self):
+        """Tasks that start and stop at random, politely and not; one kind ends by itself."""
+        self.define('polite', ['sh', '-c', 'trap "exit 0" TERM; echo x > /file; while :; do sleep 1 & wait $!; done'], stopTimeout=120)
+        self.define('short', ['sh', '-c', 'dd if=/dev/zero of=/x bs=1M count=3 2>/dev/null; sleep 0.2'])
+        self.define('deaf', ['sh', '-c', 'trap "" TERM; setsid sleep 1000 & while :; do sleep 1; done'], stopTimeout=2)
+        dice = random.Random(int(os.environ.get('GANTRY_SEED', '7')))
+        for _ in range(2):  # what is made once and stays
+            for definition in ('polite', 'short', 'deaf') * 2:
+                self.ecs.stop_task(task=self.one(definition))
+            self.settle()
+        memory = [self.memory(node) for node in self.fleet.nodes]
+        before = wait_for(self.still, 20, 'hosts at rest')
+        live = []
+        for _ in range(TASKS):
+            live.append(self.one(dice.choice(('polite', 'polite', 'short', 'deaf'))))
+            if dice.random() < 0.3:
+                time.sleep(dice.random() * 0.2)
+            while len(live) > 8 or live and dice.random() < 0.3:
+                self.ecs.stop_task(task=live.pop(dice.randrange(len(live))))
+        for arn in live:
+            self.ecs.stop_task(task=arn)
+        self.settle()
+        interfaces = self.fleet.ec2.describe_network_interfaces()['NetworkInterfaces']
+        self.assertEqual([], [i for i in interfaces if i.get('Attachment', {}).get('InstanceOwnerId') is None and i['Status'] == 'in-use'])
+        try:
+            wait_for(lambda: [self.kept(node) for node in self.fleet.nodes] == before, 20, 'nothing to be left')
+        except AssertionError:
+            self.assertEqual(before, [self.kept(node) for node in self.fleet.nodes])
+        for node, then in zip(self.fleet.nodes, memory):
+            self.assertLess(self.memory(node) - then, 4 + TASKS / 100, f'MiB more of the agent of {node.name}')
+
+    def still(self):
+        """What both hosts keep, once it has stopped changing."""
+        first = [self.kept(node) for node in self.fleet.nodes]
+        time.sleep(1)
+        return first if first == [self.kept(node) for node in self.fleet.nodes] else None
