@@ -3,6 +3,7 @@
 #include "api/control_ops.h"
 
 #include "api/agent/agents.h"
+#include "api/autoscaling/common.h"
 #include "api/cloudwatch/alarms.h"
 #include "api/server.h"
 
@@ -29,8 +30,14 @@ static void alarm_points(void *data, const struct state_alarm *alarm, uint32_t n
         cloudwatch_alarm_points(api->metrics, alarm, n, now_ms, arena, ret);
 }
 
+static uint32_t load_history(void *data, const struct state_scaling_policy *policy, int64_t now_ms, struct arena *arena, double **ret)
+{
+        return autoscaling_load_history(data, policy, now_ms, arena, ret);
+}
+
 const struct controller_ops api_controller_ops = {
         .offered = offered,
         .add_credentials = add_credentials,
         .alarm_points = alarm_points,
+        .load_history = load_history,
 };

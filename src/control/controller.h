@@ -45,6 +45,9 @@ struct controller_ops {
         /* The newest `n` periods of the alarm's metric that are over, values in `arena`. NULL: no metric is known, and alarms keep their state. */
         void (*alarm_points)(void *data, const struct state_alarm *alarm, uint32_t n, int64_t now_ms, struct arena *arena,
                              struct alarm_points *ret);
+        /* Load of a predictive policy by the hour, oldest first, up to the hour that is not over at `now_ms`; NAN: not known. In `arena`;
+         * returns how many hours. NULL: nothing is foretold. */
+        uint32_t (*load_history)(void *data, const struct state_scaling_policy *policy, int64_t now_ms, struct arena *arena, double **ret);
 };
 
 struct controller_options {

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/timezone.h"
+#include "control/predict.h"
 #include "control/scaling.h"
 #include "control/scaling_alarms.h"
 #include "control/schedule.h"
@@ -186,5 +187,7 @@ void scaler_alarm(struct model *model, struct scaling_policy *policy, const stru
 
 int64_t scaler_run(struct controller *controller, int64_t now_ms)
 {
-        return MIN(run_actions(controller->model, now_ms), scaling_alarms_tend(controller, now_ms));
+        int64_t actions = run_actions(controller->model, now_ms), alarms = scaling_alarms_tend(controller, now_ms);
+
+        return MIN(MIN(actions, alarms), scaling_predict(controller, now_ms));
 }

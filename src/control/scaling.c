@@ -7,17 +7,46 @@
 #include "base/strutil.h"
 #include "control/service_deploy.h"
 
+#define HOUR_MS INT64_C(3600000)
+
+int32_t scaling_foretold_by(const struct state_scaling_policy *policy, const struct scalable_target *target)
+{
+        const struct aas_predictive_scaling_policy_configuration *c = policy->predictive;
+        int32_t max = target->state->max_capacity, capacity = policy->forecast_capacity;
+
+        if (c->max_capacity_breach_behavior == AAS_PREDICTIVE_SCALING_MAX_CAPACITY_BREACH_BEHAVIOR_INCREASEMAXCAPACITY && capacity >= max)
+                return (int32_t)MIN((int64_t)capacity * (100 + c->max_capacity_buffer) / 100, INT32_MAX);
+        return MIN(capacity, max);
+}
+
+int32_t scaling_foretold(struct model *model, const struct scalable_target *target, int64_t now_ms)
+{
+        const char *id = target->state->resource_id;
+        int32_t most = 0;
+
+        for (struct object *o = model_scaling_first(model, OBJECT_SCALING_POLICY, id); o != NULL; o = model_scaling_next(o, id)) {
+                const struct state_scaling_policy *s = ((const struct scaling_policy *)(const void *)o)->state;
+
+                if (s->predictive == NULL || s->predictive->mode != AAS_PREDICTIVE_SCALING_MODE_FORECASTANDSCALE ||
+                    !SHAPE_HAS(s, state_scaling_policy, forecast_capacity) || now_ms >= s->forecast_at + HOUR_MS)
+                        continue;
+                most = MAX(most, scaling_foretold_by(s, target));
+        }
+        return most;
+}
+
 struct scaling_capacity scaling_capacity_of(struct model *model, const struct scalable_target *target, const struct service *service,
                                             int64_t now_ms)
 {
         const struct state_scalable_target *s = target->state;
         const struct aas_suspended_state *suspended = s->suspended;
+        int32_t foretold = scaling_foretold(model, target, now_ms);
 
         return (struct scaling_capacity){
                 .desired = service->state->desired_count,
                 .running = (int32_t)service->counts.running,
-                .min = s->min_capacity,
-                .max = s->max_capacity,
+                .min = MAX(s->min_capacity, foretold),
+                .max = MAX(s->max_capacity, foretold),
                 .now_ms = now_ms,
                 .out_at_ms = s->out_at,
                 .out_until_ms = s->out_until,

@@ -101,6 +101,11 @@ struct scaling_decision scaling_decide(const struct scaling_capacity *capacity, 
 struct scaling_capacity scaling_capacity_of(struct model *model, const struct scalable_target *target, const struct service *service,
                                             int64_t now_ms);
 
+/* How many tasks ForecastAndScale policies want at least now, within what they may; 0: none says anything. */
+int32_t scaling_foretold(struct model *model, const struct scalable_target *target, int64_t now_ms);
+/* Tasks that a predictive policy may ask for, of those that it has foretold. */
+int32_t scaling_foretold_by(const struct state_scaling_policy *policy, const struct scalable_target *target);
+
 /* Records what happened, or with a reason what did not; the same reason is recorded again only after another activity. */
 void scaling_record(struct tx *tx, struct scalable_target *target, enum aas_scaling_activity_status_code status, const char *description,
                     const char *cause, const char *message, int64_t now_ms);

@@ -14,7 +14,10 @@ from lab import PATIENCE, LabTest, get, wait_for
 from test_balancer import BalancerTest
 
 PLUGINS = os.environ.get('GANTRY_TF_PLUGINS', '')
-PAGE = 'mkdir /www; echo hello > /www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /www & wait'
+# A page that costs some milliseconds of a processor.
+BUSY = ('mkdir -p /www/cgi-bin; printf "%s\\n" "#!/bin/sh" "echo Content-Type: text/plain; echo" "i=0; while [ \\$i -lt 4000 ]; do i=\\$((i+1)); done" '
+        '"echo done" > /www/cgi-bin/busy; chmod +x /www/cgi-bin/busy; ')
+PAGE = 'mkdir -p /www; echo hello > /www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /www & wait'
 SLEEP = 'trap "exit 0" TERM; sleep 600 & wait'
 
 
@@ -117,6 +120,7 @@ class Alarms(Scaled, LabTest):
         self.lab.aws('cloudwatch', 'put-metric-alarm', '--alarm-name', 'errors', '--namespace', 'app', '--metric-name', 'errors', '--statistic', 'Sum',
                      '--period', '1', '--evaluation-periods', '1', '--threshold', '0', '--comparison-operator', 'GreaterThanThreshold',
                      '--treat-missing-data', 'notBreaching')
+        self.addCleanup(self.lab.aws, 'cloudwatch', 'delete-alarms', '--alarm-names', 'errors')
         self.create(2, deploymentConfiguration={'alarms': {'enable': True, 'rollback': True, 'alarmNames': ['errors']}, 'bakeTimeInMinutes': 0})
         good = self.service()['taskDefinition']
         wait_for(lambda: self.service()['deployments'][0]['rolloutState'] == 'COMPLETED', 30, 'the first deployment')
@@ -203,33 +207,33 @@ class Policies(Scaled, LabTest):
 class UnderLoad(Scaled, BalancerTest):
     """A balanced service of 2, and wrk at a pace: many requests a second on each of its connections."""
     alone = True
-    PACE = 50  # requests a second and connection
 
-    def serve(self, **container):
+    def serve(self, command=PAGE, **container):
         group = self.group(TargetType='instance', HealthCheckIntervalSeconds=5)
         self.attributes(group, deregistration_delay__timeout_seconds='3')
         balancer = self.balancer()
         self.port, _ = self.listen(balancer, group)
-        self.create(2, PAGE, container={'portMappings': [{'containerPort': 80}], **container},
+        self.create(2, command, container={'portMappings': [{'containerPort': 80}], **container},
                     loadBalancers=[{'targetGroupArn': group, 'containerName': 'web', 'containerPort': 80}])
         self.wait_healthy(group, 2)
         self.label = balancer['LoadBalancerArn'].split(':loadbalancer/')[1] + '/' + group.rsplit(':', 1)[1]
         return group
 
-    def load(self, connections, seconds):
+    def load(self, connections, seconds, pace, path):
+        """So many requests a second on each connection."""
         script = os.path.join(self.lab.dir, 'pace.lua')
         with open(script, 'w') as f:
-            f.write(f'function delay() return {1000 // self.PACE} end\n')
-        return Load(f'http://127.0.0.1:{self.port}/', seconds, connections, threads=1, script=script)
+            f.write(f'function delay() return {1000 // pace} end\n')
+        return Load(f'http://127.0.0.1:{self.port}{path}', seconds, connections, threads=1, script=script)
 
-    def step(self, group, policy, light, heavy, wanted):
+    def step(self, group, policy, light, heavy, wanted, pace, path='/'):
         """Light load, then heavy until the service has `wanted` tasks that serve, then light again until it has two. Returns how long the
         first way took."""
-        loads = [self.load(light, 60)]
+        loads = [self.load(light, 60, pace, path)]
         time.sleep(3)
         self.assertEqual(2, self.desired(), self.story())
         began = time.monotonic()
-        loads.append(self.load(heavy - light, 16))
+        loads.append(self.load(heavy - light, 16, pace, path))
         try:
             wait_for(lambda: self.desired() >= wanted[0], 12, f'{wanted} tasks', 0.02)
             decided = time.monotonic() - began
@@ -248,8 +252,18 @@ class UnderLoad(Scaled, BalancerTest):
         print(f'decided after {decided:.1f} s, serving after {took:.1f} s, back after {back:.1f} s', end=' ', flush=True)
         self.assertLess(took, 10 * PATIENCE)
 
+    def test_by_requests(self):
+        group = self.serve()
+        self.target(2, 8)
+        policy = self.policy('requests', TargetValue=6000, ScaleOutCooldown=5, ScaleInCooldown=5, PredefinedMetricSpecification={
+            'PredefinedMetricType': 'ALBRequestCountPerTarget', 'ResourceLabel': self.label})
+        high, _ = self.alarms(policy)
+        self.assertEqual('requests * 60', high['Metrics'][1]['Expression'])
+        self.step(group, policy, 2, 9, range(4, 6), 50)
+
     def test_by_cpu(self):
-        group = self.serve(cpu=128)
+        group = self.serve(BUSY + PAGE, cpu=128)
+        self.assertEqual('done', get(f'http://127.0.0.1:{self.port}/cgi-bin/busy').strip())
         self.target(2, 6)
         policy = self.policy('cpu', TargetValue=60, ScaleOutCooldown=5, ScaleInCooldown=5,
                              PredefinedMetricSpecification={'PredefinedMetricType': 'ECSServiceAverageCPUUtilization'})
@@ -257,7 +271,146 @@ class UnderLoad(Scaled, BalancerTest):
         self.assertRegex(high['AlarmName'], '^TargetTracking-service/default/web-AlarmHigh-')
         self.assertEqual([policy['PolicyARN']], high['AlarmActions'])
         self.assertEqual((3, 60, 15, 54), (high['EvaluationPeriods'], high['Threshold'], low['EvaluationPeriods'], low['Threshold']))
-        self.step(group, policy, 1, 8, range(3, 7))
+        self.step(group, policy, 2, 8, range(3, 7), 10, '/cgi-bin/busy')
+
+
+@unittest.skipUnless(shutil.which('terraform') and os.path.isdir(PLUGINS), 'needs terraform and a folder with the AWS provider (GANTRY_TF_PLUGINS)')
+class Terraform(Scaled, LabTest):
+    configuration = '''
+        terraform {
+          required_providers { aws = { source = "hashicorp/aws" } }
+        }
+        provider "aws" {
+          region                  = "us-east-1"
+          skip_metadata_api_check = true
+          endpoints {
+            applicationautoscaling = "%(url)s"
+            cloudwatch             = "%(url)s"
+            ecs                    = "%(url)s"
+            sts                    = "%(url)s"
+          }
+        }
+        variable "target" { type = number }
+        resource "aws_ecs_task_definition" "web" {
+          family                = "web"
+          container_definitions = jsonencode([{ name = "web", image = "%(image)s", memory = 16, command = ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"] }])
+        }
+        resource "aws_ecs_service" "web" {
+          name            = "web"
+          cluster         = "default"
+          task_definition = aws_ecs_task_definition.web.arn
+          desired_count   = 1
+          lifecycle { ignore_changes = [desired_count] }
+        }
+        resource "aws_appautoscaling_target" "web" {
+          service_namespace  = "ecs"
+          resource_id        = "service/default/${aws_ecs_service.web.name}"
+          scalable_dimension = "ecs:service:DesiredCount"
+          min_capacity       = 1
+          max_capacity       = 4
+        }
+        resource "aws_appautoscaling_policy" "cpu" {
+          name               = "cpu"
+          policy_type        = "TargetTrackingScaling"
+          service_namespace  = aws_appautoscaling_target.web.service_namespace
+          resource_id        = aws_appautoscaling_target.web.resource_id
+          scalable_dimension = aws_appautoscaling_target.web.scalable_dimension
+          target_tracking_scaling_policy_configuration {
+            target_value       = var.target
+            scale_in_cooldown  = 60
+            scale_out_cooldown = 10
+            predefined_metric_specification { predefined_metric_type = "ECSServiceAverageCPUUtilization" }
+          }
+        }
+        resource "aws_appautoscaling_policy" "steps" {
+          name               = "steps"
+          policy_type        = "StepScaling"
+          service_namespace  = aws_appautoscaling_target.web.service_namespace
+          resource_id        = aws_appautoscaling_target.web.resource_id
+          scalable_dimension = aws_appautoscaling_target.web.scalable_dimension
+          step_scaling_policy_configuration {
+            adjustment_type = "ChangeInCapacity"
+            cooldown        = 10
+            step_adjustment {
+              metric_interval_lower_bound = 0
+              scaling_adjustment          = 1
+            }
+          }
+        }
+        resource "aws_cloudwatch_metric_alarm" "deep" {
+          alarm_name          = "deep"
+          alarm_description   = "The queue is deep"
+          namespace           = "app"
+          metric_name         = "queue"
+          dimensions          = { Name = "jobs" }
+          statistic           = "Average"
+          period              = 10
+          evaluation_periods  = 3
+          datapoints_to_alarm = 2
+          threshold           = 100
+          comparison_operator = "GreaterThanThreshold"
+          treat_missing_data  = "notBreaching"
+          alarm_actions       = [aws_appautoscaling_policy.steps.arn]
+          tags                = { team = "a" }
+        }
+        resource "aws_cloudwatch_metric_alarm" "rate" {
+          alarm_name          = "rate"
+          comparison_operator = "GreaterThanOrEqualToThreshold"
+          evaluation_periods  = 2
+          threshold           = var.target
+          metric_query {
+            id          = "rate"
+            expression  = "bad / good * 100"
+            label       = "Errors"
+            return_data = true
+          }
+          dynamic "metric_query" {
+            for_each = ["bad", "good"]
+            content {
+              id = metric_query.value
+              metric {
+                namespace   = "app"
+                metric_name = metric_query.value
+                period      = 60
+                stat        = "Sum"
+              }
+            }
+          }
+        }
+        resource "aws_cloudwatch_composite_alarm" "both" {
+          alarm_name    = "both"
+          alarm_rule    = "ALARM(${aws_cloudwatch_metric_alarm.deep.alarm_name}) AND ALARM(${aws_cloudwatch_metric_alarm.rate.alarm_name})"
+          alarm_actions = ["arn:aws:sns:us-east-1:123456789012:people"]
+          tags          = { team = "a" }
+        }
+    '''
+
+    def terraform(self, *words):
+        done = subprocess.run(['terraform', *words], cwd=self.dir, text=True, capture_output=True, timeout=150,
+                              env={**os.environ, **self.lab.variables, 'TF_IN_AUTOMATION': '1', 'CHECKPOINT_DISABLE': '1'})
+        return done.returncode, done.stdout + done.stderr
+
+    def apply(self, target):
+        status, output = self.terraform('apply', '-auto-approve', '-no-color', f'-var=target={target}')
+        self.assertEqual(0, status, output)
+        status, output = self.terraform('plan', '-detailed-exitcode', '-no-color', f'-var=target={target}')
+        self.assertEqual(0, status, 'a second plan wants changes:\n' + output)
+
+    def test_policies_and_alarms(self):
+        self.dir = os.path.join(self.lab.dir, 'terraform')
+        os.mkdir(self.dir)
+        with open(os.path.join(self.dir, 'main.tf'), 'w') as f:
+            f.write(self.configuration.replace('%(url)s', self.lab.variables['AWS_ENDPOINT_URL']).replace('%(image)s', self.image))
+        status, output = self.terraform('init', '-no-color', f'-plugin-dir={PLUGINS}')
+        self.assertEqual(0, status, output)
+        self.apply(50)
+        self.apply(60)
+        listed = self.lab.aws('application-autoscaling', 'describe-scaling-policies', '--service-namespace', 'ecs')['ScalingPolicies']
+        self.assertEqual({'cpu': 2, 'steps': 1}, {p['PolicyName']: len(p['Alarms']) for p in listed})
+        status, output = self.terraform('destroy', '-auto-approve', '-no-color', '-var=target=60')
+        self.assertEqual(0, status, output)
+        found = self.lab.aws('cloudwatch', 'describe-alarms', '--alarm-types', 'MetricAlarm', 'CompositeAlarm')
+        self.assertEqual(([], []), (found['MetricAlarms'], found['CompositeAlarms']))
 
 
 if __name__ == '__main__':

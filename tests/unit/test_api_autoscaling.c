@@ -2,9 +2,11 @@
 /* Application Auto Scaling through its API: every operation, its errors, its pages. */
 #include "unit.h"
 
+#include "api/control_ops.h"
 #include "api_harness.h"
 #include "base/alloc.h"
 #include "base/strutil.h"
+#include "control/controller.h"
 #include "model/service.h"
 
 #define WHO "'ServiceNamespace':'ecs','ResourceId':'service/default/web','ScalableDimension':'ecs:service:DesiredCount'"
@@ -282,12 +284,71 @@ static void test_tags(void **state)
         harness_end(&h);
 }
 
+/* ---- predictive scaling ---- */
+
+#define HOUR INT64_C(3600000)
+#define FORECAST                                                                                                                           \
+        "'PolicyName':'f','PolicyType':'PredictiveScaling','PredictiveScalingPolicyConfiguration':{'Mode':'ForecastAndScale',"             \
+        "'MetricSpecifications':[{'TargetValue':10,'CustomizedScalingMetricSpecification':{'MetricDataQueries':[{'Id':'a','Expression':'"  \
+        "1'}]},"                                                                                                                           \
+        "'CustomizedLoadMetricSpecification':{'MetricDataQueries':[{'Id':'l','MetricStat':{'Metric':{'Namespace':'n','MetricName':'jobs'}" \
+        ","                                                                                                                                \
+        "'Stat':'Average'}}]}}]}"
+
+/* Three days of a load that is 70 at noon and 20 otherwise, up to `now`. */
+static void put_days(struct api_harness *h)
+{
+        h->service = "monitoring";
+        for (int64_t at = h->env.now_ms - 72 * HOUR; at < h->env.now_ms; at += HOUR)
+                harness_ok(h, "PutMetricData", "{'Namespace':'n','MetricData':[{'MetricName':'jobs','Timestamp':%lld,'Value':%d}]}",
+                           (long long)(at / 1000), at / HOUR % 24 == 12 ? 70 : 20);
+        h->service = "application-autoscaling";
+}
+
+static void test_forecast(void **state)
+{
+        struct controller *controller;
+        struct api_harness h;
+        int64_t noon;
+
+        begin_registered(&h);
+        harness_ok(&h, "PutScalingPolicy", "{" WHO "," FORECAST "}");
+        h.env.now_ms += 10 * HOUR; /* from midnight */
+        harness_fails(&h, "GetPredictiveScalingForecast", "{" WHO ",'PolicyName':'f','StartTime':1767261600,'EndTime':1767270000}",
+                      "ValidationException", "the load of 0 hours is known, and 24 are needed");
+        put_days(&h);
+        noon = h.env.now_ms + 2 * HOUR;
+        harness_ok(&h, "GetPredictiveScalingForecast", "{" WHO ",'PolicyName':'f','StartTime':%lld,'EndTime':%lld}",
+                   (long long)(h.env.now_ms - HOUR) / 1000, (long long)(noon + HOUR) / 1000);
+        assert_int_equal(harness_count(&h, "CapacityForecast.Values"), 4);
+        assert_non_null(strstr(h.text.data, "\"CapacityForecast\":{\"Timestamps\":["));
+        assert_non_null(strstr(h.text.data, "\"Values\":[2,2,2,7]"));
+        assert_non_null(strstr(h.text.data, "\"Values\":[20,20,20,70]"));
+        harness_fails(&h, "GetPredictiveScalingForecast", "{" WHO ",'PolicyName':'none','StartTime':1,'EndTime':2}", "ValidationException",
+                      "no predictive scaling policy");
+        /* It is there in time: five minutes before. */
+        controller = controller_new(&(struct controller_options){.model = h.model, .ops = &api_controller_ops, .data = h.api});
+        for (; h.env.now_ms < noon - 300000; h.env.now_ms = MIN(MAX(controller_next(controller), h.env.now_ms + 1), noon - 300000)) {
+                assert_int_equal(desired(&h), 2);
+                (void)controller_run(controller, h.env.now_ms);
+        }
+        (void)controller_run(controller, h.env.now_ms);
+        assert_int_equal(desired(&h), 7);
+        harness_ok(&h, "DescribeScalingActivities", "{'ServiceNamespace':'ecs','ResourceId':'service/default/web'}");
+        assert_string_equal(harness_text(&h, "ScalingActivities[0].Cause"),
+                            "predictive scaling policy f forecasts a need of 7 tasks from 2026-01-01T12:00:00Z on");
+        controller = controller_free(controller);
+        harness_end(&h);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_targets),        cmocka_unit_test(test_target_refusals), cmocka_unit_test(test_limits_act),
-                cmocka_unit_test(test_activity_pages), cmocka_unit_test(test_policies),        cmocka_unit_test(test_policy_refusals),
-                cmocka_unit_test(test_actions),        cmocka_unit_test(test_action_refusals), cmocka_unit_test(test_tags),
+                cmocka_unit_test(test_forecast),        cmocka_unit_test(test_targets),
+                cmocka_unit_test(test_target_refusals), cmocka_unit_test(test_limits_act),
+                cmocka_unit_test(test_activity_pages),  cmocka_unit_test(test_policies),
+                cmocka_unit_test(test_policy_refusals), cmocka_unit_test(test_actions),
+                cmocka_unit_test(test_action_refusals), cmocka_unit_test(test_tags),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,9 @@
 
 void autoscaling_register(struct api *api)
 {
-        static const struct api_route *const tables[] = {autoscaling_target_routes, autoscaling_policy_routes, autoscaling_action_routes,
-                                                         autoscaling_activity_routes, autoscaling_tag_routes};
+        static const struct api_route *const tables[] = {autoscaling_target_routes, autoscaling_policy_routes,
+                                                         autoscaling_action_routes, autoscaling_activity_routes,
+                                                         autoscaling_tag_routes,    autoscaling_forecast_routes};
 
         for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
                 api_add_routes(api, &aas_service, tables[i]);

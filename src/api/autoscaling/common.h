@@ -37,5 +37,9 @@ struct autoscaling_list {
 void autoscaling_fill(struct api_call *call, const struct autoscaling_list *list, struct api_page *page, const void *input, void *output,
                       const char **ret_token);
 
-extern const struct api_route autoscaling_target_routes[], autoscaling_policy_routes[], autoscaling_action_routes[],
-        autoscaling_activity_routes[], autoscaling_tag_routes[];
+/* For struct controller_ops: the load that a predictive policy names, by the hour. */
+uint32_t autoscaling_load_history(const struct api *api, const struct state_scaling_policy *policy, int64_t now_ms, struct arena *arena,
+                                  double **ret);
+
+extern const struct api_route autoscaling_forecast_routes[], autoscaling_target_routes[], autoscaling_policy_routes[],
+        autoscaling_action_routes[], autoscaling_activity_routes[], autoscaling_tag_routes[];

@@ -85,6 +85,8 @@ static int put_policy(struct api_call *call, const void *input, void *output)
         s.step = in->step_scaling_policy_configuration;
         s.tracking = in->target_tracking_scaling_policy_configuration;
         s.predictive = in->predictive_scaling_policy_configuration;
+        s.forecast_at = 0; /* it is foretold anew */
+        SHAPE_CLEAR(&s, state_scaling_policy, forecast_capacity);
         tx = tx_begin(call->model);
         if (policy == NULL) {
                 policy = insert_policy(call, tx, in, &s);

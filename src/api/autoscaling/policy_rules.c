@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What makes a scaling policy valid. */
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -152,6 +153,34 @@ static int check_tracking(struct api_call *call, const struct aas_put_scaling_po
 
 /* ---- predictive scaling ---- */
 
+/* What the words of a pair, or of its load, mean is in forecast.c. */
+static int check_load(struct api_call *call, const struct aas_predictive_scaling_metric_specification *m)
+{
+        const char *type = m->predefined_metric_pair_specification != NULL ? m->predefined_metric_pair_specification->predefined_metric_type
+                           : m->predefined_load_metric_specification != NULL
+                                   ? m->predefined_load_metric_specification->predefined_metric_type
+                                   : NULL;
+        const char *label = m->predefined_metric_pair_specification != NULL   ? m->predefined_metric_pair_specification->resource_label
+                            : m->predefined_load_metric_specification != NULL ? m->predefined_load_metric_specification->resource_label
+                                                                              : NULL;
+        bool requests = str_eq(type, "ALBRequestCount") || str_eq(type, "ALBTargetGroupRequestCount");
+
+        if (type == NULL)
+                return m->customized_load_metric_specification != NULL
+                               ? 0
+                               : api_fail(call, "ValidationException", "A metric specification needs a load metric.");
+        if (!requests && strcmp(type, "ECSServiceCPUUtilization") != 0 && strcmp(type, "ECSServiceMemoryUtilization") != 0 &&
+            strcmp(type, "ECSServiceTotalCPUUtilization") != 0 && strcmp(type, "ECSServiceTotalMemoryUtilization") != 0)
+                return api_fail(call, "ValidationException",
+                                "PredefinedMetricType \"%.100s\": a pair is ECSServiceCPUUtilization, ECSServiceMemoryUtilization or "
+                                "ALBRequestCount; a load is ECSServiceTotalCPUUtilization, ECSServiceTotalMemoryUtilization or "
+                                "ALBTargetGroupRequestCount.",
+                                type);
+        if (requests && !is_label(label))
+                return api_fail(call, "ValidationException", "%s needs a ResourceLabel such as app/NAME/ID/targetgroup/NAME/ID.", type);
+        return 0;
+}
+
 static int check_predictive(struct api_call *call, const struct aas_predictive_scaling_policy_configuration *c)
 {
         const struct aas_predictive_scaling_metric_specification *m = c->metric_specifications.items;
@@ -164,6 +193,8 @@ static int check_predictive(struct api_call *call, const struct aas_predictive_s
             (m->predefined_scaling_metric_specification == NULL && m->customized_scaling_metric_specification == NULL))
                 return api_fail(call, "ValidationException",
                                 "A metric specification needs PredefinedMetricPairSpecification, or a scaling metric and a load metric.");
+        if (check_load(call, m) < 0)
+                return -EINVAL;
         if (SHAPE_HAS(c, aas_predictive_scaling_policy_configuration, max_capacity_buffer) !=
             (c->max_capacity_breach_behavior == AAS_PREDICTIVE_SCALING_MAX_CAPACITY_BREACH_BEHAVIOR_INCREASEMAXCAPACITY))
                 return api_fail(call, "ValidationException", "MaxCapacityBuffer is needed by IncreaseMaxCapacity, and only there.");
