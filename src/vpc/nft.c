@@ -91,6 +91,12 @@ void nft_script_table(struct buf *script, const struct nft_table *t)
         buf_printf(script, "add rule ip %s guard iifname @routers ip daddr 127.0.0.0/8 drop\n", t->name);
         buf_printf(script, "add rule ip %s guard udp dport 4789 jump tunnels\n", t->name);
 
+        /* What the machine itself has for tasks in VPCs. Its link-local addresses are nobody's but its own. */
+        chain_begin(script, t->name, "input", "filter", "input", "filter");
+        buf_printf(script, "add rule ip %s input iifname @routers ct state established,related accept\n", t->name);
+        buf_printf(script, "add rule ip %s input iifname @routers ct status dnat accept\n", t->name);
+        buf_printf(script, "add rule ip %s input iifname @routers %sdrop\n", t->name, t->closed ? "" : "ip daddr 169.254.0.0/16 ");
+
         chain_begin(script, t->name, "prerouting", "nat", "prerouting", "dstnat");
         chain_metadata(script, t, "prerouting", from_bridge.data);
         chain_metadata(script, t, "prerouting", "iifname @routers");

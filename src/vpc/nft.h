@@ -20,6 +20,7 @@ struct nft_table {
         const char *name;       /* of the table and of the bridge */
         const char *range;      /* "172.31.240.0/20" */
         uint16_t metadata_port; /* 0: no redirection */
+        bool closed;            /* as of vpc_options */
 };
 void nft_script_table(struct buf *script, const struct nft_table *table);
 /* What routers of VPCs need of the machine: their names and those of other nodes that may speak to their tunnels, and the name server

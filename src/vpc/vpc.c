@@ -54,9 +54,10 @@ static int open_kernel(struct vpc_kernel *kernel, const char *bridge, struct err
 }
 
 /* The table, and exactly the elements that the sandboxes have, in one transaction: nobody notices a restart. */
-static int publish_all(struct vpc *vpc, uint16_t metadata_port, struct error *error)
+static int publish_all(struct vpc *vpc, const struct vpc_options *options, struct error *error)
 {
-        const struct nft_table table = {.name = vpc->kernel.bridge, .range = vpc->range_text, .metadata_port = metadata_port};
+        const struct nft_table table = {
+                .name = vpc->kernel.bridge, .range = vpc->range_text, .metadata_port = options->metadata_port, .closed = options->closed};
         CLEANUP_BUF struct buf script = {0};
 
         nft_script_table(&script, &table);
@@ -70,18 +71,18 @@ static int publish_all(struct vpc *vpc, uint16_t metadata_port, struct error *er
 }
 
 /* A table of another version may have chains or a map that do not fit: then it is made anew. */
-static int set_table(struct vpc *vpc, uint16_t metadata_port, struct error *error)
+static int set_table(struct vpc *vpc, const struct vpc_options *options, struct error *error)
 {
         CLEANUP_FREE char *remove = xprintf("delete table ip %s\n", vpc->kernel.bridge);
         struct error first = {0};
 
-        if (publish_all(vpc, metadata_port, &first) == 0)
+        if (publish_all(vpc, options, &first) == 0)
                 return 0;
         if (nft_run(vpc->kernel.nft, remove, NULL) < 0) {
                 *error = first;
                 return -first.number;
         }
-        return publish_all(vpc, metadata_port, error);
+        return publish_all(vpc, options, error);
 }
 
 static int setup(struct vpc *vpc, const struct vpc_options *options, struct error *error)
@@ -102,7 +103,7 @@ static int setup(struct vpc *vpc, const struct vpc_options *options, struct erro
         if (r == 0)
                 r = records_load(vpc, error);
         if (r == 0)
-                r = set_table(vpc, options->metadata_port, error);
+                r = set_table(vpc, options, error);
         return r < 0 ? r : routers_outer(&vpc->kernel, error);
 }
 

@@ -109,6 +109,22 @@ class Hosts(unittest.TestCase):
                          (task['stopCode'], task['stoppedReason'], task['containers'][0]['exitCode']))
         wait_for(lambda: len(set(self.running('killed')) - before) == 1, 20, 'its replacement')
 
+    def test_a_host_is_out_of_reach(self):
+        """Nothing of the host itself can be reached, whatever listens there; what is elsewhere can."""
+        node = self.fleet.nodes[0]
+        there = f'{self.fleet.host.address} 4327'
+        listener = subprocess.Popen(node.words('busybox', 'nc', '-ll', '-p', '4444', '-e', '/bin/true'), preexec_fn=node.enter_groups)
+        self.addCleanup(lambda: (listener.kill(), listener.wait()))
+        node.run('for i in $(seq 50); do busybox nc -w 1 127.0.0.1 4444 </dev/null && exit 0; sleep 0.1; done; exit 1')
+        tries = '; '.join(f'nc -w 2 {to} </dev/null >/dev/null 2>&1 && echo {name} > /tried || true'
+                          for name, to in (('server', there), ('host', f'{node.address} 4444'), ('bridge', '169.254.170.2 4444')))
+        self.define('curious', ['sh', '-c', f'{tries}; r=$(cat /tried); [ "$r" = server ] || exit 9'])
+        zone = [s['SubnetId'] for s in self.fleet.ec2.describe_subnets()['Subnets'] if s['AvailabilityZone'] == node.zone]
+        answer = self.ecs.run_task(taskDefinition='curious', launchType='FARGATE', networkConfiguration={'awsvpcConfiguration': {
+            'subnets': zone, 'assignPublicIp': 'ENABLED'}})
+        task = self.fleet.wait_status(answer['tasks'][0]['taskArn'], 'STOPPED')
+        self.assertEqual(0, task['containers'][0].get('exitCode'), task['containers'][0].get('reason'))
+
     def test_spot_is_taken_back(self):
         self.define('polite', ['sh', '-c', 'trap "echo warned; exit 0" TERM; while :; do sleep 1 & wait $!; done'], stopTimeout=120)
         before = self.service('spot', 2, 'polite', capacityProviderStrategy=[{'capacityProvider': 'FARGATE_SPOT', 'weight': 1}])
