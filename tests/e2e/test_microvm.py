@@ -24,6 +24,7 @@ def machines():
 class MicroVm(LabTest):
     options = ('--fargate', 'microvm')
     define, start, output = test_fargate.Fargate.define, test_fargate.Fargate.start, test_fargate.Fargate.output
+    size, patience = test_fargate.Fargate.size, test_fargate.Fargate.patience
 
     @classmethod
     def setUpClass(cls):
