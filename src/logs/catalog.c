@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "logs/crc32c.h"
+#include "base/crc32c.h"
 #include "logs/internal.h"
 
 #define RECORD_MAX (1u << 20)

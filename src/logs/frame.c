@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "logs/crc32c.h"
+#include "base/crc32c.h"
 
 #define HEAD_MAGIC UINT32_C(0x31464c47)           /* "GLF1" */
 #define TAIL_MAGIC UINT64_C(0x31584449474f4c47)   /* "GLOGIDX1" */

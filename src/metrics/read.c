@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Points to periods: sums, and percentiles. */
+/* Points to periods: sums, distributions, percentiles. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/alloc.h"
 #include "base/macro.h"
 #include "metrics/internal.h"
 
-/* The coarsest resolution that the period is made of: the fewest points to add. */
-static enum metric_tier tier_of(int64_t period_s)
+/* Distributions are made of single seconds when they are no more than so many. */
+#define FINE_MAX 1000
+
+enum metric_tier metric_tier_of(int64_t period_s)
 {
         for (int i = METRIC_TIER_MAX - 1; i > 0; i--)
                 if (period_s % metric_tiers[i].period_s == 0)
@@ -14,118 +18,198 @@ static enum metric_tier tier_of(int64_t period_s)
         return METRIC_TIER_1_S;
 }
 
-/* Room for as many periods as there can be: no more than points, nor than fit into the time. */
-static struct metric_bucket *buckets_new(struct arena *arena, uint32_t n_points)
+struct gathered {
+        struct metric_point *items;
+        size_t n, room;
+        bool disorder;
+};
+
+static void gather(struct gathered *gathered, const struct metric_point *point)
 {
-        return arena_calloc(arena, (size_t)n_points + 1, sizeof(struct metric_bucket));
+        if (gathered->n == gathered->room) {
+                gathered->room = gathered->room == 0 ? 64 : gathered->room * 2;
+                gathered->items = xrealloc(gathered->items, gathered->room * sizeof(*gathered->items));
+        }
+        gathered->disorder |= gathered->n > 0 && gathered->items[gathered->n - 1].at_s > point->at_s;
+        gathered->items[gathered->n++] = *point;
+}
+
+static void gather_chunks(const struct metric_series *series, enum metric_tier tier, int64_t from_s, int64_t to_s, bool digests,
+                          struct gathered *gathered)
+{
+        const struct metric_points *points = &series->tiers[tier];
+
+        for (uint32_t i = 0; i < points->n; i++) {
+                struct metric_cursor cursor;
+                struct metric_point point;
+
+                if (points->chunks[i]->last_s < from_s || points->chunks[i]->from_s >= to_s)
+                        continue;
+                cursor = metric_chunk_open(points->chunks[i], tier);
+                while (metric_cursor_next(&cursor, digests, &point) > 0) {
+                        if (point.at_s >= from_s && point.at_s < to_s)
+                                gather(gathered, &point);
+                        else
+                                metric_point_done(&point);
+                }
+        }
+}
+
+static int compare_points(const void *a, const void *b)
+{
+        int64_t x = ((const struct metric_point *)a)->at_s, y = ((const struct metric_point *)b)->at_s;
+
+        return (x > y) - (x < y);
+}
+
+/* All points of a tier within [from, to), in order, and what is open; digests are the caller's. */
+static struct gathered gather_all(const struct metric_series *series, enum metric_tier tier, int64_t from_s, int64_t to_s, bool digests)
+{
+        struct gathered gathered = {0};
+
+        if (series->history != NULL)
+                gather_chunks(series->history, tier, from_s, to_s, digests, &gathered);
+        gather_chunks(series, tier, from_s, to_s, digests, &gathered);
+        for (int i = (int)tier; i >= 0; i--) {
+                const struct metric_point *open = &series->tiers[i].open;
+                struct metric_point copy = {.at_s = open->at_s};
+
+                if (open->set.count == 0 || open->at_s < from_s || open->at_s >= to_s)
+                        continue;
+                metric_point_add(&copy, &open->set, digests ? open->digest : NULL);
+                if (!digests)
+                        copy.digest = NULL;
+                gather(&gathered, &copy);
+        }
+        if (gathered.disorder)
+                qsort(gathered.items, gathered.n, sizeof(*gathered.items), compare_points);
+        return gathered;
 }
 
 size_t metrics_read(const struct metric_series *series, int64_t from_s, int64_t to_s, int64_t period_s, struct arena *arena,
                     struct metric_bucket **ret)
 {
-        const struct metric_points *points = &series->tiers[tier_of(period_s)];
-        uint32_t first = metric_points_from(points, from_s), end = metric_points_from(points, to_s);
-        struct metric_bucket *buckets = buckets_new(arena, end > first ? end - first : 0);
+        struct gathered gathered = gather_all(series, metric_tier_of(period_s), from_s, to_s, false);
+        struct metric_bucket *buckets = arena_calloc(arena, gathered.n + 1, sizeof(*buckets));
         size_t n = 0;
 
-        for (uint32_t i = first; i < end; i++) {
-                int64_t at_s = points->items[i].at_s - points->items[i].at_s % period_s;
+        for (size_t i = 0; i < gathered.n; i++) {
+                int64_t at_s = metric_floor(gathered.items[i].at_s, period_s);
 
                 if (n == 0 || buckets[n - 1].at_s != at_s)
                         buckets[n++].at_s = at_s;
-                metric_set_add(&buckets[n - 1].set, &points->items[i].set);
+                metric_set_add(&buckets[n - 1].set, &gathered.items[i].set);
         }
+        free(gathered.items);
         *ret = buckets;
         return n;
 }
 
-static int compare_minimum(const void *a, const void *b)
+/* ---- Distributions ---- */
+
+static int compare_values(const void *a, const void *b)
 {
-        double x = ((const struct metric_set *)a)->min, y = ((const struct metric_set *)b)->min;
+        double x = ((const struct metric_value *)a)->value, y = ((const struct metric_value *)b)->value;
 
         return (x > y) - (x < y);
 }
 
-/* How many values of the set are at most x, its values taken as spread evenly. */
-static double count_below(const struct metric_set *set, double x)
+/* The values of one period, within its extremes and in order. */
+static void fill_values(struct metric_bucket *bucket, const struct metric_point *points, size_t n, struct arena *arena)
 {
-        if (x >= set->max)
-                return set->count;
-        return x < set->min ? 0 : set->count * (x - set->min) / (set->max - set->min);
-}
+        struct metric_value some[METRIC_DIGEST_MAX];
+        uint32_t most = 0, united = 0;
 
-/* The smallest x below or at which that share of the values is: halving the range until it is as narrow as it matters. */
-static double percentile_of(struct metric_set *sets, size_t n, double percentile)
-{
-        double total = 0, low = sets[0].min, high = sets[0].max;
-        double before = 0;
-        bool exact = true;
-
+        for (size_t i = 0; i < n; i++)
+                most += metric_point_values(&points[i], some);
+        bucket->values = arena_calloc(arena, most + 1, sizeof(*bucket->values));
         for (size_t i = 0; i < n; i++) {
-                total += sets[i].count;
-                low = MIN(low, sets[i].min);
-                high = MAX(high, sets[i].max);
-                exact &= sets[i].min == sets[i].max;
-        }
-        if (exact) {
-                qsort(sets, n, sizeof(*sets), compare_minimum);
-                for (size_t i = 0; i < n; i++) {
-                        before += sets[i].count;
-                        if (before >= total * percentile / 100)
-                                return sets[i].max;
-                }
-                return high;
-        }
-        for (int step = 0; step < 50 && low < high; step++) {
-                double middle = low + (high - low) / 2, below = 0;
+                uint32_t k = metric_point_values(&points[i], some);
 
-                for (size_t i = 0; i < n; i++)
-                        below += count_below(&sets[i], middle);
-                if (below >= total * percentile / 100)
-                        high = middle;
-                else
-                        low = middle;
+                memcpy(bucket->values + bucket->n_values, some, k * sizeof(*some));
+                bucket->n_values += k;
         }
-        return high;
+        qsort(bucket->values, bucket->n_values, sizeof(*bucket->values), compare_values);
+        for (uint32_t i = 0; i < bucket->n_values; i++) {
+                struct metric_value value = bucket->values[i];
+
+                value.value = MIN(MAX(value.value, bucket->set.min), bucket->set.max);
+                if (united > 0 && bucket->values[united - 1].value == value.value)
+                        bucket->values[united - 1].count += value.count;
+                else
+                        bucket->values[united++] = value;
+        }
+        bucket->n_values = united;
 }
 
-/* Whether the single values go back as far from `from_s` on as there is anything. */
-static bool reaches(const struct metric_points *fine, const struct metric_points *coarse, int64_t from_s)
+static double count_of(const struct gathered *gathered)
 {
-        uint32_t first_coarse = metric_points_from(coarse, from_s), first = metric_points_from(fine, from_s);
+        double count = 0;
 
-        if (first_coarse == coarse->n)
-                return true;
-        return first < fine->n && fine->items[first].at_s < coarse->items[first_coarse].at_s + metric_tiers[METRIC_TIER_300_S].period_s;
+        for (size_t i = 0; i < gathered->n; i++)
+                count += gathered->items[i].set.count;
+        return count;
+}
+
+static void gathered_done(struct gathered *gathered)
+{
+        for (size_t i = 0; i < gathered->n; i++)
+                free(gathered->items[i].digest);
+        free(gathered->items);
+}
+
+size_t metrics_read_values(const struct metric_series *series, int64_t from_s, int64_t to_s, int64_t period_s, struct arena *arena,
+                           struct metric_bucket **ret)
+{
+        enum metric_tier tier = metric_tier_of(period_s);
+        struct gathered gathered = gather_all(series, tier, from_s, to_s, true);
+        struct metric_bucket *buckets;
+        size_t n = 0;
+
+        /* Single seconds keep more values apart, where all of them are there. */
+        if (tier != METRIC_TIER_1_S && gathered.n > 0 && gathered.n <= FINE_MAX) {
+                struct gathered fine = gather_all(series, METRIC_TIER_1_S, from_s, to_s, true), coarse = gathered;
+                bool whole = fine.n <= FINE_MAX && count_of(&fine) >= count_of(&coarse);
+
+                gathered = whole ? fine : coarse;
+                gathered_done(whole ? &coarse : &fine);
+        }
+        buckets = arena_calloc(arena, gathered.n + 1, sizeof(*buckets));
+        for (size_t i = 0, first = 0; i < gathered.n; i++) {
+                int64_t at_s = metric_floor(gathered.items[i].at_s, period_s);
+
+                if (n == 0 || buckets[n - 1].at_s != at_s) {
+                        if (n > 0)
+                                fill_values(&buckets[n - 1], &gathered.items[first], i - first, arena);
+                        first = i;
+                        buckets[n++].at_s = at_s;
+                }
+                metric_set_add(&buckets[n - 1].set, &gathered.items[i].set);
+                if (i + 1 == gathered.n)
+                        fill_values(&buckets[n - 1], &gathered.items[first], gathered.n - first, arena);
+        }
+        gathered_done(&gathered);
+        *ret = buckets;
+        return n;
 }
 
 size_t metrics_read_percentile(const struct metric_series *series, double percentile, int64_t from_s, int64_t to_s, int64_t period_s,
                                struct arena *arena, struct metric_bucket **ret)
 {
-        const struct metric_points *points = &series->tiers[METRIC_TIER_1_S], *coarse = &series->tiers[tier_of(period_s)];
-        struct metric_bucket *buckets;
-        struct metric_set *sets;
-        uint32_t first, end;
-        size_t n = 0;
+        size_t n = metrics_read_values(series, from_s, to_s, period_s, arena, ret);
 
-        if (!reaches(points, coarse, from_s))
-                points = coarse;
-        first = metric_points_from(points, from_s);
-        end = metric_points_from(points, to_s);
-        buckets = buckets_new(arena, end > first ? end - first : 0);
-        sets = arena_calloc(arena, (size_t)(end > first ? end - first : 0) + 1, sizeof(*sets));
-        for (uint32_t i = first; i < end;) {
-                int64_t at_s = points->items[i].at_s - points->items[i].at_s % period_s;
-                struct metric_bucket *bucket = &buckets[n++];
-                size_t n_sets = 0;
+        for (size_t i = 0; i < n; i++) {
+                struct metric_bucket *bucket = &(*ret)[i];
+                double before = 0;
 
-                bucket->at_s = at_s;
-                for (; i < end && points->items[i].at_s < at_s + period_s; i++) {
-                        metric_set_add(&bucket->set, &points->items[i].set);
-                        sets[n_sets++] = points->items[i].set;
+                bucket->set.sum = bucket->set.max;
+                for (uint32_t k = 0; k < bucket->n_values; k++) {
+                        before += bucket->values[k].count;
+                        if (before >= bucket->set.count * percentile / 100 * (1 - 1e-12)) {
+                                bucket->set.sum = bucket->values[k].value;
+                                break;
+                        }
                 }
-                bucket->set.sum = percentile_of(sets, n_sets, percentile);
         }
-        *ret = buckets;
         return n;
 }

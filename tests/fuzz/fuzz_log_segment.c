@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "logs/crc32c.h"
+#include "base/crc32c.h"
 #include "logs/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

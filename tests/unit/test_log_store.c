@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
-#include "logs/crc32c.h"
+#include "base/crc32c.h"
 #include "logs/log_store.h"
 
 #define DAY_MS INT64_C(86400000)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CRC-32C: with the processor's instruction where there is one, else four bits at a time. */
-#include "logs/crc32c.h"
+#include "base/crc32c.h"
 
 #include <string.h>
 

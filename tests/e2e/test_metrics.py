@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics that are there by themselves: of tasks and services within seconds, and of load balancers, with nothing lost over a reload."""
+import datetime
+import http.client
+import os
+import signal
+import time
+import unittest
+import urllib.request
+
+from farm import FastTargets, Load, Target, free_port
+from lab import LabTest, wait_for
+from test_balancer import BalancerTest
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+class Reader:
+    """GetMetricData of one metric over the last minutes."""
+
+    def __init__(self, lab):
+        self.lab = lab
+
+    def values(self, namespace, name, stat='Average', period=1, minutes=3, **dimensions):
+        metric = {'Namespace': namespace, 'MetricName': name, 'Dimensions': [{'Name': k, 'Value': v} for k, v in dimensions.items()]}
+        answer = self.lab.cloudwatch.get_metric_data(
+            StartTime=now() - datetime.timedelta(minutes=minutes), EndTime=now() + datetime.timedelta(seconds=60),
+            MetricDataQueries=[{'Id': 'm', 'MetricStat': {'Metric': metric, 'Period': period, 'Stat': stat}}])
+        return answer['MetricDataResults'][0]['Values']
+
+    def sum(self, namespace, name, **dimensions):
+        return sum(self.values(namespace, name, 'Sum', 60, 30, **dimensions))
+
+
+class Services(LabTest):
+    def test_load_is_seen_within_seconds(self):
+        reader = Reader(self.lab)
+        self.register('busy', {'name': 'web', 'cpu': 256, 'memory': 32, 'command': ['sh', '-c', 'while [ ! -e /go ]; do sleep 0.1; done; while :; do :; done']},
+                      cpu='256', memory='64')
+        self.ecs.create_service(serviceName='busy', taskDefinition='busy', desiredCount=1)
+        self.addCleanup(self.ecs.delete_service, service='busy', force=True)
+        where = {'ClusterName': 'default', 'ServiceName': 'busy'}
+        wait_for(lambda: self.ecs.list_tasks(serviceName='busy', desiredStatus='RUNNING')['taskArns'], 10, 'a task')
+        task = self.ecs.list_tasks(serviceName='busy')['taskArns'][0]
+        self.lab.wait_status(task, 'RUNNING')
+        wait_for(lambda: len(reader.values('AWS/ECS', 'CPUUtilization', **where)) >= 2, 5, 'samples every second')
+        self.assertLess(reader.values('AWS/ECS', 'CPUUtilization', **where)[0], 50)
+        with open(os.path.join('/proc', str(self.pid_of(task)), 'root', 'go'), 'w', encoding='ascii'):
+            began = time.monotonic()
+        wait_for(lambda: max(reader.values('AWS/ECS', 'CPUUtilization', **where)[:2]) > 100, 6, 'the load in CPUUtilization')
+        self.assertLess(time.monotonic() - began, 3)
+        self.assertGreater(reader.values('AWS/ECS', 'MemoryUtilization', **where)[0], 0)
+
+    def pid_of(self, task):
+        from test_run_task import container_pid
+        return container_pid(self.lab.task(task)['containers'][0]['runtimeId'])
+
+
+class Balancers(BalancerTest):
+    @staticmethod
+    def get(port, path, count):
+        connection = http.client.HTTPConnection('127.0.0.1', port, timeout=10)
+        for _ in range(count):
+            connection.request('GET', path)
+            connection.getresponse().read()
+        connection.close()
+
+    def test_requests_are_counted_over_a_reload(self):
+        reader, one, two = Reader(self.lab), self.target('one'), self.target('two')
+        group, balancer = self.group(one, two), self.balancer()
+        port, _ = self.listen(balancer, group)
+        self.wait_healthy(group, 2)
+        where = {'LoadBalancer': balancer['LoadBalancerArn'].split(':loadbalancer/')[1]}
+        target = {'TargetGroup': group.split(':')[-1]}
+        self.until(port, 'one')
+        before = reader.sum('AWS/ApplicationELB', 'RequestCount', **where)
+        self.get(port, '/', 20)
+        wait_for(lambda: reader.sum('AWS/ApplicationELB', 'RequestCount', **where) >= before + 20, 4, 'the requests', 0.2)
+        base = reader.sum('AWS/ApplicationELB', 'RequestCount', **where)
+        self.get(port, '/', 30)
+        self.listen(balancer, group)  # another listener: the proxy reloads while the last second is not read yet
+        self.get(port, '/', 30)
+        wait_for(lambda: reader.sum('AWS/ApplicationELB', 'RequestCount', **where) >= base + 60, 6, 'the requests', 0.2)
+        time.sleep(1.5)
+        self.assertEqual(reader.sum('AWS/ApplicationELB', 'RequestCount', **where), base + 60)
+        self.assertEqual(reader.sum('AWS/ApplicationELB', 'RequestCount', **where, **target), base + 60)
+        self.assertEqual(reader.sum('AWS/ApplicationELB', 'HTTPCode_Target_2XX_Count', **where), base + 60)
+        self.assertAlmostEqual(reader.sum('AWS/ApplicationELB', 'RequestCountPerTarget', **target), (base + 60) / 2, delta=base)
+        self.assertEqual(reader.values('AWS/ApplicationELB', 'HealthyHostCount', **where, **target)[0], 2)
+        self.assertEqual(reader.sum('AWS/ApplicationELB', 'HTTPCode_ELB_5XX_Count', **where), 0)
+
+
+if __name__ == '__main__':
+    unittest.main()
