@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/cloudwatch/sources.h"
 #include "api/keys.h"
 #include "api/server_internal.h"
 #include "api/services.h"
@@ -13,6 +14,7 @@
 #include "metrics/metrics.h"
 
 #define HOUSEKEEPING_MS 60000
+#define SECOND_MS 1000
 
 /* ---- Life ---- */
 
@@ -21,15 +23,25 @@ static void housekeeping_due(uv_timer_t *timer)
         api_housekeeping(timer->data);
 }
 
-static void start_timer(struct api *api)
+static void second_is_over(uv_timer_t *timer)
 {
+        struct api *api = timer->data;
+
+        cloudwatch_second(api, env_now_ms(api->env));
+}
+
+static uv_timer_t *start_timer(struct api *api, uv_timer_cb due, uint64_t period_ms)
+{
+        uv_timer_t *timer;
+
         if (api->loop == NULL)
-                return;
-        api->state->timer = xalloc(sizeof(*api->state->timer));
-        (void)uv_timer_init(api->loop, api->state->timer);
-        api->state->timer->data = api;
-        (void)uv_timer_start(api->state->timer, housekeeping_due, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
-        uv_unref((uv_handle_t *)api->state->timer); /* does not keep the loop alive by itself */
+                return NULL;
+        timer = xalloc(sizeof(*timer));
+        (void)uv_timer_init(api->loop, timer);
+        timer->data = api;
+        (void)uv_timer_start(timer, due, period_ms, period_ms);
+        uv_unref((uv_handle_t *)timer); /* does not keep the loop alive by itself */
+        return timer;
 }
 
 static struct api_options with_defaults(const struct api_options *given)
@@ -74,9 +86,11 @@ struct api *api_new(const struct api_options *options)
         stats_init(&state->unrouted);
         state->random_used = sizeof(state->random);
         state->started_ms = env_now_ms(api->env);
-        api->metrics = metrics_new(NULL);
+        state->metrics = options->metrics == NULL ? metrics_new(NULL) : NULL;
+        api->metrics = options->metrics != NULL ? options->metrics : state->metrics;
         services_register(api);
-        start_timer(api);
+        state->timer = start_timer(api, housekeeping_due, HOUSEKEEPING_MS);
+        state->second = start_timer(api, second_is_over, SECOND_MS);
         return api;
 }
 
@@ -94,6 +108,8 @@ struct api *api_free(struct api *api)
         state = api->state;
         if (state->timer != NULL)
                 uv_close((uv_handle_t *)state->timer, timer_closed);
+        if (state->second != NULL)
+                uv_close((uv_handle_t *)state->second, timer_closed);
         list_for_each (upgrade, &state->upgrades, struct upgrade_entry, link)
                 free(upgrade);
         list_for_each (page, &state->pages, struct page_entry, link)
@@ -103,7 +119,7 @@ struct api *api_free(struct api *api)
         routes_done(api);
         callers_done(api);
         stats_done(&state->unrouted);
-        metrics_free(api->metrics);
+        metrics_free(state->metrics);
         buf_done(&state->out);
         free(state->public_url);
         free(state->version);

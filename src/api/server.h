@@ -37,6 +37,7 @@ struct api_options {
         struct log_store *logs; /* NULL: the logs service answers that it is switched off */
         struct sched *sched;
         struct agents *agents;
+        struct metrics *metrics;   /* outlives the api; NULL: its own, in memory */
         const char *public_url;    /* what nodes and clients reach this server by, without a slash at the end; copied */
         const char *version;       /* of the program, for /healthz and metrics; NULL: "unknown" */
         size_t max_body;           /* bytes of a request to an operation; 0: 4 MiB */
@@ -54,7 +55,7 @@ struct api {
         struct env *env;
         uv_loop_t *loop;
         struct log_store *logs;
-        struct metrics *metrics; /* CloudWatch's: src/metrics; the api's own */
+        struct metrics *metrics; /* CloudWatch's: src/metrics */
         struct sched *sched;
         struct agents *agents;      /* set by whoever makes it, before the first request */
         struct http_server *http;   /* for the metrics; set by the owner once it listens; may be NULL */

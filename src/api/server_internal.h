@@ -86,7 +86,8 @@ struct api_state {
         uint64_t throttled;
         int64_t started_ms;
         char *public_url, *version;
-        uv_timer_t *timer; /* NULL without a loop */
+        uv_timer_t *timer, *second; /* NULL without a loop */
+        struct metrics *metrics;    /* its own; NULL: given */
 };
 
 struct exchange;

@@ -23,6 +23,7 @@
 #include "lb/driver.h"
 #include "control/task_network.h"
 #include "logs/log_store.h"
+#include "metrics/metrics.h"
 #include "machine/driver.h"
 #include "net/http_server.h"
 #include "sched/sched.h"
@@ -38,8 +39,8 @@ struct server_values {
         const char *data_dir, *account, *region, *vpc_range, *elastic_range, *public_url, *tls_cert, *tls_key, *console_dir;
         const char *machine_driver, *log_level, *log_format, *scaling_timing;
         struct string_list listen, balancer_addresses;
-        int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, metrics_s, healthy_after_ms, machine_timeout,
-                stopped_task_hours, max_stopped_tasks;
+        int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, metrics_s, metrics_disk_mib, healthy_after_ms,
+                machine_timeout, stopped_task_hours, max_stopped_tasks;
         bool create_default_cluster, balancer;
 };
 
@@ -66,6 +67,7 @@ static const struct option_row server_options[] = {
         {"start-lease", OPTION_INT, FIELD(start_lease_ms), "MS", "30000", "how long every node is waited for when the server starts"},
         {"metrics-interval", OPTION_INT, FIELD(metrics_s), "SECONDS", "1",
          "how often nodes send what their tasks use; stock ECS agents send it every 20 s whatever this says"},
+        {"metrics-disk", OPTION_INT, FIELD(metrics_disk_mib), "MIB", "4096", "how much of the disk metrics may take: the oldest go first"},
         {"healthy-after", OPTION_INT, FIELD(healthy_after_ms), "MS", "500",
          "when a service's task without any check counts as healthy: so long after it runs"},
         {"scaling-timing", OPTION_STRING, FIELD(scaling_timing), "fast|cloud", "fast",
@@ -94,6 +96,7 @@ struct server {
         struct model *model;
         struct sched *sched;
         struct log_store *logs;
+        struct metrics *metrics;
         struct lb_driver *balancer;
         struct machine_driver *machines;
         struct agents *agents;
@@ -197,6 +200,13 @@ static int open_state(struct server *s, struct error *error)
         s->sched = sched_new(s->model);
         s->retention = retention_new(s->model, &(struct retention_options){.stopped_task_ms = v->stopped_task_hours * 3600 * 1000,
                                                                            .max_stopped_tasks = (size_t)v->max_stopped_tasks});
+        r = metrics_open(&(struct metrics_options){.dir = arena_printf(&arena, "%s/metrics", v->data_dir),
+                                                   .loop = &s->process.loop,
+                                                   .now_ms = env_now_ms(env_system()),
+                                                   .max_disk_bytes = (uint64_t)v->metrics_disk_mib << 20},
+                         &s->metrics, error);
+        if (r < 0)
+                return r;
         return log_store_open(&(struct log_store_options){.dir = arena_printf(&arena, "%s/logs", v->data_dir), .loop = &s->process.loop},
                               &s->logs, error);
 }
@@ -303,6 +313,7 @@ static int start(struct server *s, struct error *error)
         options.elastic_range = s->values->elastic_range;
         options.sched = s->sched;
         options.logs = s->logs;
+        options.metrics = s->metrics;
         options.cloud_timing = str_eq(s->values->scaling_timing, "cloud");
         s->api = api_new(&options);
         r = open_console(s, error);
@@ -360,6 +371,7 @@ static void finish(struct server *s)
         s->agents = agents_free(s->agents);
         s->console = console_free(s->console);
         s->api = api_free(s->api);
+        s->metrics = metrics_free(s->metrics);
         s->retention = retention_free(s->retention);
         s->sched = sched_free(s->sched);
         s->model = model_close(s->model); /* after those who watch it */

@@ -207,8 +207,7 @@ static int read_index(int fd, struct index_entry **ret, uint32_t *ret_n)
         r = read_at(fd, &foot, sizeof(foot), (uint64_t)st.st_size - FOOT_SIZE);
         if (r < 0)
                 return r;
-        if (memcmp(foot.magic, FOOT_MAGIC, 8) != 0 ||
-            foot.offset + (uint64_t)foot.n * sizeof(*index) + FOOT_SIZE != (uint64_t)st.st_size)
+        if (memcmp(foot.magic, FOOT_MAGIC, 8) != 0 || foot.offset + (uint64_t)foot.n * sizeof(*index) + FOOT_SIZE != (uint64_t)st.st_size)
                 return -EBADMSG;
         index = xcalloc((size_t)foot.n + 1, sizeof(*index));
         r = read_at(fd, index, foot.n * sizeof(*index), foot.offset);

@@ -49,7 +49,8 @@ static void next_job(struct metrics_disk *disk)
                 list_remove(&job->link);
                 disk->running = job;
                 if (disk->metrics->options.loop != NULL) {
-                        (void)uv_queue_work(disk->metrics->options.loop, &job->work, job_work, job_after); /* fails only without a function */
+                        (void)uv_queue_work(disk->metrics->options.loop, &job->work, job_work,
+                                            job_after); /* fails only without a function */
                         return;
                 }
                 job->run(job);
@@ -162,7 +163,8 @@ static void seal_failed(struct seal_job *seal)
 {
         struct metrics_disk *disk = seal->job.disk;
 
-        log_error("a block of metrics cannot be written; it is tried again", LOG_S("file", seal->path), LOG_S("error", strerror(-seal->error)));
+        log_error("a block of metrics cannot be written; it is tried again", LOG_S("file", seal->path),
+                  LOG_S("error", strerror(-seal->error)));
         list_for_each (journal, &seal->journals, struct metric_journal, link) {
                 list_remove(&journal->link);
                 journal->made_s = disk->metrics->now_s;

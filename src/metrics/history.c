@@ -19,14 +19,14 @@ struct metric_history {
                 char *key;
                 enum metric_tier tier;
                 int64_t from_s, to_s; /* of them what is not in memory */
-        } *wants;
+        } * wants;
         size_t n;
         /* Of the files, as they were when it was asked. */
         struct block_file {
                 char *path;
                 enum metric_tier tier;
                 int64_t from_s;
-        } *files;
+        } * files;
         size_t n_files;
 };
 

@@ -84,10 +84,10 @@ struct metrics {
         struct list fresh, slow; /* series with an open second; with only longer open points */
         int64_t squeezed_ms, slow_ms;
         uint32_t next_number;
-        struct buf key, encoded; /* scratch */
+        struct buf key, encoded;   /* scratch */
         struct metrics_disk *disk; /* NULL: memory only */
         struct metric_history *attached;
-        int64_t now_s;           /* of the last put, tick or sweep */
+        int64_t now_s; /* of the last put, tick or sweep */
 };
 
 const char *metric_key_of(const struct metric_id *id, struct buf *out);

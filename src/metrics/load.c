@@ -43,6 +43,7 @@ void disk_tree_done(struct tree *tree)
                 tree_remove(tree, node);
                 metric_series_free(CONTAINER_OF(node, struct metric_series, node));
         }
+        tree_done(tree);
 }
 
 /* ---- In the thread pool ---- */

@@ -78,7 +78,7 @@ struct metrics *metrics_free(struct metrics *metrics)
         if (metrics == NULL)
                 return NULL;
         if (metrics->disk != NULL) {
-                metrics->options.loop = NULL; /* it has turned for the last time: what is left is done here */
+                metrics->options.loop = NULL;     /* it has turned for the last time: what is left is done here */
                 metrics_tick(metrics, INT64_MAX); /* seconds that are not over yet are written as they are */
                 metrics_disk_close(metrics);
         }
@@ -86,6 +86,7 @@ struct metrics *metrics_free(struct metrics *metrics)
                 tree_remove(&metrics->series, node);
                 metric_series_free(CONTAINER_OF(node, struct metric_series, node));
         }
+        tree_done(&metrics->series);
         buf_done(&metrics->key);
         buf_done(&metrics->encoded);
         free(metrics);

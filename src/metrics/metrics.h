@@ -99,12 +99,12 @@ struct metric_series {
 };
 
 struct metrics_options {
-        const char *dir;        /* made when it is missing; NULL: memory only */
-        struct uv_loop_s *loop; /* for work on the disk; NULL: it is done at once (tests) */
-        int64_t now_ms;         /* of the start, with `dir` */
-        size_t max_bytes;       /* of memory; 0: 256 MiB */
+        const char *dir;         /* made when it is missing; NULL: memory only */
+        struct uv_loop_s *loop;  /* for work on the disk; NULL: it is done at once (tests) */
+        int64_t now_ms;          /* of the start, with `dir` */
+        size_t max_bytes;        /* of memory; 0: 256 MiB */
         uint64_t max_disk_bytes; /* 0: 4 GiB */
-        uint32_t max_series;    /* 0: 200,000 */
+        uint32_t max_series;     /* 0: 200,000 */
 };
 
 struct metrics_usage {
@@ -137,6 +137,12 @@ static inline int metrics_put_value(struct metrics *metrics, const struct metric
 struct metric_series *metrics_find(const struct metrics *metrics, const struct metric_id *id);
 /* All series in memory, ordered by key, as CONTAINER_OF(node, struct metric_series, node). */
 const struct tree *metrics_series(const struct metrics *metrics);
+
+/* The beginning of the period that a time is in. */
+static inline int64_t metric_period_begin(int64_t at_s, int64_t period_s)
+{
+        return at_s - at_s % period_s;
+}
 
 /* Values of one period. */
 struct metric_bucket {

@@ -3,13 +3,12 @@
 import datetime
 import http.client
 import os
-import signal
+import shutil
+import tempfile
 import time
 import unittest
-import urllib.request
 
-from farm import FastTargets, Load, Target, free_port
-from lab import LabTest, wait_for
+from lab import Clients, LabTest, Process, read_env, wait_for
 from test_balancer import BalancerTest
 
 
@@ -90,6 +89,31 @@ class Balancers(BalancerTest):
         self.assertAlmostEqual(reader.sum('AWS/ApplicationELB', 'RequestCountPerTarget', **target), (base + 60) / 2, delta=base)
         self.assertEqual(reader.values('AWS/ApplicationELB', 'HealthyHostCount', **where, **target)[0], 2)
         self.assertEqual(reader.sum('AWS/ApplicationELB', 'HTTPCode_ELB_5XX_Count', **where), 0)
+
+
+class History(unittest.TestCase):
+    def start(self):
+        server = Process('server', '--data-dir', self.data, '--listen', '127.0.0.1:0', log=os.path.join(self.dir, 'log')).wait_ready()
+        self.addCleanup(server.stop)
+        self.cloudwatch = Clients(read_env(self.data)).client('cloudwatch')
+        return server
+
+    def test_outlives_a_killed_server(self):
+        self.dir = tempfile.mkdtemp(prefix='gantry-e2e-')
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.data = os.path.join(self.dir, 'data')
+        server = self.start()
+        began = now()
+        for hours in (30, 3, 0):  # on disk only, of an hour that is over, and of now
+            self.cloudwatch.put_metric_data(Namespace='shop', MetricData=[
+                {'MetricName': 'Orders', 'Timestamp': began - datetime.timedelta(hours=hours), 'Values': [1.5, 2.5], 'Counts': [1, 3]}])
+        time.sleep(2.5)
+        server.kill()
+        self.start()
+        reader = Reader(self)
+        self.assertEqual([9.0, 9.0, 9.0], reader.values('shop', 'Orders', 'Sum', 300, 40 * 60))
+        self.assertEqual([2.5] * 3, reader.values('shop', 'Orders', 'p50', 3600, 40 * 60))
+        self.assertEqual(['Orders'], [m['MetricName'] for m in self.cloudwatch.list_metrics(Namespace='shop')['Metrics']])
 
 
 if __name__ == '__main__':

@@ -81,8 +81,10 @@ static void kill_and_start(struct world *w)
 /* A second with these values passes. */
 static void second(struct world *w, double value, double more)
 {
-        assert_int_equal(metrics_put(w->metrics, &cpu, &(struct metric_set){1, value, value, value}, 20, w->now_s * 1000, w->now_s * 1000), 0);
-        assert_int_equal(metrics_put(w->metrics, &other, &(struct metric_set){2, more * 2, more, more}, 0, w->now_s * 1000, w->now_s * 1000), 0);
+        assert_int_equal(metrics_put(w->metrics, &cpu, &(struct metric_set){1, value, value, value}, 20, w->now_s * 1000, w->now_s * 1000),
+                         0);
+        assert_int_equal(
+                metrics_put(w->metrics, &other, &(struct metric_set){2, more * 2, more, more}, 0, w->now_s * 1000, w->now_s * 1000), 0);
         w->now_s++;
         metrics_tick(w->metrics, w->now_s * 1000);
         if (w->now_s % 60 == 0)
@@ -202,7 +204,8 @@ static void test_blocks(void **state)
         minutes(&w, 5);
         assert_int_equal(files(&w, ".block", false), 1); /* the hour of seconds */
         /* a value that comes late for it */
-        assert_int_equal(metrics_put(w.metrics, &cpu, &(struct metric_set){1, 1000, 1000, 1000}, 20, (begun_s + 10) * 1000, w.now_s * 1000), 0);
+        assert_int_equal(metrics_put(w.metrics, &cpu, &(struct metric_set){1, 1000, 1000, 1000}, 20, (begun_s + 10) * 1000, w.now_s * 1000),
+                         0);
         minutes(&w, 1);
         expect(&w, &cpu, begun_s, begun_s + 3600, 1, 3601, 36 * 4950 + 1000);
         expect(&w, &cpu, begun_s, begun_s + 3600, 60, 3601, 36 * 4950 + 1000);
@@ -313,7 +316,8 @@ static void test_many_values(void **state)
         }
         kill_and_start(&w);
         for (size_t i = 0; i < ARRAY_SIZE(percentiles); i++) {
-                assert_int_equal(metrics_read_percentile(metrics_find(w.metrics, &cpu), percentiles[i], NOW_S, NOW_S + 60, 60, &arena, &buckets), 1);
+                assert_int_equal(
+                        metrics_read_percentile(metrics_find(w.metrics, &cpu), percentiles[i], NOW_S, NOW_S + 60, 60, &arena, &buckets), 1);
                 assert_true(fabs(buckets[0].set.sum / (percentiles[i] * 10) - 1) < 0.025);
                 assert_true(buckets[0].set.count == 60 * 1001);
         }
@@ -348,9 +352,14 @@ static void test_codec(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_codec),        cmocka_unit_test(test_killed_at_any_second), cmocka_unit_test(test_orderly_end_loses_nothing),
-                cmocka_unit_test(test_blocks),       cmocka_unit_test(test_torn_journal),         cmocka_unit_test(test_damaged_block),
-                cmocka_unit_test(test_bounded),      cmocka_unit_test(test_many_values),
+                cmocka_unit_test(test_codec),
+                cmocka_unit_test(test_killed_at_any_second),
+                cmocka_unit_test(test_orderly_end_loses_nothing),
+                cmocka_unit_test(test_blocks),
+                cmocka_unit_test(test_torn_journal),
+                cmocka_unit_test(test_damaged_block),
+                cmocka_unit_test(test_bounded),
+                cmocka_unit_test(test_many_values),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,11 @@ static void report(struct api *api, struct buf *out, UNUSED void *data)
         struct metrics_usage usage = metrics_usage(api->metrics);
 
         prom_gauge(out, "gantry_metric_series", "Series of CloudWatch metrics.", (double)usage.series);
-        prom_gauge(out, "gantry_metric_bytes", "Bytes of memory that their points take.", (double)usage.bytes);
+        prom_gauge(out, "gantry_metric_bytes", "Bytes of memory that they take.", (double)usage.bytes);
+        prom_gauge(out, "gantry_metric_disk_bytes", "Bytes of disk that their files take.", (double)usage.disk_bytes);
+        prom_gauge(out, "gantry_metric_disk_files", "Their files.", (double)usage.disk_files);
+        prom_counter(out, "gantry_metric_disk_dropped_total", "Points that the disk did not take: it is full, or failed.",
+                     usage.disk_dropped);
         prom_gauge(out, "gantry_metric_squeeze", "Retentions are divided by 2 to this, for want of memory.", usage.squeeze);
         prom_counter(out, "gantry_metric_values_total", "Values added to metrics.", usage.values);
         prom_counter(out, "gantry_metric_dropped_total", "Values dropped for want of memory.", usage.dropped);
@@ -30,6 +34,11 @@ void cloudwatch_register(struct api *api)
         for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
                 api_add_routes(api, &cloudwatch_service, tables[i]);
         api_add_report(api, report, NULL, NULL);
+}
+
+void cloudwatch_second(struct api *api, int64_t now_ms)
+{
+        metrics_tick(api->metrics, now_ms);
 }
 
 void cloudwatch_housekeeping(struct api *api, int64_t now_ms)
@@ -74,6 +83,50 @@ int cloudwatch_metric_id(struct api_call *call, const char *space, const char *n
         }
         *ret = (struct metric_id){space, name, list, dimensions->n};
         return 0;
+}
+
+void cloudwatch_dimensions(struct arena *arena, const struct cloudwatch_dimension_list *in, struct metric_id *ret)
+{
+        struct metric_dimension *list = arena_calloc(arena, in->n + 1, sizeof(*list));
+
+        for (uint32_t i = 0; i < in->n && i < METRICS_MAX_DIMENSIONS; i++)
+                list[ret->n_dimensions++] = (struct metric_dimension){in->items[i].name, in->items[i].value};
+        ret->dimensions = list;
+}
+
+/* A call that waits for the disk; in its arena. */
+struct waiting_call {
+        struct api_call *call;
+        const void *input;
+        int (*answer)(struct api_call *call, const void *input);
+        bool later, ended;
+        int result;
+};
+
+static void on_loaded(void *data, struct metric_history *history)
+{
+        struct waiting_call *waiting = data;
+        struct api_call *call = waiting->call;
+
+        metrics_attach(call->api->metrics, history);
+        waiting->result = waiting->answer(call, waiting->input);
+        metrics_detach(call->api->metrics);
+        metrics_history_free(history);
+        waiting->ended = true;
+        if (waiting->later)
+                api_call_finish(call, waiting->result);
+}
+
+int cloudwatch_with_history(struct api_call *call, const struct metric_want *wants, size_t n, const void *input,
+                            int (*answer)(struct api_call *call, const void *input))
+{
+        struct waiting_call *waiting = arena_calloc(call->arena, 1, sizeof(*waiting));
+
+        *waiting = (struct waiting_call){.call = call, .input = input, .answer = answer};
+        if (!metrics_load(call->api->metrics, wants, n, on_loaded, waiting))
+                return answer(call, input);
+        waiting->later = true;
+        return waiting->ended ? waiting->result : API_LATER;
 }
 
 bool cloudwatch_parse_statistic(const char *text, struct cloudwatch_stat *ret)

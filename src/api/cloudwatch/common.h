@@ -17,6 +17,15 @@ extern const struct api_route cloudwatch_put_routes[], cloudwatch_get_routes[], 
 int cloudwatch_metric_id(struct api_call *call, const char *space, const char *name, const struct cloudwatch_dimension_list *dimensions,
                          struct metric_id *ret) MUST_CHECK;
 
+/* The dimensions of a request as those of an identity, at most METRICS_MAX_DIMENSIONS, in `arena`. */
+void cloudwatch_dimensions(struct arena *arena, const struct cloudwatch_dimension_list *in, struct metric_id *ret);
+/*
+ * Runs `answer` when everything that these name is in memory: at once, or after it was read from disk (API_LATER). `answer` sees the call's
+ * own output, and returns as a handler does.
+ */
+int cloudwatch_with_history(struct api_call *call, const struct metric_want *wants, size_t n, const void *input,
+                            int (*answer)(struct api_call *call, const void *input)) MUST_CHECK;
+
 /* A statistic, "Average" or "p99.9". */
 struct cloudwatch_stat {
         enum cloudwatch_kind {

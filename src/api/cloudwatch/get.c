@@ -71,10 +71,9 @@ static int open_window(struct api_call *call, const struct cloudwatch_get_metric
         return 0;
 }
 
-static int get_metric_data(struct api_call *call, const void *input, void *output)
+static int answer_data(struct api_call *call, const struct cloudwatch_get_metric_data_input *in,
+                       struct cloudwatch_get_metric_data_output *out)
 {
-        const struct cloudwatch_get_metric_data_input *in = input;
-        struct cloudwatch_get_metric_data_output *out = output;
         bool ascending = in->scan_by == CLOUDWATCH_SCAN_BY_TIMESTAMPASCENDING, more = false;
         struct cloudwatch_computed *computed;
         struct window window = {0};
@@ -103,6 +102,32 @@ static int get_metric_data(struct api_call *call, const void *input, void *outpu
         if (more)
                 out->next_token = arena_printf(call->arena, "%zu", before);
         return 0;
+}
+
+static int data_loaded(struct api_call *call, const void *input)
+{
+        return answer_data(call, input, call->output);
+}
+
+static int get_metric_data(struct api_call *call, const void *input, void *output)
+{
+        const struct cloudwatch_get_metric_data_input *in = input;
+        struct metric_want *wants = arena_calloc(call->arena, (size_t)in->metric_data_queries.n + 1, sizeof(*wants));
+        size_t n = 0;
+
+        (void)output;
+        for (uint32_t i = 0; i < in->metric_data_queries.n; i++) {
+                const struct cloudwatch_metric_stat *stat = in->metric_data_queries.items[i].metric_stat;
+
+                if (stat == NULL || stat->metric->namespace == NULL || stat->metric->metric_name == NULL || stat->period <= 0)
+                        continue;
+                wants[n].id = (struct metric_id){.space = stat->metric->namespace, .name = stat->metric->metric_name};
+                cloudwatch_dimensions(call->arena, &stat->metric->dimensions, &wants[n].id);
+                wants[n].period_s = stat->period;
+                wants[n].from_s = metric_period_begin(in->start_time / 1000, stat->period);
+                wants[n++].to_s = (in->end_time + 999) / 1000;
+        }
+        return cloudwatch_with_history(call, wants, n, in, data_loaded);
 }
 
 /* ---- GetMetricStatistics ---- */
@@ -173,10 +198,10 @@ static int check_statistics(struct api_call *call, const struct cloudwatch_get_m
         return 0;
 }
 
-static int get_metric_statistics(struct api_call *call, const void *input, void *output)
+static int statistics_loaded(struct api_call *call, const void *input)
 {
         const struct cloudwatch_get_metric_statistics_input *in = input;
-        struct cloudwatch_get_metric_statistics_output *out = output;
+        struct cloudwatch_get_metric_statistics_output *out = call->output;
         struct metric_bucket *buckets = NULL;
         const struct metric_series *series;
         struct metric_id id;
@@ -199,6 +224,21 @@ static int get_metric_statistics(struct api_call *call, const void *input, void 
                         set_statistic(point, &buckets[i], in->statistics.items[k]);
         }
         return add_percentiles(call, series, in, from_s, &out->datapoints);
+}
+
+static int get_metric_statistics(struct api_call *call, const void *input, void *output)
+{
+        const struct cloudwatch_get_metric_statistics_input *in = input;
+        struct metric_want want = {.id = {.space = in->namespace, .name = in->metric_name}};
+
+        (void)output;
+        if (check_statistics(call, in) < 0)
+                return -EINVAL;
+        cloudwatch_dimensions(call->arena, &in->dimensions, &want.id);
+        want.period_s = in->period;
+        want.from_s = metric_period_begin(in->start_time / 1000, in->period);
+        want.to_s = in->end_time / 1000;
+        return cloudwatch_with_history(call, &want, 1, in, statistics_loaded);
 }
 
 const struct api_route cloudwatch_get_routes[] = {
