@@ -110,6 +110,12 @@ static void add_container(struct task_sample *sample, const struct tcs_container
         out->restarts = in->restart_stats_set ? in->restart_stats_set->restart_count : 0;
         sample->cpu_percent += MAX(out->cpu_percent, 0);
         sample->memory_mib += MAX(out->memory_mib, 0);
+        sample->read_bytes += MAX(out->read_bytes, 0);
+        sample->write_bytes += MAX(out->write_bytes, 0);
+        if (out->rx_bytes_per_s >= 0)
+                sample->rx_bytes_per_s = MAX(sample->rx_bytes_per_s, 0) + out->rx_bytes_per_s;
+        if (out->tx_bytes_per_s >= 0)
+                sample->tx_bytes_per_s = MAX(sample->tx_bytes_per_s, 0) + out->tx_bytes_per_s;
         list_push(&sample->containers, &out->link);
 }
 
@@ -133,6 +139,7 @@ void agent_metrics_put_task(struct agent_metrics *metrics, const char *key, cons
         clear_containers(sample);
         sample->at_ms = now_ms;
         sample->cpu_percent = sample->memory_mib = 0;
+        sample->rx_bytes_per_s = sample->tx_bytes_per_s = -1;
         for (uint32_t i = 0; i < in->container_metrics.n; i++)
                 add_container(sample, &in->container_metrics.items[i]);
 }
@@ -182,16 +189,16 @@ void agent_metrics_put_instance(struct agent_metrics *metrics, const char *key, 
                 in->storage && SHAPE_HAS(in->storage, tcs_storage_metrics, data_filesystem) ? in->storage->data_filesystem : -1;
 }
 
-const struct task_sample *agent_metrics_task(const struct agent_metrics *metrics, const char *key)
+struct task_sample *agent_metrics_task(const struct agent_metrics *metrics, const char *key)
 {
-        const struct task_entry *entry = map_get(&metrics->tasks, key, struct task_entry, node);
+        struct task_entry *entry = map_get(&metrics->tasks, key, struct task_entry, node);
 
         return entry ? &entry->sample : NULL;
 }
 
-const struct instance_sample *agent_metrics_instance(const struct agent_metrics *metrics, const char *key)
+struct instance_sample *agent_metrics_instance(const struct agent_metrics *metrics, const char *key)
 {
-        const struct instance_entry *entry = map_get(&metrics->instances, key, struct instance_entry, node);
+        struct instance_entry *entry = map_get(&metrics->instances, key, struct instance_entry, node);
 
         return entry ? &entry->sample : NULL;
 }

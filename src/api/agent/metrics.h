@@ -27,12 +27,16 @@ struct container_sample {
 
 struct task_sample {
         int64_t at_ms;
-        double cpu_percent, memory_mib; /* sums over the containers */
-        struct list containers;         /* of struct container_sample */
+        double cpu_percent, memory_mib;        /* sums over the containers */
+        double rx_bytes_per_s, tx_bytes_per_s; /* the same; negative: not reported */
+        struct list containers;                /* of struct container_sample */
+        /* For whoever takes them now and then, and sets them to zero: bytes since then, and when that was. */
+        double read_bytes, write_bytes;
+        int64_t taken_ms;
 };
 
 struct instance_sample {
-        int64_t at_ms;
+        int64_t at_ms, taken_ms;
         double root_filesystem_percent, data_filesystem_percent;
         /* Of the node itself; only our own agents say it. */
         double cpu_percent, memory_mib, memory_total_mib, rx_bytes_per_s, tx_bytes_per_s, read_bytes_per_s, write_bytes_per_s;
@@ -46,8 +50,8 @@ struct agent_metrics *agent_metrics_free(struct agent_metrics *metrics);
 void agent_metrics_put_task(struct agent_metrics *metrics, const char *key, const struct tcs_task_metric *in, int64_t now_ms);
 void agent_metrics_put_instance(struct agent_metrics *metrics, const char *key, const struct tcs_instance_metrics *in, int64_t now_ms);
 /* NULL when there is none; valid until the next put or forget. */
-const struct task_sample *agent_metrics_task(const struct agent_metrics *metrics, const char *key);
-const struct instance_sample *agent_metrics_instance(const struct agent_metrics *metrics, const char *key);
+struct task_sample *agent_metrics_task(const struct agent_metrics *metrics, const char *key);
+struct instance_sample *agent_metrics_instance(const struct agent_metrics *metrics, const char *key);
 void agent_metrics_forget_task(struct agent_metrics *metrics, const char *key);
 void agent_metrics_forget_instance(struct agent_metrics *metrics, const char *key);
 /* Prometheus text. */

@@ -70,8 +70,12 @@ static void on_metrics(struct agent *agent, const void *message)
         int64_t now_ms = env_now_ms(agents->env);
 
         agents->stats.metrics_frames++;
-        if (in->instance_metrics)
+        if (in->instance_metrics) {
                 agent_metrics_put_instance(agents->metrics, agent->instance->object.key, in->instance_metrics, now_ms);
+                if (agents->api)
+                        cloudwatch_instance_sampled(agents->api, agent->instance,
+                                                    agent_metrics_instance(agents->metrics, agent->instance->object.key), now_ms);
+        }
         for (uint32_t i = 0; i < in->task_metrics.n; i++) {
                 struct task *task = own_task(agent, in->task_metrics.items[i].task_arn);
 

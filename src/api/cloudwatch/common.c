@@ -22,6 +22,7 @@ static void report(struct api *api, struct buf *out, UNUSED void *data)
                      usage.disk_dropped);
         prom_gauge(out, "gantry_metric_squeeze", "Retentions are divided by 2 to this, for want of memory.", usage.squeeze);
         prom_counter(out, "gantry_metric_values_total", "Values added to metrics.", usage.values);
+        cloudwatch_expose(api, out, env_now_ms(api->env));
         prom_counter(out, "gantry_metric_dropped_total", "Values dropped for want of memory.", usage.dropped);
 }
 
@@ -36,14 +37,10 @@ void cloudwatch_register(struct api *api)
         api_add_report(api, report, NULL, NULL);
 }
 
-void cloudwatch_second(struct api *api, int64_t now_ms)
-{
-        metrics_tick(api->metrics, now_ms);
-}
-
 void cloudwatch_housekeeping(struct api *api, int64_t now_ms)
 {
-        cloudwatch_collect(api, now_ms);
+        if (api->loop == NULL) /* else every few seconds anyway */
+                cloudwatch_collect(api, now_ms);
         metrics_sweep(api->metrics, now_ms);
 }
 
