@@ -12,7 +12,6 @@ check() {
     failed=1
   fi
 }
-sources() { git ls-files -c -o --exclude-standard "$@"; }
 check "clang-format (make format mends it)" bash -c "git ls-files -c -o --exclude-standard '*.c' '*.h' | xargs clang-format-14 --dry-run -Werror"
 check "layers" tools/check-layers.py
 check "lengths" tools/check-lengths.py
