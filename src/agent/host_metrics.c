@@ -94,13 +94,25 @@ static bool is_disk(const char *name)
 void host_parse_diskstats(const char *text, struct host_counters *ret)
 {
         for (const char *line = text; *line != '\0'; line = next_line(line)) {
-                unsigned long long read, written;
-                char name[64];
+                uint64_t fields[7]; /* reads, merged, sectors, ms, writes, merged, sectors */
+                char name[64], *p = (char *)(uintptr_t)line;
+                size_t len;
 
-                if (sscanf(line, "%*u %*u %63s %*u %*u %llu %*u %*u %*u %llu", name, &read, &written) != 3 || !is_disk(name))
+                (void)strtoull(p, &p, 10);
+                (void)strtoull(p, &p, 10);
+                p += strspn(p, " ");
+                len = strcspn(p, " \n");
+                if (len == 0 || len >= sizeof(name) || p[len] != ' ')
                         continue;
-                ret->read_bytes += read * SECTOR;
-                ret->written_bytes += written * SECTOR;
+                memcpy(name, p, len);
+                name[len] = '\0';
+                if (!is_disk(name))
+                        continue;
+                p += len;
+                for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+                        fields[i] = strtoull(p, &p, 10);
+                ret->read_bytes += fields[2] * SECTOR;
+                ret->written_bytes += fields[6] * SECTOR;
         }
 }
 

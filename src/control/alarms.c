@@ -2,6 +2,7 @@
 /* See alarms.h. */
 #include "control/alarms.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -380,8 +381,10 @@ void alarm_changed(struct controller *controller, struct object *object, const v
 {
         struct alarm *alarm = CONTAINER_OF(object, struct alarm, object);
         const struct state_alarm *old = old_state, *new = new_state;
-        const char *name = new != NULL ? new->name : old->name;
+        const char *name;
 
+        assert(old != NULL || new != NULL);
+        name = new != NULL ? new->name : old->name;
         if (new != NULL && control_of(alarm) != NULL)
                 work_mark(&controller->queue, &control_of(alarm)->work);
         if (old != NULL && new != NULL && old->state == new->state)
@@ -389,6 +392,7 @@ void alarm_changed(struct controller *controller, struct object *object, const v
         list_for_each (composite, &controller->composites, struct alarm_control, composite)
                 if (composite->alarm != alarm && depends_on(composite, name))
                         work_mark(&controller->queue, &composite->work);
-        if (new != NULL &&new->state == CLOUDWATCH_STATE_VALUE_ALARM)
-                mark_services(controller, name);
+        if (new == NULL || new->state != CLOUDWATCH_STATE_VALUE_ALARM)
+                return;
+        mark_services(controller, name);
 }

@@ -268,7 +268,8 @@ static const char *cause(const struct look *look, double reservation)
         char at[32];
 
         str_iso8601(look->now_ms, false, at);
-        return arena_printf(tx_arena(look->tx), "At %s capacity provider %s, whose CapacityProviderReservation is %.0f at a target of %d, is", at,
+        return arena_printf(tx_arena(look->tx),
+                            "At %s capacity provider %s, whose CapacityProviderReservation is %.0f at a target of %d, is", at,
                             look->provider->state->provider->name, reservation, look->scaling->target_capacity);
 }
 

@@ -204,10 +204,11 @@ static void test_hooks(void **state)
         struct machine *machine;
 
         begin(&lab);
-        cluster_group(&lab.c, "g", "t3.small",
-                      ",'DesiredCapacity':1,'LifecycleHookSpecificationList':[{'LifecycleHookName':'in','LifecycleTransition':'" HOOK_LAUNCHING
-                      "'},{'LifecycleHookName':'out','LifecycleTransition':'" HOOK_TERMINATING
-                      "','DefaultResult':'CONTINUE','HeartbeatTimeout':60}]");
+        cluster_group(
+                &lab.c, "g", "t3.small",
+                ",'DesiredCapacity':1,'LifecycleHookSpecificationList':[{'LifecycleHookName':'in','LifecycleTransition':'" HOOK_LAUNCHING
+                "'},{'LifecycleHookName':'out','LifecycleTransition':'" HOOK_TERMINATING
+                "','DefaultResult':'CONTINUE','HeartbeatTimeout':60}]");
         create_all(&lab);
         assert_int_equal(in_state(&lab, ASG_LIFECYCLE_STATE_PENDING_WAIT), 1);
         machine = list_first(&group(&lab)->machines, struct machine, in_group);
@@ -244,7 +245,8 @@ static void test_without_a_driver(void **state)
 static void provide(struct lab *lab, const char *scaling)
 {
         harness_ok(&lab->c.h, "CreateCapacityProvider",
-                   "{'name':'pool','tags':[{'key':'" SCALE_IN_TAG "','value':'60000'}],'autoScalingGroupProvider':{'autoScalingGroupArn':'g',"
+                   "{'name':'pool','tags':[{'key':'" SCALE_IN_TAG
+                   "','value':'60000'}],'autoScalingGroupProvider':{'autoScalingGroupArn':'g',"
                    "'managedScaling':{'status':'ENABLED'%s},'managedTerminationProtection':'ENABLED'}}",
                    scaling);
         harness_ok(&lab->c.h, "PutClusterCapacityProviders",

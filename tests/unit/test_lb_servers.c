@@ -157,8 +157,8 @@ static void set_up_model(struct world *w)
         snprintf(w->group, sizeof(w->group), "%s", harness_text(&w->h, "TargetGroups[0].TargetGroupArn"));
         w->id = strrchr(w->group, '/') + 1;
         harness_ok(&w->h, "CreateListener",
-                   "{'LoadBalancerArn':'%s','Protocol':'HTTP','Port':80,'DefaultActions':[{'Type':'forward','TargetGroupArn':'%s'}]}", balancer,
-                   w->group);
+                   "{'LoadBalancerArn':'%s','Protocol':'HTTP','Port':80,'DefaultActions':[{'Type':'forward','TargetGroupArn':'%s'}]}",
+                   balancer, w->group);
         model_set_balancing(w->h.model, true);
         harness_ok(&w->h, "RegisterTargets", "{'TargetGroupArn':'%s','Targets':[{'Id':'" ADDRESS "','Port':80}]}", w->group);
 }
