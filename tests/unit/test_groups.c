@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Auto Scaling groups and managed scaling, with a driver that does what the test says. */
+#include "api/cloudwatch/sources.h"
 #include "base/strutil.h"
 #include "control/managed_scaling.h"
 
@@ -339,6 +340,38 @@ static void test_a_service_waits_and_gives_up(void **state)
         end(&lab);
 }
 
+static void test_what_others_see(void **state)
+{
+        struct lab lab;
+
+        begin(&lab);
+        cluster_group(&lab.c, "g", "custom.2x1024", ",'NewInstancesProtectedFromScaleIn':true");
+        provide(&lab, "");
+        asg(&lab, "EnableMetricsCollection", "{'AutoScalingGroupName':'g','Granularity':'1Minute','Metrics':['GroupDesiredCapacity']}");
+        harness_ok(&lab.c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web'}");
+        cluster_run(&lab.c);
+        lab.c.h.service = "ec2";
+        harness_ok(&lab.c.h, "DescribeInstances", "{}");
+        assert_string_equal(harness_text(&lab.c.h, "reservationSet[0].instancesSet[0].instanceState.name"), "pending");
+        assert_string_equal(harness_text(&lab.c.h, "reservationSet[0].instancesSet[0].instanceType"), "custom.2x1024");
+        lab.c.h.service = "ecs";
+        join_all(&lab, 2048, 900);
+        lab.c.h.service = "ec2";
+        harness_ok(&lab.c.h, "DescribeInstances", "{}");
+        assert_int_equal(harness_count(&lab.c.h, "reservationSet"), 1);
+        assert_string_equal(harness_text(&lab.c.h, "reservationSet[0].instancesSet[0].instanceState.name"), "running");
+        lab.c.h.service = "ecs";
+        harness_ok(&lab.c.h, "DescribeContainerInstances", "{'cluster':'lab','containerInstances':['%s']}", lab.instances[0]);
+        assert_string_equal(harness_text(&lab.c.h, "containerInstances[0].capacityProviderName"), "pool");
+        cloudwatch_collect(lab.c.h.api, lab.c.h.env.now_ms);
+        lab.c.h.service = "monitoring";
+        harness_ok(&lab.c.h, "ListMetrics", "{'Namespace':'AWS/ECS/ManagedScaling'}");
+        assert_string_equal(harness_text(&lab.c.h, "Metrics[0].MetricName"), "CapacityProviderReservation");
+        harness_ok(&lab.c.h, "ListMetrics", "{'Namespace':'AWS/AutoScaling'}");
+        assert_int_equal(harness_count(&lab.c.h, "Metrics"), 1);
+        end(&lab);
+}
+
 static void test_what_never_fits(void **state)
 {
         struct lab lab;
@@ -365,6 +398,7 @@ int main(void)
                 cmocka_unit_test(test_machines_that_are_empty_go),
                 cmocka_unit_test(test_a_service_waits_and_gives_up),
                 cmocka_unit_test(test_what_never_fits),
+                cmocka_unit_test(test_what_others_see),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

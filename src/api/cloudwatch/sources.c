@@ -164,6 +164,7 @@ static void service_metrics(struct api *api, const struct service *service, int6
 
 void cloudwatch_collect(struct api *api, int64_t now_ms)
 {
+        cloudwatch_collect_groups(api, now_ms);
         tree_for_each (node, model_objects(api->model, OBJECT_CLUSTER)) {
                 const struct cluster *cluster = MODEL_OBJECT(node, cluster);
 

@@ -34,3 +34,5 @@ void cloudwatch_add(struct api *api, const char *space, const char *name, const 
 
 /* exposition.c: the same for Prometheus. Of clusters, services, instances and balancers; single tasks are the agents' families. */
 void cloudwatch_expose(struct api *api, struct buf *out, int64_t now_ms);
+/* The same of Auto Scaling groups and their capacity providers; cloudwatch_collect calls it. */
+void cloudwatch_collect_groups(struct api *api, int64_t now_ms);

@@ -9,8 +9,12 @@
 #include "api/ec2/common.h"
 #include "api/pagination.h"
 #include "base/strutil.h"
+#include "control/group.h"
 
-#define RUNNING 16 /* EC2's number for the state */
+/* EC2's numbers for states */
+#define PENDING 0
+#define RUNNING 16
+#define SHUTTING_DOWN 32
 #define ID_DIGITS 17
 
 static const struct ec2_filter_name instance_filters[] = {
@@ -35,15 +39,16 @@ static const struct ec2_filter_name status_filters[] = {
         {"system-status.status", "systemStatus.status"}, {NULL, NULL},
 };
 
-/* A machine that is registered, with its id. */
-struct machine {
+/* A machine that is registered, or that an Auto Scaling group has launched and whose agent has not come yet. */
+struct listed {
         const char *id;
-        const struct instance *instance;
+        const struct instance *instance; /* NULL: not registered */
+        const struct machine *machine;   /* NULL: of no group */
 };
 
 static int by_id(const void *a, const void *b)
 {
-        return strcmp(((const struct machine *)a)->id, ((const struct machine *)b)->id);
+        return strcmp(((const struct listed *)a)->id, ((const struct listed *)b)->id);
 }
 
 static const char *id_of(struct api_call *call, const struct instance *instance)
@@ -54,17 +59,25 @@ static const char *id_of(struct api_call *call, const struct instance *instance)
 }
 
 /* In the order of their ids. */
-static struct machine *machines(struct api_call *call, size_t *ret_n)
+static struct listed *list_all(struct api_call *call, size_t *ret_n)
 {
         const struct tree *instances = model_objects(call->model, OBJECT_INSTANCE);
-        struct machine *list = arena_calloc(call->arena, instances->count + 1, sizeof(*list));
+        const struct tree *launched = model_objects(call->model, OBJECT_MACHINE);
+        struct listed *list = arena_calloc(call->arena, instances->count + launched->count + 1, sizeof(*list));
         size_t n = 0;
 
         tree_for_each (node, instances) {
                 const struct instance *instance = MODEL_OBJECT(node, instance);
 
                 if (instance->state->status != STATE_INSTANCE_STATUS_INACTIVE)
-                        list[n++] = (struct machine){id_of(call, instance), instance};
+                        list[n++] = (struct listed){id_of(call, instance), instance, model_machine_of(call->model, instance)};
+        }
+        tree_for_each (node, launched) {
+                const struct machine *machine = MODEL_OBJECT(node, machine);
+                const struct instance *instance = model_machine_instance(call->model, machine);
+
+                if (instance == NULL || instance->state->status == STATE_INSTANCE_STATUS_INACTIVE)
+                        list[n++] = (struct listed){machine->state->id, NULL, machine};
         }
         qsort(list, n, sizeof(*list), by_id);
         *ret_n = n;
@@ -81,30 +94,53 @@ static const char *attribute(const struct instance *instance, const char *name)
         return NULL;
 }
 
-static struct ec2_instance_state *running(struct api_call *call)
+static struct ec2_instance_state *state_of(struct api_call *call, const struct listed *listed)
 {
         struct ec2_instance_state *state = ARENA_NEW(call->arena, struct ec2_instance_state);
+        const struct machine *machine = listed->machine;
+        bool pending = machine != NULL && machine_is_live(machine) && machine->state->created_at == 0;
+        bool going = machine != NULL && machine->state->state == ASG_LIFECYCLE_STATE_TERMINATING_PROCEED;
 
-        SHAPE_SET(state, ec2_instance_state, code, RUNNING);
-        state->name = "running";
+        SHAPE_SET(state, ec2_instance_state, code, pending ? PENDING : going ? SHUTTING_DOWN : RUNNING);
+        state->name = pending ? "pending" : going ? "shutting-down" : "running";
         return state;
 }
 
-static void show(struct api_call *call, const struct machine *machine, struct ec2_instance *out)
+static const char *zone_of(const struct listed *listed)
 {
-        const char *zone = network_zone_of(machine->instance);
+        return listed->instance != NULL ? network_zone_of(listed->instance) : listed->machine->state->zone;
+}
 
-        out->instance_id = machine->id;
-        out->image_id = attribute(machine->instance, "ecs.ami-id");
-        out->instance_state = running(call);
-        out->instance_type = attribute(machine->instance, "ecs.instance-type");
-        out->architecture = attribute(machine->instance, "ecs.cpu-architecture");
-        out->launch_time = machine->instance->state->registered_at;
+static void add_tags(struct api_call *call, const struct ecs_tag_list *from, struct ecs_tag_list *to)
+{
+        for (uint32_t i = 0; i < from->n; i++)
+                *SHAPE_PUSH(call->arena, to) = from->items[i];
+}
+
+static void show(struct api_call *call, const struct listed *listed, struct ec2_instance *out)
+{
+        const struct instance *instance = listed->instance;
+        const struct state_machine *machine = listed->machine != NULL ? listed->machine->state : NULL;
+
+        out->instance_id = listed->id;
+        out->instance_state = state_of(call, listed);
         out->placement = ARENA_NEW(call->arena, struct ec2_placement);
-        out->placement->availability_zone = zone;
-        out->placement->availability_zone_id = ec2_zone_id(call, call->arena, zone);
+        out->placement->availability_zone = zone_of(listed);
+        out->placement->availability_zone_id = ec2_zone_id(call, call->arena, zone_of(listed));
         out->placement->tenancy = "default";
-        out->tag_set = machine->instance->state->tags;
+        if (instance != NULL) {
+                out->image_id = attribute(instance, "ecs.ami-id");
+                out->instance_type = attribute(instance, "ecs.instance-type");
+                out->architecture = attribute(instance, "ecs.cpu-architecture");
+                out->launch_time = instance->state->registered_at;
+                add_tags(call, &instance->state->tags, &out->tag_set);
+        }
+        if (machine != NULL) {
+                out->image_id = machine->image;
+                out->instance_type = machine->type;
+                out->launch_time = machine->launched_at;
+                add_tags(call, &machine->tags, &out->tag_set);
+        }
 }
 
 static struct ec2_instance_status_summary *summary(struct api_call *call, const char *status)
@@ -115,22 +151,22 @@ static struct ec2_instance_status_summary *summary(struct api_call *call, const 
         return out;
 }
 
-static void show_status(struct api_call *call, const struct machine *machine, struct ec2_instance_status *out)
+static void show_status(struct api_call *call, const struct listed *listed, struct ec2_instance_status *out)
 {
-        const char *zone = network_zone_of(machine->instance), *status = machine->instance->connected ? "ok" : "impaired";
+        const char *status = listed->instance == NULL ? "initializing" : listed->instance->connected ? "ok" : "impaired";
 
-        out->instance_id = machine->id;
-        out->availability_zone = zone;
-        out->availability_zone_id = ec2_zone_id(call, call->arena, zone);
-        out->instance_state = running(call);
+        out->instance_id = listed->id;
+        out->availability_zone = zone_of(listed);
+        out->availability_zone_id = ec2_zone_id(call, call->arena, zone_of(listed));
+        out->instance_state = state_of(call, listed);
         out->instance_status = summary(call, status);
         out->system_status = summary(call, status);
 }
 
-static int check_ids(struct api_call *call, const struct string_list *ids, const struct machine *list, size_t n)
+static int check_ids(struct api_call *call, const struct string_list *ids, const struct listed *list, size_t n)
 {
         for (uint32_t i = 0; i < ids->n; i++) {
-                struct machine wanted = {.id = ids->items[i]};
+                struct listed wanted = {.id = ids->items[i]};
 
                 if (bsearch(&wanted, list, n, sizeof(*list), by_id) == NULL)
                         return api_fail(call, "InvalidInstanceID.NotFound", "The instance ID '%.100s' does not exist", ids->items[i]);
@@ -152,7 +188,7 @@ static int describe_instances(struct api_call *call, const void *input, void *ou
         struct ec2_filters *filters = NULL;
         struct api_page page = {0};
         size_t n;
-        const struct machine *list = machines(call, &n);
+        const struct listed *list = list_all(call, &n);
         int r = ec2_filters_read(call, &in->filter, instance_filters, &filters);
 
         if (r == 0)
@@ -173,7 +209,7 @@ static int describe_instances(struct api_call *call, const void *input, void *ou
                         break;
                 }
                 reservation = SHAPE_PUSH(call->arena, &out->reservation_set);
-                reservation->reservation_id = arena_printf(call->arena, "r-%.*s", ID_DIGITS, list[i].instance->state->id);
+                reservation->reservation_id = arena_printf(call->arena, "r-%s", list[i].id + (str_starts_with(list[i].id, "i-") ? 2 : 0));
                 reservation->owner_id = model_account(call->model);
                 *SHAPE_PUSH(call->arena, &reservation->instances_set) = view;
         }
@@ -188,7 +224,7 @@ static int describe_status(struct api_call *call, const void *input, void *outpu
         struct ec2_filters *filters = NULL;
         struct api_page page = {0};
         size_t n;
-        const struct machine *list = machines(call, &n);
+        const struct listed *list = list_all(call, &n);
         int r = ec2_filters_read(call, &in->filter, status_filters, &filters);
 
         if (r == 0)
@@ -201,7 +237,8 @@ static int describe_status(struct api_call *call, const void *input, void *outpu
                 if (!is_asked(&page, &in->instance_id, list[i].id))
                         continue;
                 show_status(call, &list[i], &view);
-                if (!ec2_filters_match(filters, &ec2_instance_status_shape, &view, &list[i].instance->state->tags))
+                if (!ec2_filters_match(filters, &ec2_instance_status_shape, &view,
+                                       list[i].instance != NULL ? &list[i].instance->state->tags : NULL))
                         continue;
                 if (!api_page_add(&page, list[i].id)) {
                         out->next_token = api_page_token(call, &page);
