@@ -27,7 +27,8 @@ packages=(
   nftables iproute2        # not called by the program; for the people who look after it, and its tests
   tzdata                   # scheduled actions in time zones
   ca-certificates          # registries
-  qemu-system-x86          # micro-VMs of Fargate tasks
+  qemu-system-x86          # micro-VMs of Fargate tasks, machines of Auto Scaling groups
+  cpio kmod                # their initial file systems
   erofs-utils              # images as disks of theirs
   haproxy                  # carries the traffic of load balancers; Gantry starts it itself
 

@@ -9,7 +9,7 @@
 #include "base/strutil.h"
 #include "cmd/verbs.h"
 
-const struct verb *const verbs[] = {&verb_up,  &verb_server, &verb_agent,      &verb_capacity, &verb_console,
+const struct verb *const verbs[] = {&verb_up,  &verb_server, &verb_agent,      &verb_capacity, &verb_machine, &verb_console,
                                     &verb_env, &verb_keys,   &verb_operations, &verb_sim,      NULL};
 
 static int print_verbs(void)

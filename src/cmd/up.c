@@ -20,7 +20,7 @@
 #define STOP_TIMEOUT_MS 20000
 
 struct up_values {
-        const char *data_dir, *listen, *account, *region, *log_level, *log_format, *zone, *vpc_range, *fargate;
+        const char *data_dir, *listen, *account, *region, *log_level, *log_format, *machine_driver, *zone, *vpc_range, *fargate;
         int64_t metadata_port, introspection_port, reserved_memory, reserved_cpu;
         struct string_list attributes, balancer_addresses;
 };
@@ -42,6 +42,8 @@ static const struct option_row up_options[] = {
         {"reserved-memory", OPTION_INT, FIELD(reserved_memory), "MIB", "256", "memory kept for the system"},
         {"balancer-address", OPTION_LIST, FIELD(balancer_addresses), "IP", "127.0.0.1",
          "where all load balancers listen; may be repeated; 0.0.0.0 for every address of this machine"},
+        {"machine-driver", OPTION_STRING, FIELD(machine_driver), "PROGRAM", NULL,
+         "makes the machines of Auto Scaling groups; \"gantry machine\" is the built-in one (docs/capacity.md)"},
         {"metadata-port", OPTION_INT, FIELD(metadata_port), "PORT", "51679", "task metadata on loopback; -1: any free port"},
         {"introspection-port", OPTION_INT, FIELD(introspection_port), "PORT", "51678", "introspection on loopback; -1: none"},
         {"log-level", OPTION_STRING, FIELD(log_level), "LEVEL", "info", "debug, info, warn or error"},
@@ -292,6 +294,8 @@ static char **server_argv(struct up *up)
         add_option(&up->arena, &words, "log-format", v->log_format);
         add_option(&up->arena, &words, "create-default-cluster", "yes");
         add_option(&up->arena, &words, "balancer", "yes");
+        if (v->machine_driver != NULL)
+                add_option(&up->arena, &words, "machine-driver", v->machine_driver);
         for (uint32_t i = 0; i < v->balancer_addresses.n; i++)
                 add_option(&up->arena, &words, "balancer-address", v->balancer_addresses.items[i]);
         return make_argv(&up->arena, &words);

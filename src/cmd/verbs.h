@@ -6,6 +6,7 @@
 
 extern const struct verb verb_agent;
 extern const struct verb verb_capacity;
+extern const struct verb verb_machine;
 extern const struct verb verb_console;
 extern const struct verb verb_env;
 extern const struct verb verb_keys;

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Auto Scaling groups whose machines are made by a driver's program: they come, join, are replaced and go."""
+import glob
 import os
 import shutil
 import subprocess
 import unittest
 
-from lab import error_code, wait_for
-from machines import Fleet
+from lab import GANTRY, ROOT, error_code, wait_for
+from machines import NETWORK, Fleet
 from maker import Maker
+from registry import Registry, free_port
 from test_ec2 import PLUGINS
 
 
@@ -141,6 +143,42 @@ class Capacity(GroupTest):
         stopped = self.fleet.wait_status(task['taskArn'], 'STOPPED')
         self.assertEqual(0, stopped['containers'][0]['exitCode'])
         wait_for(lambda: not self.maker.machines, 20, 'the machine to go')
+
+
+MISSING = [name for name in ('qemu-system-x86_64', 'mkfs.ext4', 'cpio', 'kmod') if not shutil.which(name, path='/usr/bin:/usr/sbin:/bin:/sbin')]
+IMAGE = os.path.join(os.path.dirname(GANTRY), 'machine-image')
+
+
+@unittest.skipIf(MISSING, f'not installed: {MISSING}')
+@unittest.skipUnless(os.path.exists(os.path.join(IMAGE, 'kernel')), f'no image: tools/machine-image.sh {IMAGE}')
+class Qemu(unittest.TestCase):
+    """The built-in driver: a real machine boots, joins, runs a task and goes."""
+
+    def test_a_virtual_machine_for_a_task(self):
+        subprocess.run([os.path.join(ROOT, 'tools', 'machine-image.sh'), IMAGE, GANTRY], check=True, capture_output=True)
+        fleet = Fleet(())
+        self.addCleanup(fleet.stop)
+        data = os.path.join(fleet.dir, 'machines')
+        port = free_port()
+        fleet.server_options = (f'--machine-driver={GANTRY} machine --data-dir {data} --image-dir {IMAGE} '
+                                f'--agent-options=--insecure-registry={NETWORK}.1:{port}',)
+        fleet.start()
+        registry = Registry(fleet.dir, port, f'{NETWORK}.1')
+        self.addCleanup(registry.stop)
+        fleet.ec2.create_launch_template(LaunchTemplateName='node', LaunchTemplateData={'InstanceType': 'custom.1x768'})
+        fleet.autoscaling.create_auto_scaling_group(AutoScalingGroupName='vms', MinSize=0, MaxSize=1, AvailabilityZones=['us-east-1a'],
+                                                    LaunchTemplate={'LaunchTemplateName': 'node'})
+        group = fleet.autoscaling.describe_auto_scaling_groups()['AutoScalingGroups'][0]['AutoScalingGroupARN']
+        fleet.ecs.create_capacity_provider(name='vms', tags=[{'key': 'gantry:scale-in-ms', 'value': '1000'}], autoScalingGroupProvider={
+            'autoScalingGroupArn': group, 'managedScaling': {'status': 'ENABLED'}})
+        fleet.ecs.put_cluster_capacity_providers(cluster='default', capacityProviders=['vms'], defaultCapacityProviderStrategy=[])
+        fleet.call('RegisterTaskDefinition', {'family': 'job', 'containerDefinitions': [
+            {'name': 'c', 'image': registry.push(fleet.image, 'busybox:1'), 'memory': 32, 'command': ['uname', '-r']}]})
+        arn = fleet.run('job', capacityProviderStrategy=[{'capacityProvider': 'vms'}])
+        stopped = fleet.wait_status(arn, 'STOPPED', 60)
+        self.assertEqual(0, stopped['containers'][0].get('exitCode'), (stopped, fleet.tail()))
+        self.assertIn('vms', {i.get('capacityProviderName') for i in fleet.instances()})
+        wait_for(lambda: not fleet.instances() and not glob.glob(os.path.join(data, '*', 'i-*')), 30, 'the machine to be gone')
 
 
 STACK = '''

@@ -108,7 +108,9 @@ static struct ec2_instance_state *state_of(struct api_call *call, const struct l
 
 static const char *zone_of(const struct listed *listed)
 {
-        return listed->instance != NULL ? network_zone_of(listed->instance) : listed->machine->state->zone;
+        if (listed->instance != NULL)
+                return network_zone_of(listed->instance);
+        return listed->machine != NULL ? listed->machine->state->zone : NULL;
 }
 
 static void add_tags(struct api_call *call, const struct ecs_tag_list *from, struct ecs_tag_list *to)
