@@ -157,7 +157,6 @@ int task_attach(struct model *model, struct object *object)
         list_push(&task->cluster->tasks, &task->in_cluster);
         list_init(&task->in_instance);
         list_init(&task->in_definition);
-        list_init(&task->in_stopped);
         list_init(&task->targets);
         list_init(&task->in_service);
         list_init(&task->in_revision);
@@ -185,17 +184,25 @@ void task_change(struct model *model, struct object *object, const void *old_sta
 
         count_in_cluster(task->cluster, old, -1);
         count_in_cluster(task->cluster, new, 1);
-        leave_instance(task, old);
-        join_instance(model, task, new);
+        if (task->instance != NULL && was_over == over && same_text(old->instance, new->instance) &&
+            same_text(old->host_cluster, new->host_cluster)) {
+                if (!over) {
+                        vacate(task->instance, old);
+                        occupy(task->instance, new);
+                }
+        } else {
+                leave_instance(task, old);
+                join_instance(model, task, new);
+        }
         if (!same_text(old->family, new->family) || old->revision != new->revision) {
                 leave_definition(task, old);
                 join_definition(model, task, new);
         } else if (task->definition != NULL) {
                 task->definition->n_tasks += (size_t)was_over - (size_t)over;
         }
-        task_change_service(model, task, old);
         if (was_over)
                 leave_stopped(model, task);
+        task_change_service(model, task, old);
         if (over)
                 enter_stopped(model, task);
 }

@@ -306,6 +306,8 @@ const struct kind model_kinds[OBJECT_KIND_MAX] = {
         [OBJECT_GROUP_ACTIVITY] = {KIND(group_activity, state_group_activity), .key = group_activity_key},
 };
 
+_Static_assert(offsetof(struct object, key) == offsetof(struct object, node.key), "an object's key must be that of its node");
+
 /* The generic view relies on it. */
 #define STATE_FOLLOWS(type) \
         _Static_assert(offsetof(struct type, state) == offsetof(struct any_object, state), "struct " #type ": state must follow object")

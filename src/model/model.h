@@ -84,9 +84,14 @@ enum object_kind {
 /* What every kind has in common; first member of the structures below. */
 struct object {
         enum object_kind kind : 16;
-        uint64_t id : 48;         /* its number in the store: the greater the later it came */
-        const char *key;          /* e.g. "default/3f2a…"; owned by the object */
-        struct tree_node node;    /* in model->objects[kind], ordered by key */
+        uint64_t id : 48; /* its number in the store: the greater the later it came */
+        union {
+                struct tree_node node; /* in model->objects[kind], ordered by key */
+                struct {
+                        struct tree_page *page_;
+                        const char *key; /* the node's, e.g. "default/3f2a…"; owned by the object */
+                };
+        };
         struct tx_change *change; /* the open transaction's; the model's own business */
 };
 
@@ -153,13 +158,15 @@ struct task {
         struct service_revision *revision;  /* that it was started for; NULL: none, of a task set, or the task is STOPPED */
         struct task_set *task_set;          /* the same */
         struct list in_cluster;
-        struct list in_service;  /* in service->tasks */
+        union {
+                struct list in_service; /* in service->tasks */
+                struct list in_stopped; /* in the model's queue of STOPPED tasks: those have no service */
+        };
         struct list in_revision; /* in revision->tasks or task_set->tasks */
         struct list in_instance; /* in instance->tasks, or instance->stopped once STOPPED */
         struct list in_definition;
-        struct list in_stopped; /* in the model's queue of STOPPED tasks */
-        struct list targets;    /* of struct target, in_task: what is registered with load balancers for it; see model/balancer.h */
-        struct task_place {     /* where the service's reconciler has it: see control/pool.h; not the model's */
+        struct list targets; /* of struct target, in_task: what is registered with load balancers for it; see model/balancer.h */
+        struct task_place {  /* where the service's reconciler has it: see control/pool.h; not the model's */
                 struct list link;
                 struct pool *pool;
                 int class;
