@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What agents are told of networks, and when. */
+#include <uv.h>
+
 #include "base/strutil.h"
 #include "control/interface.h"
 #include "control/network.h"
@@ -25,13 +27,13 @@ static void expect(struct world *w, const char *path, const char *value)
                 fail_msg("%s is %s, not %s: %s", path, got, value, w->c.h.text.data);
 }
 
-static void begin(struct world *w)
+static void begin_with(struct world *w, const struct agents_options *options)
 {
         static const char *const attributes[] = {CAPABLE ",{'name':'gantry.node-address','value':'10.0.0.1'}",
                                                  CAPABLE ",{'name':'gantry.node-address','value':'10.0.0.2'}"};
 
         *w = (struct world){0};
-        cluster_begin(&w->c, NULL);
+        cluster_begin(&w->c, options);
         for (int i = 0; i < 2; i++)
                 cluster_register(&w->c, 2048, 1000, attributes[i], w->ids[i]);
         harness_ok(&w->c.h, "RegisterTaskDefinition",
@@ -39,6 +41,11 @@ static void begin(struct world *w)
         list_for_each (subnet, &model_default_vpc(w->c.h.model)->subnets, struct subnet, in_vpc)
                 if (str_eq(subnet->state->zone, "us-east-1a"))
                         snprintf(w->subnet, sizeof(w->subnet), "%s", subnet->state->id);
+}
+
+static void begin(struct world *w)
+{
+        begin_with(w, NULL);
 }
 
 static void end(struct world *w)
@@ -248,11 +255,40 @@ static void test_balancers(void **state)
         end(&w);
 }
 
+/* Two agents are back before what they rest on is durable, as when a server starts anew: each is told once. */
+static void test_two_at_once(void **state)
+{
+        struct world w;
+        uv_loop_t loop;
+        struct tx *tx;
+
+        uv_loop_init(&loop);
+        begin_with(&w, &(struct agents_options){.loop = &loop});
+        model_hold_commits(w.c.h.model);
+        tx = tx_begin(w.c.h.model);
+        tx_insert(tx, OBJECT_CLUSTER, &(struct state_cluster){.name = "pending", .status = STATE_CLUSTER_STATUS_ACTIVE});
+        tx_commit(tx);
+        fake_connect(&w.c, &w.a, w.ids[0], false);
+        fake_connect(&w.c, &w.b, w.ids[1], false);
+        assert_int_equal(w.a.n + w.b.n, 0);
+        assert_true(model_write(w.c.h.model));
+        model_written(w.c.h.model);
+        fake_next(&w.a, "NetworkMessage");
+        fake_next(&w.a, "TaskManifestMessage");
+        fake_next(&w.b, "NetworkMessage");
+        fake_next(&w.b, "TaskManifestMessage");
+        assert_int_equal(w.a.n, 2);
+        assert_int_equal(w.b.n, 2);
+        end(&w);
+        uv_run(&loop, UV_RUN_DEFAULT);
+        assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_pictures), cmocka_unit_test(test_changes),   cmocka_unit_test(test_again),
-                cmocka_unit_test(test_others),   cmocka_unit_test(test_balancers),
+                cmocka_unit_test(test_others),   cmocka_unit_test(test_balancers), cmocka_unit_test(test_two_at_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

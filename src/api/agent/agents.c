@@ -100,7 +100,7 @@ static void durable(struct commit_waiter *waiter)
         agents_flush(agents);
 }
 
-void agents_flush(struct agents *agents)
+static void flush_once(struct agents *agents)
 {
         uint64_t now = model_durable(agents->model), next = 0;
 
@@ -115,6 +115,21 @@ void agents_flush(struct agents *agents)
         }
         if (next != 0)
                 arm(agents, next);
+}
+
+/* What is sent may mark agents anew, and be told at once that all is durable: that begins another round, not one within this one, which
+ * would take agents off the lists that this one walks along. */
+void agents_flush(struct agents *agents)
+{
+        agents->flush_again = true;
+        if (agents->flushing)
+                return;
+        agents->flushing = true;
+        while (agents->flush_again) {
+                agents->flush_again = false;
+                flush_once(agents);
+        }
+        agents->flushing = false;
 }
 
 void agent_mark(struct agent *agent, uint64_t sequence)

@@ -104,7 +104,8 @@ struct agents {
         struct map deliveries, messages;
         struct networks networks;
         struct commit_waiter waiter;
-        bool waiting; /* the waiter is queued */
+        bool waiting;               /* the waiter is queued */
+        bool flushing, flush_again; /* see agents_flush */
         bool closed, freed;
         uv_timer_t *timer;
         uint32_t period_ms; /* of the timer */
