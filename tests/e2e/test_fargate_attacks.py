@@ -97,9 +97,9 @@ class Attacks:
             # The host, and its agent.
             f'for h in {hosts} $gateway; do for p in {services} {server} 51678 51679 51680 2375 22; do',
             '  nc -w 1 $h $p </dev/null >/dev/null 2>&1 && echo BROKE port $h:$p & done; wait; done',
-            'wget -q -O- -T 2 http://169.254.169.254/latest/meta-data/ 2>/dev/null | grep -q . && echo BROKE instance metadata',
-            f'wget -q -O- -T 2 http://169.254.170.2{credentials} 2>/dev/null | grep -q AccessKey && echo BROKE credentials',
-            f'wget -q -O- -T 2 {uri}/task 2>/dev/null | grep -q {name} && echo BROKE metadata of another task',
+            'timeout 2 wget -q -O- http://169.254.169.254/latest/meta-data/ 2>/dev/null | grep -q . && echo BROKE instance metadata',
+            f'timeout 2 wget -q -O- http://169.254.170.2{credentials} 2>/dev/null | grep -q AccessKey && echo BROKE credentials',
+            f'timeout 2 wget -q -O- {uri}/task 2>/dev/null | grep -q {name} && echo BROKE metadata of another task',
             # The neighbour's network.
             f'for p in 80 81; do nc -w 2 {self.address(victim)} $p </dev/null >/dev/null 2>&1 && echo BROKE closed port $p; done',
             f'ip addr add {self.address(victim)}/32 dev eth0 2>/dev/null && echo BROKE address',
@@ -119,7 +119,7 @@ class Attacks:
             'victim', 'echo $((17*3))-secret > /secret; mkdir /www; echo victim > /www/index.html; httpd -p 80 -h /www; httpd -p 81 -h /www;'
                       'echo uri $ECS_CONTAINER_METADATA_URI_V4; echo credentials $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;'
                       'wget -q -O- http://169.254.170.2$AWS_CONTAINER_CREDENTIALS_RELATIVE_URI | grep -q AccessKey && echo has credentials;'
-                      'echo ready; while :; do sleep 1; wget -q -T 2 -O /dev/null $ECS_CONTAINER_METADATA_URI_V4/task || echo starved; done & exec sleep 7731',
+                      'echo ready; while :; do sleep 1; timeout 5 wget -q -O /dev/null $ECS_CONTAINER_METADATA_URI_V4/task || echo starved; done & exec sleep 7731',
             taskRoleArn='arn:aws:iam::123456789012:role/victim'),
             networkConfiguration={'awsvpcConfiguration': {'subnets': [self.subnet], 'securityGroups': [group]}})
         lines = self.output(victim, 'ready')

@@ -9,7 +9,7 @@ import time
 import unittest
 
 from lab import GANTRY, wait_for
-from machines import Fleet
+from machines import Fleet, children
 
 TASKS = int(os.environ.get('GANTRY_FARGATE_TASKS', '30'))
 
@@ -126,7 +126,8 @@ class Hosts(unittest.TestCase):
         node = self.fleet.nodes[0]
         there = f'{self.fleet.host.address} 4327'
         listener = subprocess.Popen(node.words('busybox', 'nc', '-ll', '-p', '4444', '-e', '/bin/true'), preexec_fn=node.enter_groups)
-        self.addCleanup(lambda: (listener.kill(), listener.wait()))
+        # Its own end ends nsenter; the other way round nobody would wait for it.
+        self.addCleanup(lambda: ([os.kill(pid, signal.SIGKILL) for pid in children(listener.pid)], listener.wait(5)))
         node.run('for i in $(seq 50); do busybox nc -w 1 127.0.0.1 4444 </dev/null && exit 0; sleep 0.1; done; exit 1')
         tries = '; '.join(f'nc -w 2 {to} </dev/null >/dev/null 2>&1 && echo {name} > /tried || true'
                           for name, to in (('server', there), ('host', f'{node.address} 4444'), ('bridge', '169.254.170.2 4444')))
@@ -184,7 +185,7 @@ class Hosts(unittest.TestCase):
 
     def test_nothing_is_left(self):
         """Tasks that start and stop at random, politely and not; one kind ends by itself."""
-        self.define('polite', ['sh', '-c', 'trap "exit 0" TERM; echo x > /file; while :; do sleep 1 & wait $!; done'], stopTimeout=120)
+        self.define('polite', ['sh', '-c', 'trap "exit 0" TERM; echo x > /file; while :; do sleep 1 & wait $!; done'], stopTimeout=3)
         self.define('short', ['sh', '-c', 'dd if=/dev/zero of=/x bs=1M count=3 2>/dev/null; sleep 0.2'])
         self.define('deaf', ['sh', '-c', 'trap "" TERM; setsid sleep 1000 & while :; do sleep 1; done'], stopTimeout=2)
         dice = random.Random(int(os.environ.get('GANTRY_SEED', '7')))
