@@ -97,7 +97,8 @@ def measure(kind):
         subnet = next(s['SubnetId'] for s in lab.ec2.describe_subnets()['Subnets'] if s['AvailabilityZone'].endswith('a'))
         network = {'awsvpcConfiguration': {'subnets': [subnet]}}
         lab.ecs.register_task_definition(family='far', networkMode='awsvpc', requiresCompatibilities=['FARGATE'], cpu='256', memory='512',
-                                         containerDefinitions=[{'name': 'c', 'image': busybox_image(lab.dir), 'stopTimeout': 2, 'command': ['sleep', '600']}])
+                                         containerDefinitions=[{'name': 'c', 'image': busybox_image(lab.dir), 'stopTimeout': 2,
+                                                                'command': ['sh', '-c', 'trap "exit 0" TERM; sleep 600 & wait']}])
         times(lab, kind, network)
         many(lab, kind, network)
     finally:
