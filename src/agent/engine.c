@@ -12,6 +12,7 @@
 #include "base/strutil.h"
 
 #define REMOVE_RETRY_MS 30000
+#define FARGATE_REMOVE_RETRY_MS 500 /* its disk and its users are wanted */
 
 void engine_init(struct engine *engine, struct env *env, struct timers *timers, const struct engine_driver *driver,
                  const struct engine_limits *limits)
@@ -138,7 +139,8 @@ static void step_stopped(struct engine_task *t)
         if (t->busy || timer_is_set(&t->remove_timer))
                 return;
         if (!e->driver->may_remove(t) && age < (int64_t)e->limits.remove_latest_ms) {
-                timers_set(e->timers, &t->remove_timer, REMOVE_RETRY_MS, remove_fires);
+                timers_set(e->timers, &t->remove_timer, engine_task_is_fargate(t) ? FARGATE_REMOVE_RETRY_MS : REMOVE_RETRY_MS,
+                           remove_fires);
                 return;
         }
         move(t, TASK_REMOVING);

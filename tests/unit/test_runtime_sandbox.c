@@ -183,6 +183,25 @@ static void test_the_next_agent_finds_it(void **state)
         remove_task();
 }
 
+/* Nothing of a disk is left, however far the start of its task had come. */
+static void test_removed_at_any_time(void **state)
+{
+        (void)state;
+        for (int i = 0; i < 24; i++) {
+                struct runtime_container_spec spec = disk_spec("fleeting", "sleep 1000");
+                struct box box = {0};
+                int removed = 0;
+                int64_t end;
+
+                assert_int_equal(runtime_start(place->runtime, &spec, &box_events, &box, &box.container, NULL), 0);
+                for (end = place_now_ms() + i * 3; place_now_ms() < end;)
+                        uv_run(&place->loop, UV_RUN_NOWAIT);
+                runtime_remove(box.container, box_on_removed, &removed);
+                WAIT(removed, 1);
+                remove_task();
+        }
+}
+
 /* 512 MiB and half a processor, whatever the machine has. */
 static void test_it_sees_its_size(void **state)
 {
@@ -205,7 +224,8 @@ static void test_it_sees_its_size(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {PLACE_TEST(test_it_is_full_at_its_size), PLACE_TEST(test_containers_share_it),
-                                           PLACE_TEST(test_the_next_agent_finds_it), PLACE_TEST(test_it_sees_its_size)};
+                                           PLACE_TEST(test_the_next_agent_finds_it), PLACE_TEST(test_removed_at_any_time),
+                                           PLACE_TEST(test_it_sees_its_size)};
 
         if (geteuid() != 0 || access("/dev/loop-control", R_OK | W_OK) < 0) {
                 print_message("needs root and loop devices\n");
