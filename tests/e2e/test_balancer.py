@@ -108,8 +108,8 @@ class BalancerTest(LabTest):
     def attributes(self, group, **values):
         self.elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[{'Key': k.replace('__', '.'), 'Value': v} for k, v in values.items()])
 
-    def ask(self, port, path='/', method='GET', host='127.0.0.1', **headers):
-        connection = http.client.HTTPConnection(host, port, timeout=10)
+    def ask(self, port, path='/', method='GET', host='127.0.0.1', timeout=10, **headers):
+        connection = http.client.HTTPConnection(host, port, timeout=timeout)
         connection.request(method, path, headers={k.replace('_', '-'): v for k, v in headers.items()})
         answer = connection.getresponse()
         body = answer.read().decode()
@@ -127,10 +127,16 @@ class BalancerTest(LabTest):
         """Reloads take a moment: asks until the answer is from `name`."""
         def asked():
             try:
-                return self.ask(port, *arguments, **more)[1]['name'] == name
-            except (OSError, TypeError, http.client.HTTPException):
+                return self.ask(port, *arguments, timeout=3, **more)[1]['name'] == name
+            except (OSError, TypeError, http.client.HTTPException) as e:
+                seen.append(repr(e))
                 return False
-        wait_for(asked, 10, f'an answer of {name}')
+        seen = []
+        try:
+            wait_for(asked, 10, f'an answer of {name}')
+        except AssertionError as e:
+            with open(os.path.join(self.lab.data, 'balancer', 'haproxy.log')) as log:
+                raise AssertionError(f'{e}: {seen[-3:]}\n{self.lab.tail()}\n{log.read()[-2000:]}') from None
 
     def target(self, name, **more):
         made = Target(name, **more)
