@@ -15,7 +15,7 @@ from test_balancer import BalancerTest
 
 PLUGINS = os.environ.get('GANTRY_TF_PLUGINS', '')
 # A page that costs some milliseconds of a processor.
-BUSY = ('mkdir -p /www/cgi-bin; printf "%s\\n" "#!/bin/sh" "echo Content-Type: text/plain; echo" "i=0; while [ \\$i -lt 4000 ]; do i=\\$((i+1)); done" '
+BUSY = ('mkdir -p /www/cgi-bin; printf "%s\\n" "#!/bin/sh" "echo Content-Type: text/plain; echo Content-Length: 5; echo Connection: close; echo" "i=0; while [ \\$i -lt 4000 ]; do i=\\$((i+1)); done" '
         '"echo done" > /www/cgi-bin/busy; chmod +x /www/cgi-bin/busy; ')
 PAGE = 'mkdir -p /www; echo hello > /www/index.html; trap "exit 0" TERM; httpd -f -p 80 -h /www & wait'
 SLEEP = 'trap "exit 0" TERM; sleep 600 & wait'
