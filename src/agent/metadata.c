@@ -103,7 +103,8 @@ static void serve_credentials(struct metadata *m, struct http_request *req, cons
                         metadata_answer_shape(req, 200, &meta_credentials_shape, &out);
                         return;
                 }
-                known |= id_matches(t->payload->role_credentials, id) || id_matches(t->payload->execution_role_credentials, id);
+                known |= may_see(t, req) &&
+                         (id_matches(t->payload->role_credentials, id) || id_matches(t->payload->execution_role_credentials, id));
         }
         log_warn("credentials were asked for with an unknown id", LOG_S("peer", req->peer));
         if (known)
