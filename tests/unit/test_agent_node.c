@@ -614,6 +614,24 @@ static void fetch(struct lab *lab, const char *path, struct fetched *f)
         http_client_free(client);
 }
 
+/* A Fargate task is told of itself only: not to whoever has another address, even with the right ids. */
+static void check_own_only(struct lab *lab, struct engine_task *t, struct fetched *f)
+{
+        struct engine_container *c = &t->containers[0];
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "/v4/%s/task", c->endpoint_id);
+        ((struct acs_task *)(uintptr_t)t->payload)->launch_type = "FARGATE";
+        for (int own = 0; own <= 1; own++) {
+                free(c->address);
+                c->address = xstrdup(own ? "127.0.0.1" : "172.31.0.9");
+                fetch(lab, path, f);
+                assert_int_equal(f->status, own ? 200 : 404);
+                fetch(lab, "/v2/credentials/cid", f);
+                assert_int_equal(f->status, own ? 200 : 400);
+        }
+}
+
 static void test_metadata(void **state)
 {
         struct lab *lab = *state;
@@ -647,6 +665,7 @@ static void test_metadata(void **state)
         assert_non_null(strstr(f.body.data, "NoIdInRequest"));
         fetch(lab, "/v2/stats", &f); /* by the caller's address, which the fake network gives to the container */
         assert_int_equal(f.status, 200);
+        check_own_only(lab, engine_find(&lab->agent->engine, ARN), &f);
         for (int i = 0; i < 80 && f.status != 429; i++)
                 fetch(lab, "/v4/nobody", &f);
         assert_int_equal(f.status, 429);
