@@ -2,7 +2,6 @@
 /* See alarms.h. */
 #include "control/alarms.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -381,18 +380,16 @@ void alarm_changed(struct controller *controller, struct object *object, const v
 {
         struct alarm *alarm = CONTAINER_OF(object, struct alarm, object);
         const struct state_alarm *old = old_state, *new = new_state;
-        const char *name;
+        const struct state_alarm *either = new != NULL ? new : old;
 
-        assert(old != NULL || new != NULL);
-        name = new != NULL ? new->name : old->name;
         if (new != NULL && control_of(alarm) != NULL)
                 work_mark(&controller->queue, &control_of(alarm)->work);
         if (old != NULL && new != NULL && old->state == new->state)
                 return;
         list_for_each (composite, &controller->composites, struct alarm_control, composite)
-                if (composite->alarm != alarm && depends_on(composite, name))
+                if (composite->alarm != alarm && depends_on(composite, either->name))
                         work_mark(&controller->queue, &composite->work);
         if (new == NULL || new->state != CLOUDWATCH_STATE_VALUE_ALARM)
                 return;
-        mark_services(controller, name);
+        mark_services(controller, either->name);
 }

@@ -52,7 +52,7 @@ int metric_varint_read(const uint8_t **p, const uint8_t *end, uint64_t *ret)
 
 static uint64_t zigzag(int64_t value)
 {
-        return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+        return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0);
 }
 
 static int64_t unzigzag(uint64_t value)
