@@ -96,7 +96,7 @@ void vm_insert_image(struct vm *vm, uint32_t number, int fd);
 void vm_start_box(struct vm *vm, const struct guest_start *in);
 void vm_signal_box(struct vm *vm, uint32_t index, int number, bool all);
 /* Where the log of a container is written; valid as long as the vm. */
-const char *vm_log_path(const struct vm *vm, uint32_t index);
+const char *vm_log_path(struct vm *vm, uint32_t index);
 /* Directory for the task's files on this side, its logs among them: in the arena. The owner deletes it when they are shipped. */
 const char *vm_task_dir(const struct vm_host *host, const char *id, struct arena *arena);
 const char *vm_task_log(const struct vm_host *host, const char *id, uint32_t index, struct arena *arena);

@@ -44,11 +44,14 @@ static void read_counter(struct vm *vm, uint32_t index)
                 vm->boxes[index].log_received = value;
 }
 
-static void open_log(struct vm *vm, struct vm_box *box)
+static void open_log(struct vm *vm, uint32_t index)
 {
+        struct vm_box *box = &vm->boxes[index];
         CLEANUP_FREE char *dir = xprintf("%s/%s", vm->host->dir, vm->id);
         struct stat st;
 
+        if (box->log_path == NULL)
+                box->log_path = xprintf("%s/%u.log", dir, index);
         if (files_make_dirs(dir, 0700) < 0)
                 return;
         box->log_fd = open(box->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -56,13 +59,14 @@ static void open_log(struct vm *vm, struct vm_box *box)
                 box->log_bytes = st.st_size;
 }
 
-static void rotate(struct vm *vm, struct vm_box *box)
+static void rotate(struct vm *vm, uint32_t index)
 {
+        struct vm_box *box = &vm->boxes[index];
         CLEANUP_FREE char *old = xprintf("%s.1", box->log_path);
 
         close(TAKE_FD(box->log_fd));
         (void)rename(box->log_path, old);
-        open_log(vm, box);
+        open_log(vm, index);
 }
 
 /* "2026-01-01T00:00:00.123000000+00:00 stdout F text": as conmon writes it. */
@@ -100,7 +104,7 @@ void vm_take_log(struct vm *vm, const struct frame *frame)
         memcpy(&ms, frame->body, sizeof(ms));
         format(&text, (int64_t)le64toh(ms), frame->stream, frame->body + sizeof(ms), frame->len - sizeof(ms));
         if (box->log_fd < 0)
-                open_log(vm, box);
+                open_log(vm, frame->container);
         if (box->log_fd < 0 || write(box->log_fd, text.data, text.len) != (ssize_t)text.len)
                 log_warn("a container's log cannot be written: what it said now is lost", LOG_S("task", vm->id), LOG_ERRNO(-errno));
         box->log_bytes += (int64_t)text.len;
@@ -110,7 +114,7 @@ void vm_take_log(struct vm *vm, const struct frame *frame)
         SHAPE_SET(&ack, guest_ack, offset, box->log_received);
         channel_send(vm->channel, &command);
         if (box->log_bytes > LOG_ROTATE)
-                rotate(vm, box);
+                rotate(vm, frame->container);
 }
 
 void vm_boxes_init(struct vm *vm)
@@ -119,14 +123,12 @@ void vm_boxes_init(struct vm *vm)
                 vm->boxes[i].log_fd = -1;
 }
 
-const char *vm_log_path(const struct vm *vm, uint32_t index)
+const char *vm_log_path(struct vm *vm, uint32_t index)
 {
-        struct vm_box *box = (struct vm_box *)(uintptr_t)&vm->boxes[index % VM_BOXES];
+        struct vm_box *box = &vm->boxes[index % VM_BOXES];
 
-        if (box->log_path == NULL)
-                box->log_path = xprintf("%s/%s/%u.log", vm->host->dir, vm->id, index);
         if (box->log_fd < 0) /* a reader wants to watch it */
-                open_log((struct vm *)(uintptr_t)vm, box);
+                open_log(vm, index % VM_BOXES);
         return box->log_path;
 }
 

@@ -1,52 +1,157 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fargate tasks in micro-VMs of their own: real machines, emulated where KVM does not work, and attacks on them, each of which has to fail."""
+import glob
 import os
+import re
 import shutil
 import time
 import unittest
 
+from fargate import FargateTest, processes
+from lab import GANTRY, wait_for
 
-import test_fargate
-from lab import GANTRY, LabTest, wait_for
-from test_fargate import processes
-
-MISSING = [name for name in ('qemu-system-x86_64', 'mkfs.erofs', 'mkfs.ext4')
-           if not shutil.which(name, path='/usr/bin:/usr/sbin')]
+MISSING = [name for name in ('qemu-system-x86_64', 'mkfs.erofs', 'mkfs.ext4') if not shutil.which(name, path='/usr/bin:/usr/sbin')]
+INIT = os.path.join(os.path.dirname(GANTRY), 'src/guest/gantry-init')
 
 
 def machines():
     """Process ids of QEMU."""
-    return [pid for pid, line in processes().items() if line.startswith('/usr/bin/qemu-system')]
+    return {pid for pid, line in processes().items() if line.startswith('/usr/bin/qemu-system')}
 
 
 @unittest.skipIf(MISSING, f'not installed: {MISSING}')
-@unittest.skipUnless(os.path.exists(os.path.join(os.path.dirname(GANTRY), 'src/guest/gantry-init')), 'this build has no gantry-init (sanitizers)')
-class MicroVm(LabTest):
-    options = ('--fargate', 'microvm')
-    define, start, output = test_fargate.Fargate.define, test_fargate.Fargate.start, test_fargate.Fargate.output
-    size, patience = test_fargate.Fargate.size, test_fargate.Fargate.patience
+@unittest.skipUnless(os.path.exists(INIT), 'this build has no gantry-init (sanitizers)')
+class MicroVm(FargateTest):
+    isolation = 'microvm'
+    patience = 40
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        subnets = cls.lab.ec2.describe_subnets()['Subnets']
-        cls.subnet = next(s['SubnetId'] for s in subnets if s['AvailabilityZone'] == 'us-east-1a')
-        cls.network = {'awsvpcConfiguration': {'subnets': [cls.subnet]}}
-
-    def stop(self, arn):
-        self.ecs.stop_task(task=arn)
-        return self.lab.wait_status(arn, 'STOPPED')
+    def start(self, definition, until='RUNNING', network=None, **more):
+        """Runs it and waits; the first machine of all has to boot."""
+        arn = self.lab.run(definition, launchType='FARGATE', networkConfiguration=network or self.network, **more)
+        self.addCleanup(self.stop, arn)
+        self.lab.wait_status(arn, until, 60)
+        return arn
 
     def test_what_a_server_is(self):
-        script = ('uname -r; grep -c ^processor /proc/cpuinfo; sed -n 1p /proc/meminfo; df -P / | tail -n 1; echo to-err >&2; hostname;'
-                  'wget -qO- $ECS_CONTAINER_METADATA_URI_V4/task | grep -o "\\"LaunchType\\":\\"[A-Z]*\\""; ls /sys/class/net | tr "\\n" " "; echo;'
-                  'echo ready; exec sleep 7801')
-        arn = self.start(self.define('shown', script))
-        began = time.monotonic()
-        task = self.lab.wait_status(arn, 'RUNNING', 60)
-        print(f'RUNNING after {time.monotonic() - began:.2f} s')
+        script = ('uname -r; grep -c ^processor /proc/cpuinfo; sed -n 1p /proc/meminfo; df -Pm / | tail -n 1; echo to-err >&2; hostname;'
+                  'wget -qO- $ECS_CONTAINER_METADATA_URI_V4/task | grep -o "\\"LaunchType\\":\\"[A-Z]*\\""; echo net $(ls /sys/class/net);'
+                  'touch /scratch/x && echo volume ok; stat -c "owner %u" /bin/sh; echo ready; trap "exit 7" TERM; while :; do sleep 0.1; done')
+        definition = self.define('shown', script, {'mountPoints': [{'sourceVolume': 'v', 'containerPath': '/scratch'}], 'stopTimeout': 20,
+                                                   'healthCheck': {'command': ['CMD-SHELL', 'test -e /scratch/x'], 'interval': 5}},
+                                 volumes=[{'name': 'v'}])
+        arn = self.start(definition)
+        task = self.lab.task(arn)
+        self.assertIn({'name': 'gantry.fargate', 'value': 'microvm'}, task['attributes'])
         lines = self.output(arn, 'ready')
-        print(lines)
-        self.assertEqual([], [line for line in processes().values() if line.endswith('sleep 7801')])  # it is not on the host
-        print(self.stop(arn)['stoppedReason'])
-        wait_for(lambda: len(machines()) <= 2, 10, 'machines to go')
+        self.assertNotEqual(os.uname().release, lines[0])
+        self.assertEqual('1', lines[1])
+        self.assertEqual(512 * 1024, int(re.search(r'\d+', lines[2]).group()))
+        self.assertTrue(19000 < int(lines[3].split()[1]) <= 20480, lines[3])  # a disk of 20 GiB
+        for line in ('to-err', '"LaunchType":"FARGATE"', 'net eth0 lo', 'volume ok', 'owner 0'):
+            self.assertIn(line, lines)
+        self.assertEqual([], [line for line in processes().values() if 'trap "exit 7"' in line and 'qemu' not in line])  # not on the host
+        wait_for(lambda: self.lab.task(arn)['healthStatus'] == 'HEALTHY', 15, 'health')
+        self.assertEqual(7, self.stop(arn)['containers'][0]['exitCode'])
+
+    def test_ends_and_failures(self):
+        done = self.start(self.define('brief', 'echo last words; exit 3'), 'STOPPED')
+        self.assertEqual(3, self.lab.task(done)['containers'][0]['exitCode'])
+        self.assertEqual(['last words'], self.output(done, 'last words'))
+        wrong = self.register('wrong', {'name': 'c', 'command': ['/no/such/program']}, networkMode='awsvpc', requiresCompatibilities=['FARGATE'],
+                              cpu='256', memory='512')
+        task = self.lab.task(self.start(wrong, 'STOPPED'))
+        self.assertIn('/no/such/program', task['stoppedReason'])
+        hog = self.start(self.define('hog', 'x=a; while true; do x=$x$x; done'), 'STOPPED')
+        self.assertIn('OutOfMemory', self.lab.task(hog)['containers'][0]['reason'])
+
+    def test_neighbours_and_security_groups(self):
+        web = self.start(self.define('web', 'mkdir /www; echo served > /www/index.html; exec httpd -f -p 80 -h /www'))
+        ask = f'for i in 1 2 3 4 5 6 7 8 9 10; do timeout 2 wget -qO- http://{self.address(web)}/ && break; sleep 0.3; done || echo refused; echo asked; exec sleep 600'
+        friend = self.start(self.define('friend', ask))
+        self.assertIn('served', self.output(friend, 'asked'))
+        vpc = self.lab.ec2.describe_vpcs()['Vpcs'][0]['VpcId']
+        group = self.lab.ec2.create_security_group(GroupName='apart', Description='no rules of others', VpcId=vpc)['GroupId']
+        network = {'awsvpcConfiguration': {'subnets': [self.subnet], 'securityGroups': [group]}}
+        quick = ask.replace('1 2 3 4 5 6 7 8 9 10', '1')
+        stranger = self.start(self.define('stranger', quick), network=network)
+        self.assertNotIn('served', self.output(stranger, 'asked'))
+        for arn in (web, friend, stranger):
+            self.stop(arn)
+
+    def test_attacks_fail(self):
+        victim = self.start(self.define('victim', 'echo $((17*3))-secret > /secret; exec sleep 7831'))
+        attack = '\n'.join([
+            'for p in $(seq 2 300); do [ $p = $$ ] || kill -9 $p 2>/dev/null; done',
+            'grep -rl 51-secret /dev /disk /images /run /tmp /var 2>/dev/null && echo BROKE disk',
+            'mount -t tmpfs none /mnt 2>/dev/null && echo BROKE mount',
+            'ls /dev/vd* /dev/vport* /dev/mem 2>/dev/null && echo BROKE devices',
+            'for d in 254:0 252:0 253:0 1:1; do mknod /dev/d$d b ${d%:*} ${d#*:} 2>/dev/null; mknod /tmp/d$d c ${d%:*} ${d#*:} 2>/dev/null;',
+            '  head -c 1 /dev/d$d 2>/dev/null | grep -q . && echo BROKE block $d; head -c 1 /tmp/d$d 2>/dev/null | grep -q . && echo BROKE char $d; done',
+            'echo b > /proc/sysrq-trigger 2>/dev/null && echo BROKE sysrq; echo 1 > /proc/sys/kernel/sysrq 2>/dev/null && echo BROKE sysctl',
+            'insmod /x 2>&1 | grep -q "not permitted" || echo BROKE modules',
+            'for f in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/memory.max; do echo 0 2>/dev/null > $f && echo BROKE $f; done',
+            'for p in 51679 4327; do for h in 127.0.0.1 169.254.170.2 $(ip route | sed -n "s/default via \\([0-9.]*\\).*/\\1/p"); do',
+            '  nc -w 1 $h $p </dev/null >/dev/null 2>&1 && echo BROKE port $h:$p; done; done',
+            'ip addr add 172.31.0.99/20 dev eth0 2>/dev/null && echo BROKE address',
+            'grep -q "NoNewPrivs:.1" /proc/self/status && grep -q "Seccomp:.2" /proc/self/status && echo locked',
+            'echo done; exec sleep 7841'])
+        attacker = self.start(self.define('attacker', attack))
+        lines = self.output(attacker, 'done')
+        self.assertEqual([], [line for line in lines if 'BROKE' in line])
+        self.assertIn('locked', lines)
+        self.assertEqual('RUNNING', self.lab.task(victim)['lastStatus'])
+        for pid in machines():
+            status = dict(line.rstrip().split(':\t', 1) for line in open(f'/proc/{pid}/status') if ':\t' in line)
+            self.assertGreater(int(status['Uid'].split()[0]), 1 << 29)  # nobody, and nobody twice
+            self.assertEqual(('0000000000000000', '2'), (status['CapEff'], status['Seccomp']))
+        self.assertEqual(len(machines()), len({os.stat(f'/proc/{pid}').st_uid for pid in machines()}))
+        for arn in (victim, attacker):
+            self.stop(arn)
+
+    def task_machine(self, arn):
+        """Process id of the machine of the task."""
+        for path in glob.glob('/run/gantry/*/vm/*/machine.json'):
+            if arn.rsplit('/', 1)[1] in open(path).read():
+                return int(re.search(r'"pid":(\d+)', open(path.replace('machine.json', 'process.json')).read()).group(1))
+        return None
+
+    def test_agent_and_machine_are_killed(self):
+        definition = self.define('kept', 'i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.2; done')
+        self.ecs.create_service(serviceName='kept', taskDefinition=definition, desiredCount=1, launchType='FARGATE', networkConfiguration=self.network)
+        self.addCleanup(self.ecs.delete_service, service='kept', force=True)
+        running = lambda: [arn for arn in self.ecs.list_tasks(serviceName='kept')['taskArns'] if self.lab.task(arn)['lastStatus'] == 'RUNNING']
+        first = wait_for(running, 60, 'the task')[0]
+        self.output(first, 'tick 3')
+        machine = self.task_machine(first)
+        agent = self.lab.child_pid('agent')
+        os.kill(agent, 9)
+        wait_for(lambda: self.lab.child_pid('agent') not in (None, agent), 20, 'another agent')
+        time.sleep(1.5)
+        self.assertEqual([first], running())
+        self.assertEqual(machine, self.task_machine(first))
+        lines = self.output(first, 'tick 15')
+        numbers = [int(line.split()[1]) for line in lines]
+        self.assertEqual(set(range(1, max(numbers) + 1)), set(numbers))  # no line was lost
+        os.kill(machine, 9)
+        wait_for(lambda: running() and running() != [first], 60, 'the replacement')
+        gone = self.lab.task(first)
+        self.assertIn('micro-VM of the task has ended', gone['stoppedReason'] + gone['containers'][0].get('reason', ''))
+
+    def test_warm_start_and_nothing_left(self):
+        definition = self.define('quick', 'exec sleep 7861', {'stopTimeout': 2})
+        self.stop(self.start(definition))
+        wait_for(lambda: len(glob.glob('/run/gantry/*/vm/[0-9]*')) >= 1, 20, 'a warm machine')
+        time.sleep(1.5)
+        before = self.counts()
+        began = time.monotonic()
+        arn = self.start(definition)
+        self.assertLess(time.monotonic() - began, 3)
+        self.stop(arn)
+        wait_for(lambda: self.counts() == before, 20, f'{before}, not {self.counts()}')
+
+    def counts(self):
+        links = len(os.listdir('/sys/class/net'))
+        groups = len(glob.glob('/sys/fs/cgroup/memory/*/vm-*') + glob.glob('/sys/fs/cgroup/*/vm-*'))
+        with open('/proc/self/mounts') as mounts:
+            n_mounts = mounts.read().count('\n')
+        return len(machines()), links, groups, n_mounts, len(glob.glob('/run/gantry/*/vm/*')), len(self.lab.ec2.describe_network_interfaces()['NetworkInterfaces'])
