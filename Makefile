@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD ?= build
 MESON_FLAGS ?=
 
-.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server soak-fargate lint format load bench cgroup2 clean install
+.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server soak-fargate soak-microvm lint format load bench cgroup2 clean install
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,9 @@ soak-server: build ## rollouts on real nodes while the server is killed KILLS ti
 
 soak-fargate: build ## tasks started and stopped at random on two Fargate hosts (TASKS, default 200); nothing may be left
 	@GANTRY_FARGATE_TASKS=$${TASKS:-200} tools/e2e.sh $(BUILD) test_fargate_hosts.Hosts.test_nothing_is_left
+
+soak-microvm: build ## micro-VMs started and stopped at random, MACHINES of them (default 20): nothing may be left
+	@GANTRY_MACHINES=$${MACHINES:-20} tools/e2e.sh $(BUILD) test_microvm.MicroVm.test_random_life_leaves_nothing
 
 lint: setup ## formatter, layers, lengths, cppcheck, clang-tidy
 	@tools/lint.sh $(BUILD)
