@@ -219,8 +219,8 @@ static int run(struct box *box, struct error *error)
         CLEANUP_CLOSE int group = open(arena_printf(&arena, GROUPS "%s", box_group(box, &arena)), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         struct clone_args args = {
                 .flags = namespace_flags(box->spec) | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)group};
-        struct box_start_files files;
-        int report[2], r = open_output(box, &files);
+        struct box_start_files files = {.in = -1, .out = -1, .err = -1, .terminal = -1};
+        int report[2] = {-1, -1}, r = open_output(box, &files);
         long pid;
 
         if (r < 0 || pipe2(report, O_CLOEXEC) < 0)

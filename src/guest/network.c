@@ -6,6 +6,7 @@
 #include <net/if_arp.h>
 #include <net/route.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -22,15 +23,19 @@ static void put_address(struct sockaddr *to, const char *text)
         memcpy(to, &address, sizeof(address));
 }
 
+/* "02:67:ac:1f:f0:05" */
 static int put_mac(struct sockaddr *to, const char *text)
 {
-        unsigned b[6];
-
         to->sa_family = ARPHRD_ETHER;
-        if (text == NULL || sscanf(text, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6)
-                return -EINVAL;
-        for (int i = 0; i < 6; i++)
-                to->sa_data[i] = (char)b[i];
+        for (int i = 0; i < 6; i++) {
+                char *end = NULL;
+                unsigned long byte = text != NULL ? strtoul(text, &end, 16) : 256;
+
+                if (byte > 255 || end == text || *end != (i < 5 ? ':' : '\0'))
+                        return -EINVAL;
+                to->sa_data[i] = (char)byte;
+                text = end + 1;
+        }
         return 0;
 }
 

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "guest/guest.h"
 
 static const struct {
@@ -112,19 +113,18 @@ static void set_clock(int64_t ms)
 
 static void stir_random(const struct shape_blob *seed)
 {
-        struct {
-                struct rand_pool_info info;
-                char bytes[256];
-        } entropy = {.info = {.entropy_count = (int)MIN(seed->len, sizeof(entropy.bytes)) * 8,
-                              .buf_size = (int)MIN(seed->len, sizeof(entropy.bytes))}};
+        struct rand_pool_info *entropy = xalloc(sizeof(*entropy) + seed->len);
         int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
 
-        if (fd < 0)
-                return;
-        memcpy(entropy.info.buf, seed->data, (size_t)entropy.info.buf_size);
-        (void)ioctl(fd, RNDADDENTROPY, &entropy);
-        (void)ioctl(fd, RNDRESEEDCRNG);
-        close(fd);
+        entropy->entropy_count = (int)seed->len * 8;
+        entropy->buf_size = (int)seed->len;
+        memcpy(entropy->buf, seed->data, seed->len);
+        if (fd >= 0) {
+                (void)ioctl(fd, RNDADDENTROPY, entropy);
+                (void)ioctl(fd, RNDRESEEDCRNG);
+                close(fd);
+        }
+        free(entropy);
 }
 
 static int serial_is(const char *device, const char *serial)

@@ -74,16 +74,13 @@ static int64_t start_of(int32_t pid)
         CLEANUP_BUF struct buf text = {0};
         char path[32];
         const char *p;
-        unsigned long long start = 0;
 
         (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
         if (buf_read_file(&text, path, 4096) < 0 || (p = strrchr(text.data, ')')) == NULL)
                 return 0;
         for (int i = 0; i < 20 && p != NULL; i++)
                 p = strchr(p + 1, ' ');
-        if (p == NULL || sscanf(p, " %llu", &start) != 1)
-                return 0;
-        return (int64_t)start;
+        return p != NULL ? (int64_t)strtoull(p, NULL, 10) : 0;
 }
 
 static int write_record(const struct qemu *q, struct error *error)
@@ -364,8 +361,8 @@ int qemu_adopt(uv_loop_t *loop, const char *dir, const struct qemu_events *event
         struct qemu *q;
         int r = read_record(dir, &arena, &record, error);
 
-        if (r < 0)
-                return r;
+        if (r < 0 || record == NULL)
+                return r < 0 ? r : -EINVAL;
         q = xalloc(sizeof(*q));
         *q = (struct qemu){.loop = loop, .events = events, .data = data, .dir = xstrdup(dir), .pid = record->pid};
         q->pidfd = (int)syscall(SYS_pidfd_open, record->pid, 0);

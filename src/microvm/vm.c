@@ -450,8 +450,8 @@ int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *ca
         r = buf_read_file(&text, arena_printf(&arena, "%s/" RECORD, dir), 4096);
         if (r == 0)
                 r = SHAPE_PARSE(guest_stored_machine, &arena, text.data, text.len, NULL, &record, error);
-        if (r < 0)
-                return r;
+        if (r < 0 || record == NULL)
+                return r < 0 ? r : -EINVAL;
         vm = vm_new(host, NULL);
         free(vm->dir);
         free(vm->group_path);
