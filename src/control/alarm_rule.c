@@ -163,8 +163,9 @@ static int parse_at_least(struct parser *p)
                 if (parse_name(p, ",)", &step.members[step.n++]) < 0)
                         return -EINVAL;
         } while (take(p, ","));
-        if (!take(p, ")") || !take(p, ")"))
-                return wrong(p, "'))'");
+        for (int i = 0; i < 2; i++) /* of the list, and of AT_LEAST */
+                if (!take(p, ")"))
+                        return wrong(p, "')'");
         step.least = percent ? (number * step.n + 99) / 100 : number;
         if (step.least < 1 || step.least > step.n)
                 return error_api(p->error, "ValidationError", "Error in AlarmRule: AT_LEAST must ask for 1 to %u of its %u alarms.", step.n,

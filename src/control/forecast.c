@@ -13,10 +13,11 @@ double forecast_load(const double *history, uint32_t n, uint32_t ahead)
 {
         double sum = 0, weights = 0, weight = 1;
 
-        for (uint32_t day = 1; day <= FORECAST_DAYS; day++, weight *= DECAY) {
+        for (uint32_t day = 1; day <= FORECAST_DAYS; day++) {
                 double w = day % 7 == 0 ? WEEK_WEIGHT * weight : weight;
                 int64_t at = (int64_t)n + ahead - (int64_t)day * DAY;
 
+                weight *= DECAY;
                 if (at < 0 || at >= (int64_t)n || isnan(history[at]))
                         continue;
                 sum += w * history[at];

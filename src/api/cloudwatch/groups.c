@@ -23,7 +23,7 @@ static void provider_metrics(struct api *api, const struct cluster *cluster, int
 
                 if (group != NULL && p->managed_scaling != NULL && p->managed_scaling->status == ECS_MANAGED_SCALING_STATUS_ENABLED)
                         cloudwatch_add(api, SCALING_SPACE, "CapacityProviderReservation", dimensions, 2, group->reservation,
-                            CLOUDWATCH_STANDARD_UNIT_PERCENT, now_ms);
+                                       CLOUDWATCH_STANDARD_UNIT_PERCENT, now_ms);
         }
 }
 
@@ -55,7 +55,8 @@ static void group_metrics(struct api *api, const struct scaling_group *group, in
 
                 for (size_t j = 0; j < ARRAY_SIZE(rows); j++)
                         if (str_eq(rows[j].name, g->enabled_metrics.items[i].metric))
-                                cloudwatch_add(api, GROUP_SPACE, rows[j].name, &dimension, 1, rows[j].value, CLOUDWATCH_STANDARD_UNIT_NONE, now_ms);
+                                cloudwatch_add(api, GROUP_SPACE, rows[j].name, &dimension, 1, rows[j].value, CLOUDWATCH_STANDARD_UNIT_NONE,
+                                               now_ms);
         }
 }
 
