@@ -100,9 +100,6 @@ static void append_check(const struct target_group *group, bool probe, enum lb_p
         bool eager = probe && pace != LB_PACE_RECOVERY;
         int interval_ms = eager ? intervals_ms[pace] : check->interval * 1000;
 
-        /* Many targets at once must not take the processor from those that carry traffic. */
-        if (eager && pace == LB_PACE_FIRST)
-                interval_ms = MAX(interval_ms, MIN((int)(group->n_targets / 4), intervals_ms[LB_PACE_FAST]));
         buf_printf(out, " check inter %dms rise %d fall %d", interval_ms, eager ? 1 : check->healthy, probe ? 1 : check->unhealthy);
         if (!str_eq(check->port, "traffic-port"))
                 buf_printf(out, " port %s", check->port);

@@ -18,6 +18,7 @@
 
 /* A new target is checked less often after each of them. */
 #define PROBE_FIRST_FOR_MS 250
+#define PROBE_FIRST_TARGETS 32 /* of the group */
 #define PROBE_FAST_FOR_MS 10000
 
 #define OPEN_PREFIX "open:"
@@ -262,7 +263,10 @@ enum lb_pace lb_servers_pace(const struct lb_driver *driver, const struct target
         if (target->health == ELBV2_TARGET_HEALTH_STATE_UNHEALTHY)
                 return LB_PACE_RECOVERY;
         age = env_now_ms(model_env(driver->options.model)) - target->state->registered_at;
-        return age < PROBE_FIRST_FOR_MS ? LB_PACE_FIRST : age < PROBE_FAST_FOR_MS ? LB_PACE_FAST : LB_PACE_SLOW;
+        /* Many at once must not take the processor from those that carry traffic, nor be added twice in a moment. */
+        if (age < PROBE_FIRST_FOR_MS && target->group->n_targets <= PROBE_FIRST_TARGETS)
+                return LB_PACE_FIRST;
+        return age < PROBE_FAST_FOR_MS ? LB_PACE_FAST : LB_PACE_SLOW;
 }
 
 /* The server of a role, made when `create`; NULL when it is on its way out and must go first. */
