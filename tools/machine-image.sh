@@ -91,6 +91,15 @@ done
 # The first process of a machine: devices, network, disk, and the agent for ever.
 export PATH=/usr/bin:/bin HOME=/root
 /bin/busybox --install -s /bin
+# Containers cannot leave the kernel's first file system (pivot_root): the same files in memory, as an ordinary one.
+if [ "${1:-}" != second ]; then
+  mkdir /new
+  mount -t tmpfs -o size=75%,mode=755 tmpfs /new
+  for part in /*; do
+    [ $part = /new ] || cp -a $part /new/
+  done
+  exec switch_root /new /init second
+fi
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts; mount -t tmpfs tmpfs /dev/shm; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /tmp
