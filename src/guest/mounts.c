@@ -121,6 +121,10 @@ static int make_one(int root, const struct oci_spec_mount *m, struct error *erro
         const char *data;
         unsigned long flags = parse_options(&m->options, &arena, &data);
         struct stat st;
+
+        /* Devices are those that are bound there: what is made there is none. */
+        if (str_eq(m->destination, "/dev"))
+                flags |= MS_NODEV;
         bool file = (flags & MS_BIND) != 0 && stat(m->source, &st) == 0 && !S_ISDIR(st.st_mode);
         const char *type = str_eq(m->type, "cgroup") ? "cgroup2" : m->type;
         int target = open_target(root, m->destination, file), r;

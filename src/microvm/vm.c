@@ -250,7 +250,7 @@ static int start(struct vm *vm, struct error *error)
 {
         CLEANUP_ARENA struct arena arena = {0};
         CLEANUP_CLOSE int state = open(arena_printf(&arena, "/proc/self/fd/%d", vm->template->state_fd), O_RDONLY | O_CLOEXEC);
-        const struct runtime_task_limits none = {.memory_bytes = (vm->size.memory_mib + VM_OVERHEAD_MIB) * MIB};
+        const struct runtime_task_limits none = {.memory_bytes = (vm->size.memory_mib + VM_OVERHEAD_MIB(vm->size.memory_mib)) * MIB};
         const struct qemu_nic nic = {.tap_fd = vm->tap_fd, .mac = "02:67:00:00:00:02"};
         struct qemu_spec spec = {.dir = vm->dir,
                                  .vcpus = vm->template->vcpus,
@@ -562,7 +562,7 @@ void vm_configure(struct vm *vm, const struct guest_configure *in)
 void vm_limit(struct vm *vm)
 {
         const struct runtime_task_limits limits = {.cpu_millis = vm->size.cpu_millis,
-                                                   .memory_bytes = (vm->size.memory_mib + VM_OVERHEAD_MIB) * MIB};
+                                                   .memory_bytes = (vm->size.memory_mib + VM_OVERHEAD_MIB(vm->size.memory_mib)) * MIB};
         struct error error = {0};
 
         if (vm->limited)

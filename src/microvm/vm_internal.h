@@ -13,7 +13,8 @@
 #define VM_DISK 0
 #define VM_DISK_IMAGE 1
 #define VM_USER_FIRST 0x60000000u /* users of QEMU processes: above those of sandboxes */
-#define VM_OVERHEAD_MIB 224       /* of QEMU beside the guest's memory: translated code, device buffers, its program */
+/* What QEMU may take beside the task's memory: the guest kernel's own, translated code, device buffers, its program. */
+#define VM_OVERHEAD_MIB(mib) (384 + (mib) / 48)
 
 enum template_state { TEMPLATE_BOOTING = 0, TEMPLATE_SAVING, TEMPLATE_READY, TEMPLATE_FAILED };
 
