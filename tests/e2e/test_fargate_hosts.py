@@ -189,14 +189,22 @@ class Hosts(unittest.TestCase):
         self.define('short', ['sh', '-c', 'dd if=/dev/zero of=/x bs=1M count=3 2>/dev/null; sleep 0.2'])
         self.define('deaf', ['sh', '-c', 'trap "" TERM; setsid sleep 1000 & while :; do sleep 1; done'], stopTimeout=2)
         dice = random.Random(int(os.environ.get('GANTRY_SEED', '7')))
-        for _ in range(2):  # what is made once and stays
-            for definition in ('polite', 'short', 'deaf') * 2:
-                self.ecs.stop_task(task=self.one(definition))
-            self.settle()
+        self.start_and_stop(dice, TASKS // 2)  # what is made once and stays: threads, their memory, routers
         memory = [self.memory(node) for node in self.fleet.nodes]
         before = wait_for(self.still, 20, 'hosts at rest')
+        self.start_and_stop(dice, TASKS)
+        wait_for(lambda: not self.fleet.ec2.describe_network_interfaces()['NetworkInterfaces'], 20, 'all interfaces to be gone')
+        try:
+            wait_for(lambda: not self.more_than(before), 20, 'nothing to be left')
+        except AssertionError:
+            self.assertEqual({}, self.more_than(before))
+        for node, then in zip(self.fleet.nodes, memory):
+            print(f'the agent of {node.name}: {then:.1f} MiB, after {TASKS} more tasks {self.memory(node):.1f} MiB', flush=True)
+            self.assertLess(self.memory(node) - then, 4 + TASKS / 50, f'MiB more of the agent of {node.name}')
+
+    def start_and_stop(self, dice, n):
         live = []
-        for _ in range(TASKS):
+        for _ in range(n):
             live.append(self.one(dice.choice(('polite', 'polite', 'short', 'deaf'))))
             if dice.random() < 0.3:
                 time.sleep(dice.random() * 0.2)
@@ -205,13 +213,6 @@ class Hosts(unittest.TestCase):
         for arn in live:
             self.ecs.stop_task(task=arn)
         self.settle()
-        self.assertEqual([], self.fleet.ec2.describe_network_interfaces()['NetworkInterfaces'])
-        try:
-            wait_for(lambda: not self.more_than(before), 20, 'nothing to be left')
-        except AssertionError:
-            self.assertEqual({}, self.more_than(before))
-        for node, then in zip(self.fleet.nodes, memory):
-            self.assertLess(self.memory(node) - then, 4 + TASKS / 100, f'MiB more of the agent of {node.name}')
 
     def more_than(self, before):
         """What hosts have more of than before: (what, which host) and how many. Of a router, which goes when it rests, there may be less."""
