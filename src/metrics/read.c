@@ -7,7 +7,7 @@
 #include "base/macro.h"
 #include "metrics/internal.h"
 
-/* Distributions are made of single seconds when they are no more than so many. */
+/* Distributions are made of single seconds where they are of no more than so many. */
 #define FINE_MAX 1000
 
 enum metric_tier metric_tier_of(int64_t period_s)
@@ -167,9 +167,9 @@ size_t metrics_read_values(const struct metric_series *series, int64_t from_s, i
         size_t n = 0;
 
         /* Single seconds keep more values apart, where all of them are there. */
-        if (tier != METRIC_TIER_1_S && gathered.n > 0 && gathered.n <= FINE_MAX) {
+        if (tier != METRIC_TIER_1_S && gathered.n > 0 && (int64_t)gathered.n * metric_tiers[tier].period_s <= FINE_MAX) {
                 struct gathered fine = gather_all(series, METRIC_TIER_1_S, from_s, to_s, true), coarse = gathered;
-                bool whole = fine.n <= FINE_MAX && count_of(&fine) >= count_of(&coarse);
+                bool whole = count_of(&fine) >= count_of(&coarse);
 
                 gathered = whole ? fine : coarse;
                 gathered_done(whole ? &coarse : &fine);

@@ -2,11 +2,14 @@
 """Metrics that are there by themselves: of tasks and services within seconds, and of load balancers, with nothing lost over a reload."""
 import datetime
 import http.client
+import json
 import os
+import re
 import shutil
 import tempfile
 import time
 import unittest
+import urllib.request
 
 from lab import Clients, LabTest, Process, read_env, wait_for
 from test_balancer import BalancerTest
@@ -51,6 +54,29 @@ class Services(LabTest):
         wait_for(lambda: max(reader.values('AWS/ECS', 'CPUUtilization', **where)[:2]) > 100, 6, 'the load in CPUUtilization')
         self.assertLess(time.monotonic() - began, 3)
         self.assertGreater(reader.values('AWS/ECS', 'MemoryUtilization', **where)[0], 0)
+        self.check_dashboard()
+        # what charts of a task and of an instance are drawn from
+        own = {'ClusterName': 'default', 'TaskId': task.rsplit('/', 1)[1]}
+        self.assertGreater(reader.values('ECS/ContainerInsights', 'MemoryUtilized', **own)[0], 0)
+        instance = self.ecs.list_container_instances()['containerInstanceArns'][0].rsplit('/', 1)[1]
+        self.assertGreater(reader.values('ECS/ContainerInsights', 'instance_memory_utilization', ClusterName='default',
+                                         ContainerInstanceId=instance)[0], 0)
+
+    def check_dashboard(self):
+        """Every family that the dashboard asks for is there, and those of services have samples."""
+        with open(os.path.join(os.path.dirname(__file__), '../../packaging/grafana/gantry.json'), encoding='utf-8') as f:
+            asked = set(re.findall(r'\b((?:gantry|process)_[a-z0-9_]+)', ' '.join(
+                t['expr'] for p in json.load(f)['panels'] for t in p.get('targets', []))))
+        wait_for(lambda: 'gantry_service_running_tasks{' in self.exposed(), 15, 'samples of services', 0.5)
+        text = self.exposed()
+        families = set(re.findall(r'# TYPE (\S+)', text))
+        self.assertGreater(len(asked), 25)
+        self.assertEqual(set(), {name for name in asked if name not in families and re.sub('_(sum|count|bucket)$', '', name) not in families})
+        self.assertIn('gantry_service_cpu_utilization_percent{cluster="default",service="busy"}', text)
+
+    def exposed(self):
+        with urllib.request.urlopen(self.lab.variables['AWS_ENDPOINT_URL'] + '/metrics', timeout=5) as answer:
+            return answer.read().decode()
 
     def pid_of(self, task):
         from test_run_task import container_pid

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CloudWatch through its API: metrics in, metrics out, and what is refused. */
+#include <math.h>
+
 #include "unit.h"
 
+#include "api/cloudwatch/common.h"
 #include "api/cloudwatch/sources.h"
 #include "api_harness.h"
 #include "base/strutil.h"
@@ -83,6 +86,39 @@ static void test_statistics(UNUSED void **state)
         harness_end(&h);
 }
 
+/* Of the values 1 … 10 of one second. */
+static void test_parts_of_values(UNUSED void **state)
+{
+        static const struct {
+                const char *name;
+                double value;
+        } rows[] = {{"p90", 9},       {"p0", 1},        {"p100", 10},     {"tm90", 5},    {"TM(10%:90%)", 5.5}, {"IQM", 5.5},
+                    {"TM(2:4)", 3.5}, {"TM(:50%)", 3},  {"TM(90%:)", 10}, {"wm90", 5.4},  {"tc90", 9},          {"ts90", 45},
+                    {"TC(:3)", 3},    {"TS(8:10)", 19}, {"PR(:5)", 50},   {"PR(5:)", 50}, {"Average", 5.5},     {"SampleCount", 10}};
+        static const char *const wrong[] = {"p101",     "p",         "tm0",  "tm101", "TM(:)",   "TM(90%:10%)",
+                                            "TM(1:9%)", "PR(1%:9%)", "pr90", "TM90",  "tm(1:2)", "mean"};
+        const struct metric_id id = {"n", "m", NULL, 0};
+        struct metrics *metrics = metrics_new(NULL);
+        CLEANUP_ARENA struct arena arena = {0};
+        struct metric_bucket *buckets;
+        struct cloudwatch_stat statistic;
+
+        for (int i = 1; i <= 10; i++)
+                (void)metrics_put_value(metrics, &id, i, 0, INT64_C(1800000000000));
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                assert_true(cloudwatch_parse_statistic(rows[i].name, &statistic));
+                assert_int_equal(cloudwatch_read(metrics_find(metrics, &id), &statistic, 1800000000, 1800000060, 60, &arena, &buckets), 1);
+                if (fabs(cloudwatch_value(buckets, &statistic) - rows[i].value) > 1e-9)
+                        fail_msg("%s is %g", rows[i].name, cloudwatch_value(buckets, &statistic));
+        }
+        assert_true(cloudwatch_parse_statistic("TM(20:30)", &statistic));
+        assert_int_equal(cloudwatch_read(metrics_find(metrics, &id), &statistic, 1800000000, 1800000060, 60, &arena, &buckets), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+                if (cloudwatch_parse_statistic(wrong[i], &statistic))
+                        fail_msg("%s is taken", wrong[i]);
+        metrics_free(metrics);
+}
+
 static void test_refuses(UNUSED void **state)
 {
         static const char *const rows[][4] = {
@@ -131,10 +167,8 @@ static void test_sources(UNUSED void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_data),
-                cmocka_unit_test(test_statistics),
-                cmocka_unit_test(test_refuses),
-                cmocka_unit_test(test_sources),
+                cmocka_unit_test(test_data),    cmocka_unit_test(test_statistics), cmocka_unit_test(test_parts_of_values),
+                cmocka_unit_test(test_refuses), cmocka_unit_test(test_sources),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

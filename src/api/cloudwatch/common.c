@@ -126,47 +126,6 @@ int cloudwatch_with_history(struct api_call *call, const struct metric_want *wan
         return waiting->ended ? waiting->result : API_LATER;
 }
 
-bool cloudwatch_parse_statistic(const char *text, struct cloudwatch_stat *ret)
-{
-        int kind = shape_enum_value(&cloudwatch_statistic_enum, text);
-        double percentile;
-
-        if (kind != 0) {
-                *ret = (struct cloudwatch_stat){.kind = (enum cloudwatch_kind)kind};
-                return true;
-        }
-        if (text[0] != 'p' || str_to_double(text + 1, &percentile) < 0 || percentile < 0 || percentile > 100)
-                return false;
-        *ret = (struct cloudwatch_stat){CLOUDWATCH_KIND_PERCENTILE, percentile};
-        return true;
-}
-
-size_t cloudwatch_read(const struct metric_series *series, const struct cloudwatch_stat *statistic, int64_t from_s, int64_t to_s,
-                       int64_t period_s, struct arena *arena, struct metric_bucket **ret)
-{
-        if (series == NULL)
-                return 0;
-        if (statistic->kind == CLOUDWATCH_KIND_PERCENTILE)
-                return metrics_read_percentile(series, statistic->percentile, from_s, to_s, period_s, arena, ret);
-        return metrics_read(series, from_s, to_s, period_s, arena, ret);
-}
-
-double cloudwatch_value(const struct metric_bucket *bucket, const struct cloudwatch_stat *statistic)
-{
-        switch (statistic->kind) {
-        case CLOUDWATCH_KIND_SAMPLE_COUNT:
-                return bucket->set.count;
-        case CLOUDWATCH_KIND_AVERAGE:
-                return bucket->set.sum / bucket->set.count;
-        case CLOUDWATCH_KIND_MINIMUM:
-                return bucket->set.min;
-        case CLOUDWATCH_KIND_MAXIMUM:
-                return bucket->set.max;
-        default: /* the sum, where percentiles are too */
-                return bucket->set.sum;
-        }
-}
-
 bool cloudwatch_period_valid(int64_t period_s)
 {
         return period_s == 1 || period_s == 5 || period_s == 10 || period_s == 20 || period_s == 30 || (period_s > 0 && period_s % 60 == 0);

@@ -26,7 +26,7 @@ void cloudwatch_dimensions(struct arena *arena, const struct cloudwatch_dimensio
 int cloudwatch_with_history(struct api_call *call, const struct metric_want *wants, size_t n, const void *input,
                             int (*answer)(struct api_call *call, const void *input)) MUST_CHECK;
 
-/* A statistic, "Average" or "p99.9". */
+/* A statistic: "Average", "p99.9", or of a part of the values: "tm90", "TM(10%:90%)", "PR(:0.3)" … */
 struct cloudwatch_stat {
         enum cloudwatch_kind {
                 CLOUDWATCH_KIND_SAMPLE_COUNT = 1, /* values of enum cloudwatch_statistic in the IDL, and then percentiles */
@@ -34,9 +34,19 @@ struct cloudwatch_stat {
                 CLOUDWATCH_KIND_SUM,
                 CLOUDWATCH_KIND_MINIMUM,
                 CLOUDWATCH_KIND_MAXIMUM,
-                CLOUDWATCH_KIND_PERCENTILE
+                CLOUDWATCH_KIND_PERCENTILE, /* and whatever else needs the distribution: see `part` */
         } kind;
         double percentile;
+        enum cloudwatch_part {
+                CLOUDWATCH_PART_NONE = 0, /* the percentile itself */
+                CLOUDWATCH_PART_MEAN,     /* trimmed mean: of the values between the bounds */
+                CLOUDWATCH_PART_WINSOR,   /* mean with what is outside put at the bounds */
+                CLOUDWATCH_PART_COUNT,
+                CLOUDWATCH_PART_SUM,
+                CLOUDWATCH_PART_RANK, /* percent of the values that are between the bounds */
+        } part;
+        double low, high;
+        bool percent; /* the bounds are percentiles, not values */
 };
 /* False: no such statistic. */
 bool cloudwatch_parse_statistic(const char *text, struct cloudwatch_stat *ret);

@@ -56,7 +56,9 @@ static int compute_metric(struct computation *work, const struct cloudwatch_metr
         if (id.space == NULL || id.name == NULL)
                 return invalid(work, query, "MetricStat.Metric must have a Namespace and a MetricName");
         if (!cloudwatch_parse_statistic(stat->stat, &statistic))
-                return invalid(work, query, "Stat must be SampleCount, Average, Sum, Minimum, Maximum or a percentile such as p99");
+                return invalid(work, query,
+                               "Stat must be SampleCount, Average, Sum, Minimum, Maximum, a percentile such as p99, or of a part of the "
+                               "values: tm90, wm90, tc90, ts90, IQM, TM(10%:90%), PR(:0.3)");
         if (!cloudwatch_period_valid(stat->period))
                 return invalid(work, query, "Period must be 1, 5, 10, 20, 30 or a multiple of 60");
         if (make_grid(work, query, stat->period, ret) < 0)

@@ -167,7 +167,8 @@ static int add_percentiles(struct api_call *call, const struct metric_series *se
                 if (!cloudwatch_parse_statistic(in->extended_statistics.items[k], &statistic) ||
                     statistic.kind != CLOUDWATCH_KIND_PERCENTILE)
                         return api_fail(call, "InvalidParameterValueException",
-                                        "ExtendedStatistics must be percentiles between p0 and p100, such as p99.9; not '%.50s'",
+                                        "ExtendedStatistics must be percentiles between p0 and p100, such as p99.9, or such as tm90 and "
+                                        "PR(:0.3); not '%.50s'",
                                         in->extended_statistics.items[k]);
                 n = cloudwatch_read(series, &statistic, from_s, in->end_time / 1000, in->period, call->arena, &buckets);
                 for (uint32_t i = 0; i < points->n; i++) {
