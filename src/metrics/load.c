@@ -5,8 +5,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,7 +21,7 @@ struct load_job {
         struct disk_job job;
         int64_t now_s;
         struct tree series;
-        struct list journals, blocks;
+        struct list journals, blocks, bad; /* bad: blocks that were set aside */
         uint64_t next_number;
 };
 
@@ -56,14 +54,30 @@ static int tier_of_period(int64_t period_s)
         return -1;
 }
 
+/* "N-N…SUFFIX" with so many numbers. */
+static bool parse_name(const char *name, const char *suffix, size_t n, int64_t *ret)
+{
+        for (size_t i = 0; i < n; i++) {
+                char *end;
+
+                if (i > 0 && *name++ != '-')
+                        return false;
+                if (*name < '0' || *name > '9')
+                        return false;
+                ret[i] = strtoll(name, &end, 10);
+                name = end;
+        }
+        return str_eq(name, suffix);
+}
+
 static void list_file(struct load_job *load, const char *name)
 {
-        int64_t period_s, from_s;
-        uint64_t number;
-        int end = 0, tier;
+        int64_t numbers[3];
+        int tier;
 
-        if (sscanf(name, "%" SCNd64 "-%" SCNd64 "-%" SCNu64 ".journal%n", &period_s, &from_s, &number, &end) == 3 && end > 0 &&
-            name[end] == '\0' && (tier = tier_of_period(period_s)) >= 0) {
+        if (parse_name(name, ".journal", 3, numbers) && (tier = tier_of_period(numbers[0])) >= 0) {
+                int64_t from_s = numbers[1];
+                uint64_t number = (uint64_t)numbers[2];
                 struct metric_journal *journal = xalloc(sizeof(*journal));
 
                 *journal = (struct metric_journal){.tier = (enum metric_tier)tier, .from_s = from_s, .number = number, .old = true};
@@ -71,12 +85,10 @@ static void list_file(struct load_job *load, const char *name)
                 load->next_number = MAX(load->next_number, number + 1);
                 return;
         }
-        end = 0;
-        if (sscanf(name, "%" SCNd64 "-%" SCNd64 ".block%n", &period_s, &from_s, &end) == 2 && end > 0 && name[end] == '\0' &&
-            (tier = tier_of_period(period_s)) >= 0) {
+        if (parse_name(name, ".block", 2, numbers) && (tier = tier_of_period(numbers[0])) >= 0) {
                 struct metric_block *block = xalloc(sizeof(*block));
 
-                *block = (struct metric_block){.tier = (enum metric_tier)tier, .from_s = from_s};
+                *block = (struct metric_block){.tier = (enum metric_tier)tier, .from_s = numbers[1]};
                 list_push(&load->blocks, &block->link);
         }
 }
@@ -130,7 +142,7 @@ static void load_block(struct load_job *load, struct metric_block *block)
                 return;
         set_aside(path, r);
         list_remove(&block->link);
-        free(block);
+        list_push(&load->bad, &block->link);
 }
 
 static bool is_covered(const struct load_job *load, const struct metric_journal *journal)
@@ -246,6 +258,10 @@ static void load_done(struct disk_job *job)
                 metrics->usage.disk_bytes += block->size;
                 metrics->usage.disk_files++;
         }
+        list_for_each (block, &load->bad, struct metric_block, link) {
+                list_remove(&block->link);
+                free(block);
+        }
         disk->next_number = MAX(disk->next_number, load->next_number);
         metrics->usage.loading = false;
         free(load);
@@ -257,11 +273,12 @@ static uint64_t first_free_number(const char *path)
 {
         DIR *dir = opendir(path);
         const struct dirent *entry;
-        uint64_t highest = 0, number;
+        uint64_t highest = 0;
+        int64_t numbers[3];
 
         while (dir != NULL && (entry = readdir(dir)) != NULL)
-                if (sscanf(entry->d_name, "%*d-%*d-%" SCNu64 ".journal", &number) == 1)
-                        highest = MAX(highest, number);
+                if (parse_name(entry->d_name, ".journal", 3, numbers))
+                        highest = MAX(highest, (uint64_t)numbers[2]);
         if (dir != NULL)
                 closedir(dir);
         return highest + 1;
@@ -279,6 +296,7 @@ void disk_load(struct metrics_disk *disk)
         tree_init(&load->series);
         list_init(&load->journals);
         list_init(&load->blocks);
+        list_init(&load->bad);
         disk->metrics->usage.loading = true;
         disk_submit(disk, &load->job);
 }

@@ -3,6 +3,7 @@
  * The points of one series at one resolution: chunks of encoded points, which nearly always grow at their end. A chunk lies within one
  * span of its tier. One that a block has, or a job is writing, does not change: what comes late for its time is a chunk beside it.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static void chunk_append(struct metric_chunk *chunk, enum metric_tier tier, int6
                 chunk->room = (uint32_t)(chunk->len + step.len + len + (chunk->room == 0 ? 16 : chunk->room / 2));
                 chunk->bytes = xrealloc(chunk->bytes, chunk->room);
         }
+        assert(chunk->bytes != NULL);
         memcpy(chunk->bytes + chunk->len, step.data, step.len);
         memcpy(chunk->bytes + chunk->len + step.len, encoded, len);
         chunk->len += (uint32_t)(step.len + len);
