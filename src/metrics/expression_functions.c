@@ -248,6 +248,22 @@ static const char *all_metrics(const struct math_context *context, int unused, c
         return NULL;
 }
 
+/* A number in every period. */
+static const char *time_series(const struct math_context *context, int unused, const struct math_value *arguments, size_t n,
+                               struct math_value *ret)
+{
+        double *out = series_new(context);
+
+        (void)unused;
+        (void)n;
+        if (arguments[0].kind != MATH_NUMBER && arguments[0].kind != MATH_SERIES)
+                return "TIME_SERIES takes a number";
+        for (size_t i = 0; i < context->grid->n; i++)
+                out[i] = math_at(&arguments[0], 0, i);
+        *ret = (struct math_value){.kind = MATH_SERIES, .series = out};
+        return NULL;
+}
+
 static const char *period(const struct math_context *context, int unused, const struct math_value *arguments, size_t n,
                           struct math_value *ret)
 {
@@ -278,6 +294,7 @@ static const struct function {
         {"IF", 2, 3, choose, 0},
         {"METRICS", 0, 1, all_metrics, 0},
         {"PERIOD", 1, 1, period, 0},
+        {"TIME_SERIES", 1, 1, time_series, 0},
 };
 
 const char *math_call(const struct math_context *context, const char *name, const struct math_value *arguments, size_t n,
@@ -292,6 +309,6 @@ const char *math_call(const struct math_context *context, const char *name, cons
                         return "the function takes another number of arguments";
                 return function->call(context, function->what, arguments, n, ret);
         }
-        return "the function is not known here: SUM, AVG, MIN, MAX, ABS, CEIL, FLOOR, DIFF, RATE, RUNNING_SUM, FILL, IF, METRICS and "
-               "PERIOD are";
+        return "the function is not known here: SUM, AVG, MIN, MAX, ABS, CEIL, FLOOR, DIFF, RATE, RUNNING_SUM, FILL, IF, METRICS, "
+               "PERIOD and TIME_SERIES are";
 }

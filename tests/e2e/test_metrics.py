@@ -11,7 +11,7 @@ import time
 import unittest
 import urllib.request
 
-from lab import Clients, LabTest, Process, read_env, wait_for
+from lab import PATIENCE, Clients, LabTest, Process, read_env, wait_for
 from test_balancer import BalancerTest
 
 
@@ -48,11 +48,12 @@ class Services(LabTest):
         task = self.ecs.list_tasks(serviceName='busy')['taskArns'][0]
         self.lab.wait_status(task, 'RUNNING')
         wait_for(lambda: len(reader.values('AWS/ECS', 'CPUUtilization', **where)) >= 2, 5, 'samples every second')
-        self.assertLess(reader.values('AWS/ECS', 'CPUUtilization', **where)[0], 50)
+        before = max(reader.values('AWS/ECS', 'CPUUtilization', **where)[:2])
         with open(os.path.join('/proc', str(self.pid_of(task)), 'root', 'go'), 'w', encoding='ascii'):
             began = time.monotonic()
-        wait_for(lambda: max(reader.values('AWS/ECS', 'CPUUtilization', **where)[:2]) > 100, 6, 'the load in CPUUtilization')
-        self.assertLess(time.monotonic() - began, 3)
+        # 256 units are an eighth of two cores: it gets that much and more unless others keep the machine busy
+        wait_for(lambda: max(reader.values('AWS/ECS', 'CPUUtilization', **where)[:2]) > before + 20, 10, 'the load in CPUUtilization', 0.2)
+        self.assertLess(time.monotonic() - began, 3 * PATIENCE)
         self.assertGreater(reader.values('AWS/ECS', 'MemoryUtilization', **where)[0], 0)
         self.check_dashboard()
         # what charts of a task and of an instance are drawn from

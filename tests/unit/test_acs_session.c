@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #include "cluster_harness.h"
+#include "metrics/metrics.h"
 #include "unit.h"
 
 static char text[256];
@@ -489,6 +490,48 @@ static void test_credentials_after_the_agents_restart(void **state)
 
 /* ---- Telemetry ---- */
 
+/* The setting of the cluster adds sums, and single containers. */
+static void test_container_insights(void **state)
+{
+        static const char *const names[] = {"CpuUtilized",    "CpuReserved",    "MemoryUtilized",   "MemoryReserved",
+                                            "NetworkRxBytes", "NetworkTxBytes", "StorageReadBytes", "StorageWriteBytes"};
+        struct metric_dimension dimensions[3] = {{"ClusterName", "lab"}};
+        struct cluster_harness c;
+        struct fake_agent fake, tcs;
+        char task[160];
+
+        cluster_begin(&c, NULL);
+        fake_join(&c, &fake, 2048, 1000);
+        fake_connect_telemetry(&c, &tcs, fake.instance, 0);
+        harness_ok(&c.h, "UpdateClusterSettings", "{'cluster':'lab','settings':[{'name':'containerInsights','value':'enhanced'}]}");
+        run_one(&c, task);
+        running(&c, task);
+        fake_say(&tcs,
+                 "{'type':'PublishMetricsRequest','message':{'instanceMetrics':{'host':{'cpuPercent':5}},'taskMetrics':[{'taskArn':'%s',"
+                 "'containerMetrics':[{'containerName':'web','cpuStatsSet':{'sampleCount':1,'sum':10},'memoryStatsSet':{'sampleCount':1,"
+                 "'sum':7},'networkStatsSet':{'rxBytesPerSecond':{'sampleCount':1,'sum':3},'txBytesPerSecond':{'sampleCount':1,'sum':4}},"
+                 "'storageStatsSet':{'readSizeBytes':{'sum':5,'sampleCount':1},'writeSizeBytes':{'sum':6,'sampleCount':1}}}]}]}}",
+                 task);
+        fake_next(&tcs, "AckPublishMetric");
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                dimensions[1] = (struct metric_dimension){"TaskDefinitionFamily", "web"};
+                assert_non_null(metrics_find(c.h.api->metrics, &(struct metric_id){"ECS/ContainerInsights", names[i], dimensions, 1}));
+                assert_non_null(metrics_find(c.h.api->metrics, &(struct metric_id){"ECS/ContainerInsights", names[i], dimensions, 2}));
+                dimensions[1] = (struct metric_dimension){"TaskId", strrchr(task, '/') + 1};
+                dimensions[2] = (struct metric_dimension){"ContainerName", "web"};
+                assert_non_null(metrics_find(c.h.api->metrics, &(struct metric_id){"ECS/ContainerInsights", names[i], dimensions, 2}));
+                if (strstr(names[i], "Reserved") == NULL)
+                        assert_non_null(
+                                metrics_find(c.h.api->metrics, &(struct metric_id){"ECS/ContainerInsights", names[i], dimensions, 3}));
+        }
+        dimensions[1] = (struct metric_dimension){"ContainerInstanceId", fake.instance};
+        assert_non_null(
+                metrics_find(c.h.api->metrics, &(struct metric_id){"ECS/ContainerInsights", "instance_cpu_utilization", dimensions, 2}));
+        fake_done(&fake);
+        fake_done(&tcs);
+        cluster_end(&c);
+}
+
 /* An agent that says that it can is asked for metrics every second; a stock agent hears nothing that it does not know. */
 static void test_telemetry_interval(void **state)
 {
@@ -561,6 +604,14 @@ static void test_telemetry(void **state)
         fake_next(&tcs, "AckPublishMetric");
         fake_say(&tcs, "Authorization: x\r\n");
         fake_nothing(&tcs);
+        /* CloudWatch has them: the task's own without any setting */
+        {
+                const struct metric_dimension own[] = {{"ClusterName", "lab"}, {"TaskId", strrchr(task, '/') + 1}};
+
+                assert_non_null(metrics_find(c.h.api->metrics, &(struct metric_id){"ECS/ContainerInsights", "MemoryUtilized", own, 2}));
+                assert_null(metrics_find(c.h.api->metrics, &(struct metric_id){"ECS/ContainerInsights", "MemoryUtilized", own, 1}));
+                assert_null(metrics_find(c.h.api->metrics, &(struct metric_id){"ECS/ContainerInsights", "TaskMemoryUtilization", own, 2}));
+        }
         /* samples end with their task */
         harness_ok(&c.h, "SubmitTaskStateChange", "{'cluster':'lab','task':'%s','status':'STOPPED'}", task);
         assert_null(agent_metrics_task(agents_metrics(c.agents), task_of(&c, task)->object.key));
@@ -650,6 +701,7 @@ int main(void)
                 cmocka_unit_test(test_credentials_travel_with_the_payload),
                 cmocka_unit_test(test_credentials_are_renewed),
                 cmocka_unit_test(test_credentials_after_the_agents_restart),
+                cmocka_unit_test(test_container_insights),
                 cmocka_unit_test(test_telemetry_interval),
                 cmocka_unit_test(test_telemetry),
                 cmocka_unit_test(test_health_of_containers),

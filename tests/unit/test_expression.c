@@ -37,6 +37,8 @@ static void test_values(void **state)
                 {"RUNNING_SUM(m1)", {1, 3, N, 7}},
                 {"ceil(e1)", {1, 0, 0, 1}},
                 {"ABS(FLOOR(e1))", {0, 1, 0, 1}},
+                {"TIME_SERIES(7) + m1", {8, 9, N, 11}},
+                {"TIME_SERIES(MAX(m2))", {40, 40, 40, 40}},
                 {"m2 / PERIOD(m2)", {1.0 / 6, 1.0 / 3, 0.5, 2.0 / 3}},
         };
 

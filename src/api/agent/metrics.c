@@ -203,6 +203,11 @@ struct instance_sample *agent_metrics_instance(const struct agent_metrics *metri
         return entry ? &entry->sample : NULL;
 }
 
+size_t agent_metrics_count(const struct agent_metrics *metrics)
+{
+        return metrics->tasks.count;
+}
+
 void agent_metrics_forget_task(struct agent_metrics *metrics, const char *key)
 {
         struct task_entry *entry = map_get(&metrics->tasks, key, struct task_entry, node);

@@ -52,6 +52,8 @@ void agent_metrics_put_instance(struct agent_metrics *metrics, const char *key, 
 /* NULL when there is none; valid until the next put or forget. */
 struct task_sample *agent_metrics_task(const struct agent_metrics *metrics, const char *key);
 struct instance_sample *agent_metrics_instance(const struct agent_metrics *metrics, const char *key);
+/* How many tasks have one. */
+size_t agent_metrics_count(const struct agent_metrics *metrics);
 void agent_metrics_forget_task(struct agent_metrics *metrics, const char *key);
 void agent_metrics_forget_instance(struct agent_metrics *metrics, const char *key);
 /* Prometheus text. */

@@ -81,7 +81,7 @@ void cloudwatch_instance_sampled(struct api *api, const struct instance *instanc
 /* CPU units and MiB that the tasks of an instance use, from their newest samples. */
 static void add_used(const struct api *api, const struct instance *instance, double *cpu, double *memory)
 {
-        if (api->agents == NULL)
+        if (api->agents == NULL || agent_metrics_count(agents_metrics(api->agents)) == 0)
                 return;
         list_for_each (task, &instance->tasks, struct task, in_instance) {
                 const struct task_sample *sample = agent_metrics_task(agents_metrics(api->agents), task->object.key);
