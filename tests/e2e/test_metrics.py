@@ -60,8 +60,8 @@ class Services(LabTest):
         own = {'ClusterName': 'default', 'TaskId': task.rsplit('/', 1)[1]}
         self.assertGreater(reader.values('ECS/ContainerInsights', 'MemoryUtilized', **own)[0], 0)
         instance = self.ecs.list_container_instances()['containerInstanceArns'][0].rsplit('/', 1)[1]
-        self.assertGreater(reader.values('ECS/ContainerInsights', 'instance_memory_utilization', ClusterName='default',
-                                         ContainerInstanceId=instance)[0], 0)
+        wait_for(lambda: reader.values('ECS/ContainerInsights', 'instance_memory_utilization', ClusterName='default', ContainerInstanceId=instance),
+                 15, 'the machine\'s own figures', 0.5)
 
     def check_dashboard(self):
         """Every family that the dashboard asks for is there, and those of services have samples."""

@@ -70,7 +70,9 @@ void cloudwatch_instance_sampled(struct api *api, const struct instance *instanc
 
         if (now_ms - sample->taken_ms < INSTANCE_MS - 500)
                 return;
-        sample->taken_ms = now_ms;
+        /* Without the machine's own figures it is a stock agent's, which come seldom, or our agent's first. */
+        if (sample->cpu_percent >= 0)
+                sample->taken_ms = now_ms;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
                 if (rows[i].value >= 0)
                         cloudwatch_add(api, INSIGHTS_SPACE, rows[i].name, dimensions, 2, rows[i].value, rows[i].unit, now_ms);
