@@ -250,7 +250,8 @@ static int start(struct vm *vm, struct error *error)
 {
         CLEANUP_ARENA struct arena arena = {0};
         CLEANUP_CLOSE int state = open(arena_printf(&arena, "/proc/self/fd/%d", vm->template->state_fd), O_RDONLY | O_CLOEXEC);
-        const struct runtime_task_limits none = {.memory_bytes = (vm->size.memory_mib + VM_OVERHEAD_MIB(vm->size.memory_mib)) * MIB};
+        const uint32_t mib = vm->template->memory_mib; /* one that is to wait belongs to no task yet */
+        const struct runtime_task_limits none = {.memory_bytes = (mib + VM_OVERHEAD_MIB(mib)) * MIB};
         const struct qemu_nic nic = {.tap_fd = vm->tap_fd, .mac = "02:67:00:00:00:02"};
         struct qemu_spec spec = {.dir = vm->dir,
                                  .vcpus = vm->template->vcpus,
