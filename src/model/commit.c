@@ -112,17 +112,16 @@ static void encode(struct commit_queue *q, const struct batch_change *changes, s
 /* The changes as the store wants them; the memory is reused by the next ones. */
 static const struct store_change *store_view(struct commit_queue *q, const struct batch_change *changes, size_t n)
 {
-        const char *at;
+        size_t at = 0;
 
         if (n > q->store_changes_cap) {
                 q->store_changes_cap = n;
                 q->store_changes = xrealloc(q->store_changes, n * sizeof(*q->store_changes));
         }
         encode(q, changes, n);
-        at = q->bytes.data;
         for (size_t i = 0; i < n; i++) {
-                if (changes[i].state != NULL)
-                        q->store_changes[i].data = at;
+                if (changes[i].state != NULL) /* what is removed has no bytes, and there may be none at all */
+                        q->store_changes[i].data = q->bytes.data + at;
                 at += q->store_changes[i].len;
         }
         return q->store_changes;
