@@ -237,7 +237,8 @@ function JsonEditor({ text, onChange, problem }: { text: string; onChange: (text
 export default function TaskDefinitionCreate() {
   const [parameters] = useSearchParams()
   const from = parameters.get('from')
-  useTitle('Create task definition')
+  const title = from ? 'Create new revision' : 'Create task definition'
+  useTitle(title)
   const navigate = useNavigate()
   const tell = useFlash()
   const region = useSession()?.region ?? 'us-east-1'
@@ -283,7 +284,8 @@ export default function TaskDefinitionCreate() {
   const steps = { draft, set, problems: shown }
   return (
     <SpaceBetween size="m">
-      <Crumbs items={[{ text: 'Task definitions', href: '/task-definitions' }, { text: from ? 'Create new revision' : 'Create', href: '' }]} />
+      <Crumbs items={[{ text: 'Task definitions', href: '/task-definitions' }, { text: title, href: '' }]} />
+      {mode === 'json' && <Header variant="h1">{title}</Header>}
       <SegmentedControl
         label="Form or JSON"
         selectedId={mode}
