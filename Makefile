@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD ?= build
 MESON_FLAGS ?=
 
-.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server soak-fargate soak-microvm lint format load bench cgroup2 clean install
+.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server soak-fargate soak-microvm lint format load pictures bench cgroup2 clean install
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -57,6 +57,9 @@ format: ## rewrite the C files in the project's format
 
 load: build ## releases, scaling and the loss of a machine under 60 s of load
 	@GANTRY_LOAD_SECONDS=60 GANTRY_LOAD_RATE=2000 tools/e2e.sh $(BUILD) test_balancer.Services test_story
+
+pictures: build ## take the screenshots of docs/images anew
+	@CONSOLE_PICTURES=$(CURDIR)/docs/images tools/e2e.sh $(BUILD) test_console_walk
 
 bench: build ## print figures and ratios (not a test)
 	@tools/bench.sh $(BUILD)

@@ -7,6 +7,8 @@ import { Loading } from './parts/loading'
 import { Shell } from './parts/shell'
 import { useSession } from './session'
 
+const Alarm = lazy(() => import('./pages/alarm'))
+const Alarms = lazy(() => import('./pages/alarms'))
 const Balancer = lazy(() => import('./pages/balancer'))
 const Balancers = lazy(() => import('./pages/balancers'))
 const Cluster = lazy(() => import('./pages/cluster'))
@@ -43,6 +45,8 @@ export function App() {
             <Route path="/clusters/:cluster/instances/:instance" element={<Instance />} />
             <Route path="/clusters/:cluster/tasks/run" element={<TaskRun />} />
             <Route path="/clusters/:cluster/tasks/:task" element={<Task />} />
+            <Route path="/alarms" element={<Alarms />} />
+            <Route path="/alarms/:name" element={<Alarm />} />
             <Route path="/load-balancers" element={<Balancers />} />
             <Route path="/load-balancers/:name" element={<Balancer />} />
             <Route path="/logs" element={<LogGroups />} />

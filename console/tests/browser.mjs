@@ -1,5 +1,5 @@
 // What the console's tests share: a browser, a page that is signed in, patience, pictures, the accessibility check.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
@@ -29,10 +29,10 @@ export async function open(link) {
   return { browser, context, page, errors, close: () => browser.close() }
 }
 
-/** The whole page into docs/console when pictures are wanted. */
+/** Takes a picture anew that the folder CONSOLE_PICTURES has already (make pictures). */
 export async function picture(page, name) {
-  const folder = process.env.CONSOLE_PICTURES
-  if (folder) await page.screenshot({ path: join(folder, `${name}.png`) })
+  const path = join(process.env.CONSOLE_PICTURES ?? '', `${name}.png`)
+  if (process.env.CONSOLE_PICTURES && existsSync(path)) await page.screenshot({ path })
 }
 
 /** Serious and critical violations of the page as it is now, as text. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { choose, open, until, violations } from './browser.mjs'
 
-const { page, errors, close } = await open(process.env.LINK)
+const { browser, page, errors, close } = await open(process.env.LINK)
 const root = page.url().replace(/\/console\/.*/, '/console/')
 const said = name => console.log(`step: ${name}`)
 const go = async (path, heading) => {
@@ -49,6 +49,8 @@ const pages = [
   ['load-balancers', 'Load balancers'],
   ['networks/groups', 'Networks'],
   ['logs', 'Log groups'],
+  ['alarms', 'Alarms'],
+  ['alarms/busy', 'busy', 'Delete'],
   ['settings', 'Settings'],
   ['nowhere/at/all', 'There is no such page'],
 ]
@@ -328,7 +330,48 @@ async function keyboard() {
   said('keyboard')
 }
 
-const parts = { accessible, badInput, nothingHalfMade, keyboard }
+// ---- what can go wrong outside of the page ----
+
+/** A link that was used, keys that nobody knows, keys that may not look. */
+async function signIn() {
+  const context = await browser.newContext({ viewport: { width: 1400, height: 1000 } })
+  const other = await context.newPage()
+  await other.goto(`${root}#code=${'0'.repeat(32)}`)
+  await other.getByText('gantry console` prints a new one').waitFor()
+  assert.deepEqual(await violations(other), [], 'accessibility of the way in')
+  const enter = async (id, secret) => {
+    await other.getByLabel('Access key ID').fill(id)
+    await other.getByLabel('Secret access key').fill(secret)
+    await other.getByRole('button', { name: 'Sign in' }).click()
+  }
+  await enter('AKIANOBODYKNOWSTHEM0', 'x'.repeat(40))
+  await other.getByText('security token included in the request is invalid').waitFor()
+  if (process.env.AGENT_KEY) {
+    await enter(process.env.AGENT_KEY, process.env.AGENT_SECRET)
+    await other.getByText('do not allow this').first().waitFor()
+    await other.getByRole('button', { name: 'us-east-1' }).click()
+    await other.getByRole('menuitem', { name: 'Sign out' }).click()
+    await other.getByRole('heading', { name: 'Sign in to Gantry' }).waitFor()
+  }
+  await context.close()
+  said('sign-in')
+}
+
+/** Whoever runs this stops the server when he is told to, starts it again, and makes a service "later". */
+async function away() {
+  await go('clusters/default/services', 'default')
+  await page.getByRole('link', { name: 'web', exact: true }).waitFor()
+  said('stop-the-server')
+  await page.getByText('The server does not answer. What you see').first().waitFor()
+  assert.ok(await page.getByRole('link', { name: 'web', exact: true }).isVisible(), 'what was there is still shown')
+  said('start-the-server')
+  await page.getByText('The server does not answer. What you see').first().waitFor({ state: 'hidden' })
+  await page.getByRole('link', { name: 'later', exact: true }).waitFor()
+  assert.equal(await page.getByText('The server does not answer', { exact: true }).count(), 0)
+  said('away')
+}
+
+const parts = { accessible, badInput, nothingHalfMade, keyboard, signIn, away }
 try {
   for (const name of process.env.PARTS?.split(',') ?? Object.keys(parts)) await parts[name]()
   assert.deepEqual(errors, [], 'errors in the page')

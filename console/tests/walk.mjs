@@ -43,6 +43,7 @@ async function register(family, command, mode = 'bridge') {
   await page.getByLabel('Container port 1').fill('8080')
   await page.getByRole('button', { name: /^Resource limits/ }).click()
   await page.getByLabel('Command', { exact: true }).fill(command)
+  await page.getByLabel('CPU units').fill('64') // CPU in use is told in percent of it
   if (family === 'web') await look('task-definition-create')
   await page.getByRole('button', { name: 'Next' }).click()
   await page.getByText('Infrastructure requirements').waitFor()
@@ -163,6 +164,21 @@ async function scale() {
   said('scaled')
 }
 
+/** What the tasks use, as lines that move on by themselves. */
+async function charts() {
+  await toService()
+  await page.getByText('5 min', { exact: true }).click()
+  const newest = () => page.getByText(/^CPU utilization, newest values: Average/).first().textContent()
+  await page.getByText(/^CPU utilization, newest values: Average/).first().waitFor({ state: 'attached' })
+  await page.getByText(/^Memory utilization, newest values: Average/).first().waitFor({ state: 'attached' })
+  const line = () => page.locator('[aria-label="Memory utilization"] path').first().getAttribute('d')
+  const before = await line()
+  await until('the chart to move on', async () => (await line()) !== before)
+  assert.match(await newest(), /%/)
+  await look('metrics')
+  said('charts')
+}
+
 /** A service with addresses of its own, a security group that the wizard makes, and a balancer; then all of it is deleted. */
 async function networkService() {
   await page.goto(page.url().replace(/\/console\/.*/, '/console/clusters/default/services/create'))
@@ -242,6 +258,7 @@ try {
   await crash()
   await brokenTask()
   await scale()
+  await charts()
   await networkService()
   await otherPages()
   await deleteAll()

@@ -48,6 +48,7 @@ static const struct kind_row {
         [OBJECT_SCALING_POLICY] = {"scaling-policy"},
         [OBJECT_SCHEDULED_ACTION] = {"scheduled-action"},
         [OBJECT_SCALING_ACTIVITY] = {"scaling-activity"},
+        [OBJECT_ALARM] = {"alarm"},
 };
 
 const char *event_ring_kind_name(enum object_kind kind)

@@ -29,6 +29,12 @@ def memory(pid):
         return int(next(line for line in status if line.startswith('VmRSS')).split()[1]) // 1024
 
 
+def watch(pid, samples, stop, every):
+    """The server's memory, again and again."""
+    while not stop.wait(every):
+        samples.append(memory(pid))
+
+
 def churn(fleet, clients, stop):
     """Ten tasks a second end by themselves and are replaced."""
     ecs = clients.session.client('ecs', endpoint_url=clients.variables['AWS_ENDPOINT_URL'])
@@ -62,7 +68,8 @@ def main():
         print(f'{services} services, {services * TASKS} tasks on {fleet.n} simulated agents: RUNNING {time.monotonic() - start:.1f} s after the '
               f'first CreateService (one client); server {memory(server.pid)} MB')
         threading.Thread(target=churn, args=(fleet, clients, stop), daemon=True).start()
-        before = memory(server.pid)
+        samples = [memory(server.pid)]
+        threading.Thread(target=watch, args=(server.pid, samples, stop, max(5, seconds / 10)), daemon=True).start()
         link = subprocess.run([GANTRY, 'console', '--data-dir', data], check=True, capture_output=True, text=True).stdout.strip()
         done = subprocess.run(['node', 'tests/scale.mjs'], cwd=os.path.join(ROOT, 'console'), check=True, stdout=subprocess.PIPE, text=True,
                               env={**os.environ, 'LINK': link, 'SECONDS': str(seconds), 'GANTRY_PATIENCE': '4'})
@@ -70,7 +77,7 @@ def main():
         print(f'services page interactive in {figures["services_ms"]} ms, {figures["services_fps"]} frames/s; '
               f'tasks page in {figures["tasks_ms"]} ms, {figures["tasks_fps"]} frames/s (goals: 1,500 ms, 50 frames/s)')
         print(f'{seconds} s of churn: {figures["churn_fps"]} frames/s; page heap {figures["heap_mb"]} MB; '
-              f'server {before} → {memory(server.pid)} MB; errors in the page: {len(figures["errors"])}')
+              f'server {samples + [memory(server.pid)]} MB; errors in the page: {len(figures["errors"])}')
         if fleet.error:
             raise fleet.error
     finally:

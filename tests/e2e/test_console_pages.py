@@ -19,13 +19,14 @@ class Pages(unittest.TestCase):
         self.dir = tempfile.mkdtemp(prefix='gantry-e2e-')
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.data = os.path.join(self.dir, 'data')
-        self.server = Process('server', '--data-dir', self.data, '--listen', '127.0.0.1:0', '--create-default-cluster', 'yes',
-                              log=os.path.join(self.dir, 'log')).wait_ready()
-        self.addCleanup(self.server.stop)
+        self.listen = '127.0.0.1:0'
+        self.start()
+        self.addCleanup(lambda: self.server.stop())
         variables = read_env(self.data)
+        self.listen = self.server.ready.removeprefix('http://')
         self.fleet = Fleet(variables, n=3, size=4096).start()
         self.addCleanup(self.fleet.stop)
-        clients = Clients(variables)
+        self.clients = clients = Clients(variables)
         container = {'name': 'web', 'image': 'nginx', 'cpu': 128, 'memory': 256, 'portMappings': [{'containerPort': 80}]}
         clients.ecs.register_task_definition(family='web', containerDefinitions=[container])
         clients.ecs.register_task_definition(family='inside', networkMode='awsvpc', containerDefinitions=[container])
@@ -34,12 +35,44 @@ class Pages(unittest.TestCase):
             clients.ecs.create_service(serviceName=name, taskDefinition='web', desiredCount=2)
         clients.client('application-autoscaling').register_scalable_target(
             ServiceNamespace='ecs', ScalableDimension='ecs:service:DesiredCount', ResourceId='service/default/scaled', MinCapacity=1, MaxCapacity=3)
+        clients.client('cloudwatch').put_metric_alarm(
+            AlarmName='busy', Namespace='AWS/ECS', MetricName='CPUReservation', Dimensions=[{'Name': 'ClusterName', 'Value': 'default'}],
+            Statistic='Average', Period=60, EvaluationPeriods=1, Threshold=90, ComparisonOperator='GreaterThanThreshold')
         wait_for(lambda: clients.ecs.describe_clusters(clusters=['default'])['clusters'][0]['runningTasksCount'] == 4, 30, 'the tasks to run')
+
+    def start(self):
+        self.server = Process('server', '--data-dir', self.data, '--listen', self.listen, '--create-default-cluster', 'yes',
+                              log=os.path.join(self.dir, 'log')).wait_ready()
+
+    def start_again(self):
+        self.start()
+        self.clients.ecs.create_service(serviceName='later', taskDefinition='web', desiredCount=0)
+
+    def agent_keys(self):
+        with open(os.path.join(self.data, 'agent-credentials')) as lines:
+            pairs = dict(line.strip().split(' = ', 1) for line in lines if ' = ' in line)
+        return {'AGENT_KEY': pairs['access-key-id'], 'AGENT_SECRET': pairs['secret-access-key']}
 
     def test_every_page(self):
         link = subprocess.run([GANTRY, 'console', '--data-dir', self.data], check=True, capture_output=True, text=True).stdout.strip()
-        done = subprocess.run([NODE, 'tests/pages.mjs'], cwd=os.path.join(ROOT, 'console'), capture_output=True, text=True,
-                              env={**os.environ, 'LINK': link, 'CHROMIUM': CHROMIUM, 'HOME': self.dir, 'GANTRY_PATIENCE': str(PATIENCE),
-                                   'FAILED_PICTURE': os.environ.get('FAILED_PICTURE', os.path.join(self.dir, 'failed.png'))})
-        self.assertEqual((0, 'step: done'), (done.returncode, (done.stdout.splitlines() or [''])[-1]), f'{done.stdout}\n{done.stderr}')
-        self.assertIsNone(self.fleet.error)
+        walk = subprocess.Popen([NODE, 'tests/pages.mjs'], cwd=os.path.join(ROOT, 'console'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env={**os.environ, **self.agent_keys(), 'LINK': link, 'CHROMIUM': CHROMIUM, 'HOME': self.dir, 'GANTRY_PATIENCE': str(PATIENCE),
+                                     'FAILED_PICTURE': os.environ.get('FAILED_PICTURE', os.path.join(self.dir, 'failed.png'))})
+        steps = []
+        try:
+            for line in walk.stdout:
+                steps.append(line.removeprefix('step: ').strip())
+                if steps[-1] == 'stop-the-server':
+                    self.assertIsNone(self.fleet.error)
+                    self.fleet.stopping.set()  # its nodes would take the silence for an error
+                    self.server.stop()
+                elif steps[-1] == 'start-the-server':
+                    self.start_again()
+            status = walk.wait(30)
+        finally:
+            if walk.poll() is None:
+                walk.kill()
+            errors = walk.stderr.read()
+            walk.stdout.close()
+            walk.stderr.close()
+        self.assertEqual((0, 'done'), (status, steps[-1] if steps else None), f'{steps}\n{errors}')

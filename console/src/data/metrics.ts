@@ -12,7 +12,8 @@ export interface Metric {
   namespace: string
   name: string
   dimensions: Record<string, string>
-  stat: 'Average' | 'Maximum' | 'Minimum' | 'Sum' | 'p99'
+  /** Average, Maximum, Minimum, Sum, p99… */
+  stat: string
 }
 
 export interface Line {

@@ -13,6 +13,7 @@ import { deletePolicy, deleteSchedule, getScaling, limitsInWords, policyInWords,
 import { Confirm } from '../parts/confirm'
 import { Facts } from '../parts/facts'
 import { useFlash } from '../parts/flash'
+import { Link } from '../parts/link'
 import { List } from '../parts/list'
 import { ErrorAlert } from '../parts/page'
 import { LimitsForm, ScheduleForm, TrackingForm } from '../parts/scaling-forms'
@@ -107,7 +108,7 @@ function Policies({ cluster, service, data }: PartProps) {
           { id: 'name', header: 'Policy', cell: p => p.PolicyName, isRowHeader: true },
           { id: 'type', header: 'Type', cell: p => (p.PolicyType === 'TargetTrackingScaling' ? 'Target tracking' : p.PolicyType === 'StepScaling' ? 'Step scaling' : p.PolicyType) },
           { id: 'what', header: 'What it does', cell: policyInWords },
-          { id: 'alarms', header: 'Alarms', cell: p => p.Alarms?.map(alarm => alarm.AlarmName).join(', ') || '–' },
+          { id: 'alarms', header: 'Alarms', cell: p => p.Alarms?.map(alarm => <div key={alarm.AlarmName}><Link to={`/alarms/${encodeURIComponent(alarm.AlarmName!)}`}>{alarm.AlarmName}</Link></div>) ?? '–' },
           { id: 'created', header: 'Created', cell: p => <Since time={p.CreationTime} /> },
         ]}
       />

@@ -16,8 +16,8 @@ const words = {
 }
 
 /** The top of the scale: 100 % when nothing is over it, else a little air above the largest value. */
-function top(series: Series, unit: Unit): number {
-  const most = Math.max(0, ...(series.lines ?? []).flatMap(line => line.points.map(point => point.y)))
+function top(series: Series, unit: Unit, threshold = 0): number {
+  const most = Math.max(threshold, 0, ...(series.lines ?? []).flatMap(line => line.points.map(point => point.y)))
   if (unit === 'percent') return Math.max(100, Math.ceil(most / 50) * 50)
   return most > 0 ? most * 1.15 : 1
 }
@@ -31,18 +31,24 @@ interface ChartProps {
   title: string
   unit: Unit
   series: Series
+  threshold?: number
 }
 
-export default function Chart({ title, unit, series }: ChartProps) {
+export default function Chart({ title, unit, series, threshold }: ChartProps) {
   const days = series.span[1].getTime() - series.span[0].getTime() > 86_400_000
   return (
     <LineChart
-      series={(series.lines ?? []).map(line => ({ title: line.label, type: 'line', data: line.points, valueFormatter: (value: number) => amountOf(value, unit) }))}
+      series={[
+        ...(series.lines ?? []).map(line => ({
+          title: line.label, type: 'line' as const, data: line.points, valueFormatter: (value: number) => amountOf(value, unit),
+        })),
+        ...(threshold === undefined ? [] : [{ title: 'Threshold', type: 'threshold' as const, y: threshold }]),
+      ]}
       xScaleType="time"
       xDomain={series.span}
-      yDomain={[0, top(series, unit)]}
+      yDomain={[0, top(series, unit, threshold)]}
       xTickFormatter={time => (days ? time.toLocaleDateString() : time.toLocaleTimeString())}
-      yTickFormatter={value => amountOf(value, unit)}
+      yTickFormatter={value => (unit === 'count' && top(series, unit) < 10 && !Number.isInteger(value) ? '' : amountOf(value, unit))}
       ariaLabel={title}
       ariaDescription={summary(title, series, unit)}
       i18nStrings={words}

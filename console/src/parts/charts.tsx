@@ -16,6 +16,8 @@ export interface Panel {
   title: string
   unit: Unit
   metrics: Metric[]
+  /** A line across the chart. */
+  threshold?: number
   /** What to do so that there is something to see. */
   empty: string
 }
@@ -31,7 +33,7 @@ function PanelChart({ panel, span }: { panel: Panel; span: Span }) {
         <Box color="text-status-inactive" padding={{ vertical: 's' }}>{panel.empty}</Box>
       ) : (
         <Suspense fallback={<Loading />}>
-          <Chart title={panel.title} unit={panel.unit} series={series} />
+          <Chart title={panel.title} unit={panel.unit} series={series} threshold={panel.threshold} />
         </Suspense>
       )}
     </div>

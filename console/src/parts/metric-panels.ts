@@ -44,13 +44,14 @@ export function servicePanels(cluster: string, service: string): Panel[] {
   })
   const empty = 'Tasks report what they use as long as they run: there is something to see when one has run for a while.'
   return [
-    { title: 'CPU utilization', unit: 'percent', empty, metrics: [of(ECS, 'CPUUtilization', 'Average'), of(ECS, 'CPUUtilization', 'Busiest task', 'Maximum')] },
+    { title: 'CPU utilization', unit: 'percent', empty: `${empty} It is told in percent of the CPU units that the task definition reserves: without them there is none.`, metrics: [of(ECS, 'CPUUtilization', 'Average'), of(ECS, 'CPUUtilization', 'Busiest task', 'Maximum')] },
     { title: 'Memory utilization', unit: 'percent', empty, metrics: [of(ECS, 'MemoryUtilization', 'Average'), of(ECS, 'MemoryUtilization', 'Largest task', 'Maximum')] },
     {
       title: 'Tasks',
       unit: 'count',
       empty: 'Counted once a minute: the first point comes soon.',
-      metrics: [of(INSIGHTS, 'RunningTaskCount', 'Running'), of(INSIGHTS, 'PendingTaskCount', 'Pending'), of(INSIGHTS, 'DesiredTaskCount', 'Desired')],
+      // What is drawn last is seen where lines meet.
+      metrics: [of(INSIGHTS, 'DesiredTaskCount', 'Desired'), of(INSIGHTS, 'PendingTaskCount', 'Pending'), of(INSIGHTS, 'RunningTaskCount', 'Running')],
     },
   ]
 }

@@ -21,7 +21,7 @@ function Node({ title, status, tasks, cluster }: { title: string; status: string
         {status && <Status of={status} />}
       </SpaceBetween>
       <div className="squares">{tasks.slice(0, MOST).map(task => <TaskSquare key={task.taskArn} task={task} cluster={cluster} />)}</div>
-      <Box variant="small">{tasks.length > MOST ? `${tasks.length} tasks, the newest ${MOST} shown` : `${tasks.length} tasks`}</Box>
+      <Box variant="small">{tasks.length > MOST ? `${tasks.length} tasks, the newest ${MOST} shown` : tasks.length === 1 ? '1 task' : `${tasks.length} tasks`}</Box>
     </div>
   )
 }

@@ -16,6 +16,7 @@ const places = [
   { type: 'link' as const, text: 'Load balancers', href: '/load-balancers' },
   { type: 'link' as const, text: 'Networks', href: '/networks' },
   { type: 'link' as const, text: 'Logs', href: '/logs' },
+  { type: 'link' as const, text: 'Alarms', href: '/alarms' },
   { type: 'link' as const, text: 'Settings', href: '/settings' },
 ]
 

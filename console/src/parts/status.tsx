@@ -25,6 +25,9 @@ const looks: Record<string, StatusIndicatorProps.Type> = {
   ROLLBACK_IN_PROGRESS: 'in-progress',
   initial: 'in-progress',
   draining: 'in-progress',
+  OK: 'success',
+  ALARM: 'error',
+  INSUFFICIENT_DATA: 'pending',
   FAILED: 'error',
   Failed: 'error',
   Overridden: 'stopped',
@@ -40,6 +43,7 @@ const looks: Record<string, StatusIndicatorProps.Type> = {
 }
 
 function words(status: string): string {
+  if (status === 'OK') return status
   const text = status.replaceAll('_', ' ').toLowerCase()
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
