@@ -17,6 +17,7 @@ import { List } from '../parts/list'
 import { ErrorAlert } from '../parts/page'
 import { Picture } from '../parts/picture'
 import { Status } from '../parts/status'
+import { ClusterProviders } from './cluster-providers'
 
 export function Infrastructure({ cluster }: { cluster: string }) {
   const tell = useFlash()
@@ -64,6 +65,7 @@ export function Infrastructure({ cluster }: { cluster: string }) {
           { id: 'memory', header: 'Memory', cell: i => <InstanceUse of="MEMORY" instance={i} />, minWidth: 180 },
         ]}
       />
+      <ClusterProviders cluster={cluster} />
       {removing && (
         <Confirm
           title="Deregister?"
