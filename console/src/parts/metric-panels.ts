@@ -26,13 +26,13 @@ export function clusterPanels(cluster: string): Panel[] {
     {
       title: 'Tasks',
       unit: 'count',
-      empty: 'Counted once a minute: the first point comes soon.',
+      empty: 'Counted every few seconds: the first point comes soon.',
       metrics: [of(INSIGHTS, 'TaskCount', 'Running tasks')],
     },
     {
       title: 'Services and container instances',
       unit: 'count',
-      empty: 'Counted once a minute: the first point comes soon.',
+      empty: 'Counted every few seconds: the first point comes soon.',
       metrics: [of(INSIGHTS, 'ServiceCount', 'Services'), of(INSIGHTS, 'ContainerInstanceCount', 'Container instances')],
     },
   ]
@@ -49,7 +49,7 @@ export function servicePanels(cluster: string, service: string): Panel[] {
     {
       title: 'Tasks',
       unit: 'count',
-      empty: 'Counted once a minute: the first point comes soon.',
+      empty: 'Counted every few seconds: the first point comes soon.',
       // What is drawn last is seen where lines meet.
       metrics: [of(INSIGHTS, 'DesiredTaskCount', 'Desired'), of(INSIGHTS, 'PendingTaskCount', 'Pending'), of(INSIGHTS, 'RunningTaskCount', 'Running')],
     },

@@ -11,13 +11,14 @@ const NAMESPACE = 'ECS/ContainerInsights'
 
 function unitOf(name: string): Unit {
   if (/utili[sz]ation|percent/i.test(name)) return 'percent'
-  return /bytes|memory|storage/i.test(name) ? 'bytes' : 'count'
+  return /bytes|storage/i.test(name) ? 'bytes' : 'count'
 }
 
 /** "TaskCpuUtilization", "instance_cpu_utilization": Cpu utilization. */
 function titleOf(name: string): string {
   const words = name.replace(/^(task|instance|container)_?/i, '').replaceAll('_', ' ').replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase().replace('cpu', 'CPU')
-  return words.charAt(0).toUpperCase() + words.slice(1)
+  const unit = /MemoryUtilized|MemoryReserved/.test(name) ? ' (MiB)' : /Cpu(Utilized|Reserved)/.test(name) ? ' (units)' : ''
+  return words.charAt(0).toUpperCase() + words.slice(1) + unit
 }
 
 async function panelsOf(cluster: string, dimension: string, id: string): Promise<Panel[]> {
