@@ -13,8 +13,9 @@
 #define VM_DISK 0
 #define VM_DISK_IMAGE 1
 #define VM_USER_FIRST 0x60000000u /* users of QEMU processes: above those of sandboxes */
-/* What QEMU may take beside the task's memory: the guest kernel's own, translated code, device buffers, its program. */
-#define VM_OVERHEAD_MIB(mib) (384 + (mib) / 48)
+/* What QEMU may take beside the task's memory: the guest kernel's own, translated code, device buffers, its program; and pages of the
+ * template that nobody had touched before, which come to be when a machine first writes there, and count as that machine's. */
+#define VM_OVERHEAD_MIB(mib) (384 + (mib) + (mib) / 48)
 
 enum template_state { TEMPLATE_BOOTING = 0, TEMPLATE_SAVING, TEMPLATE_READY, TEMPLATE_FAILED };
 
