@@ -19,8 +19,6 @@ part() {
 part "unit and runtime tests" meson test -C "$build" --print-errorlogs
 # Most of the end-to-end tests wait; meanwhile one core builds, quietly, what comes after them. (What fails there fails again below.)
 (export NINJAFLAGS=-j1; nice -n 19 tools/sanitize.sh --build; nice -n 19 tools/fuzz.sh --build) >/dev/null 2>&1 &
-# Needs Debian's mirror once; without it the test of virtual machines is skipped.
-tools/machine-image.sh "$build/machine-image" "$build/gantry" || true
 part "end-to-end tests" tools/e2e.sh "$build"
 wait
 part "clang and sanitizers" tools/sanitize.sh

@@ -13,6 +13,7 @@ from lab import GANTRY, wait_for
 
 MISSING = [name for name in ('qemu-system-x86_64', 'mkfs.erofs', 'mkfs.ext4') if not shutil.which(name, path='/usr/bin:/usr/sbin')]
 INIT = os.path.join(os.path.dirname(GANTRY), 'src/guest/gantry-init')
+IMAGE = os.path.join(os.path.dirname(GANTRY), 'microvm')
 
 
 def machines():
@@ -22,6 +23,7 @@ def machines():
 
 @unittest.skipIf(MISSING, f'not installed: {MISSING}')
 @unittest.skipUnless(os.path.exists(INIT), 'this build has no gantry-init (sanitizers)')
+@unittest.skipUnless(os.path.exists(os.path.join(IMAGE, 'initramfs')), f'no image: tools/microvm-image.sh {IMAGE}')
 class MicroVm(FargateTest):
     isolation = 'microvm'
     patience = 40
