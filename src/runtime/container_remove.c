@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/log.h"
 #include "image/files.h"
 #include "runtime/cgroup_container.h"
@@ -37,6 +40,47 @@ static bool wait_for(const struct process_handle *process, int timeout_ms)
         return true;
 }
 
+static bool is_stopped(int32_t pid)
+{
+        char path[48];
+        CLEANUP_BUF struct buf text = {0};
+        const char *p;
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        if (buf_read_file(&text, path, 1024) < 0)
+                return true; /* it is gone */
+        p = strrchr(text.data, ')');
+        return p == NULL || p[1] != ' ' || strchr("TtZX", p[2]) != NULL;
+}
+
+/* Ends the monitor and what it has started that is not in the container's groups yet (a shell on its way there, crun). It is stopped
+ * first: so it makes no more of them, and no number in its list of children can go to another process. */
+static void kill_monitor(const struct process_handle *monitor)
+{
+        struct process_handle children[8];
+        char path[64], *p;
+        CLEANUP_BUF struct buf text = {0};
+        size_t n = 0;
+
+        if (monitor->fd < 0 || syscall(SYS_pidfd_send_signal, monitor->fd, SIGSTOP, NULL, 0) < 0)
+                return;
+        for (int i = 0; i < 100 && !is_stopped(monitor->pid); i++)
+                (void)poll(NULL, 0, 1);
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", monitor->pid, monitor->pid);
+        if (buf_read_file(&text, path, 4096) == 0 && text.len > 0) {
+                p = text.data;
+                while (n < ARRAY_SIZE(children) && container_open_process(&children[n], (int32_t)strtol(p, &p, 10), 0) == 0)
+                        n++;
+        }
+        for (size_t i = 0; i < n; i++)
+                kill_process(&children[i]);
+        kill_process(monitor);
+        for (size_t i = 0; i < n; i++) {
+                (void)wait_for(&children[i], PATIENCE_MS);
+                container_close_process(&children[i]);
+        }
+}
+
 void container_end_processes(struct runtime_container *container)
 {
         const struct cgroups *cgroups = &container->runtime->cgroups;
@@ -45,7 +89,7 @@ void container_end_processes(struct runtime_container *container)
         cgroup_kill(cgroups, container->cgroup);
         /* The monitor notices and ends by itself, with the log complete; one that is only starting may not. */
         if (container->state == RUNTIME_STARTING || !wait_for(&container->monitor, PATIENCE_MS)) {
-                kill_process(&container->monitor);
+                kill_monitor(&container->monitor);
                 (void)wait_for(&container->monitor, PATIENCE_MS);
         }
         /* crun may have been about to make a process. */
