@@ -134,7 +134,7 @@ class History(unittest.TestCase):
         for hours in (30, 3, 0):  # on disk only, of an hour that is over, and of now
             self.cloudwatch.put_metric_data(Namespace='shop', MetricData=[
                 {'MetricName': 'Orders', 'Timestamp': began - datetime.timedelta(hours=hours), 'Values': [1.5, 2.5], 'Counts': [1, 3]}])
-        time.sleep(2.5)
+        time.sleep(4.5)  # a second is written when it and a second of grace are over
         server.kill()
         self.start()
         reader = Reader(self)
