@@ -15,6 +15,9 @@ MISSING = [name for name in ('qemu-system-x86_64', 'mkfs.erofs', 'mkfs.ext4') if
 INIT = os.path.join(os.path.dirname(GANTRY), 'src/guest/gantry-init')
 IMAGE = os.path.join(os.path.dirname(GANTRY), 'microvm')
 
+# Emulated machines boot for seconds, and longer with others beside them.
+MINUTES = unittest.skipUnless('GANTRY_MACHINES' in os.environ, 'make soak-microvm: minutes')
+
 
 def machines():
     """Process ids of QEMU."""
@@ -67,6 +70,7 @@ class MicroVm(FargateTest):
         hog = self.start(self.define('hog', 'x=a; while true; do x=$x$x; done'), 'STOPPED')
         self.assertIn('OutOfMemory', self.lab.task(hog)['containers'][0]['reason'])
 
+    @MINUTES
     def test_neighbours_and_security_groups(self):
         web = self.start(self.define('web', 'mkdir /www; echo served > /www/index.html; exec httpd -f -p 80 -h /www'))
         ask = f'for i in 1 2 3 4 5 6 7 8 9 10; do timeout 2 wget -qO- http://{self.address(web)}/ && break; sleep 0.3; done || echo refused; echo asked; exec sleep 600'
@@ -141,6 +145,7 @@ class MicroVm(FargateTest):
         gone = self.lab.task(first)
         self.assertIn('micro-VM of the task has ended', gone['stoppedReason'] + gone['containers'][0].get('reason', ''))
 
+    @MINUTES
     def test_warm_start_and_nothing_left(self):
         definition = self.define('quick', 'exec sleep 7861', {'stopTimeout': 2})
         self.stop(self.start(definition))
@@ -153,7 +158,7 @@ class MicroVm(FargateTest):
         self.stop(arn)
         wait_for(lambda: self.counts() == before, 20, f'{before}, not {self.counts()}')
 
-    @unittest.skipUnless('GANTRY_MACHINES' in os.environ, 'make soak-microvm: minutes')
+    @MINUTES
     def test_random_life_leaves_nothing(self):
         dice = random.Random(int(os.environ.get('GANTRY_SEED', '11')))
         definition = self.define('short', 'exec sleep 7871', {'stopTimeout': 2})

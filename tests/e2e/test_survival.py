@@ -141,7 +141,9 @@ class Survival(LabTest):
         lab.up.kill(signal.SIGKILL)
         lab.stop_containers()
         for name in set(os.listdir('/run/gantry')) - others:
-            subprocess.run(['rm', '-rf', os.path.join('/run/gantry', name)], check=True)
+            # a reboot takes file systems away, too; what lxcfs shows is not to be walked through
+            subprocess.run(['umount', '-l', os.path.join('/run/gantry', name, 'size')], stderr=subprocess.DEVNULL)
+            subprocess.run(['rm', '-rf', '--one-file-system', os.path.join('/run/gantry', name)], check=True)
         boot_id = os.path.join(lab.dir, 'boot_id')
         with open(boot_id, 'w') as f:
             f.write('01234567-89ab-cdef-0123-456789abcdef\n')

@@ -21,7 +21,8 @@ static void provider_metrics(struct api *api, const struct cluster *cluster, int
                 const struct scaling_group *group = model_provider_group(api->model, name);
                 const struct metric_dimension dimensions[] = {{"CapacityProviderName", name}, {"ClusterName", cluster->state->name}};
 
-                if (group != NULL && p->managed_scaling != NULL && p->managed_scaling->status == ECS_MANAGED_SCALING_STATUS_ENABLED)
+                if (group != NULL && p != NULL && p->managed_scaling != NULL &&
+                    p->managed_scaling->status == ECS_MANAGED_SCALING_STATUS_ENABLED)
                         cloudwatch_add(api, SCALING_SPACE, "CapacityProviderReservation", dimensions, 2, group->reservation,
                                        CLOUDWATCH_STANDARD_UNIT_PERCENT, now_ms);
         }
