@@ -384,7 +384,7 @@ void alarm_changed(struct controller *controller, struct object *object, const v
 
         if (new != NULL && control_of(alarm) != NULL)
                 work_mark(&controller->queue, &control_of(alarm)->work);
-        if (old != NULL && new != NULL && old->state == new->state)
+        if (either == NULL || (old != NULL && new != NULL && old->state == new->state))
                 return;
         list_for_each (composite, &controller->composites, struct alarm_control, composite)
                 if (composite->alarm != alarm && depends_on(composite, either->name))
