@@ -2,6 +2,7 @@
 /* See managed_scaling.h. */
 #include "control/managed_scaling.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/strutil.h"
@@ -239,15 +240,25 @@ static uint32_t needed(struct look *look)
 
 /* ---- What follows ---- */
 
+int scale_in_ms_read(const char *value, int64_t *ret)
+{
+        int64_t ms;
+
+        if (value == NULL || str_to_int64(value, &ms) < 0 || ms < 0 || ms > SCALE_IN_MAX_MS)
+                return -EINVAL;
+        *ret = ms;
+        return 0;
+}
+
 static int64_t scale_in_ms(const struct look *look)
 {
         const struct ecs_tag_list *tags = &look->provider->state->provider->tags;
-        int64_t ms;
+        int64_t ms = SCALE_IN_MS;
 
         for (uint32_t i = 0; i < tags->n; i++)
-                if (str_eq(tags->items[i].key, SCALE_IN_TAG) && str_to_int64(tags->items[i].value, &ms) == 0 && ms >= 0)
-                        return ms;
-        return SCALE_IN_MS;
+                if (str_eq(tags->items[i].key, SCALE_IN_TAG) && scale_in_ms_read(tags->items[i].value, &ms) == 0)
+                        break;
+        return ms;
 }
 
 static void remember(struct look *look, int64_t low_since, bool scaled_in)

@@ -14,11 +14,16 @@
 
 #include <stdint.h>
 
+#include "base/macro.h"
+
 struct controller;
 
 /* ECS waits for 15 values of a minute. The tag of the capacity provider sets another time in milliseconds. */
 #define SCALE_IN_MS (INT64_C(15) * 60 * 1000)
 #define SCALE_IN_TAG "gantry:scale-in-ms"
+#define SCALE_IN_MAX_MS (INT64_C(24) * 3600 * 1000)
+/* The tag's value. -EINVAL: it is no number of milliseconds from 0 to SCALE_IN_MAX_MS. */
+int scale_in_ms_read(const char *value, int64_t *ret) MUST_CHECK;
 
 /* Looks at every capacity provider; returns when to look again for time's sake (INT64_MAX: when something changes). */
 int64_t managed_scaling_run(struct controller *controller, int64_t now_ms);

@@ -385,6 +385,35 @@ static void test_what_never_fits(void **state)
         end(&lab);
 }
 
+static void test_a_scale_in_time_that_is_none(void **state)
+{
+        static const char *const wrong[] = {"soon", "-1", "1.5", "", "86400001", "5 s"};
+        struct lab lab;
+        char json[256];
+
+        begin(&lab);
+        cluster_group(&lab.c, "g", "t3.small", ",'NewInstancesProtectedFromScaleIn':true");
+        for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+                snprintf(json, sizeof(json),
+                         "{'name':'pool','tags':[{'key':'" SCALE_IN_TAG
+                         "','value':'%s'}],'autoScalingGroupProvider':{'autoScalingGroupArn':'g'}}",
+                         wrong[i]);
+                harness_fails(&lab.c.h, "CreateCapacityProvider", json, "InvalidParameterException", "from 0 to 86400000");
+        }
+        provide(&lab, "");
+        for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+                snprintf(json, sizeof(json),
+                         "{'resourceArn':'arn:aws:ecs:us-east-1:123456789012:capacity-provider/pool','tags':[{'key':'" SCALE_IN_TAG
+                         "','value':'%s'}]}",
+                         wrong[i]);
+                harness_fails(&lab.c.h, "TagResource", json, "InvalidParameterException", "from 0 to 86400000");
+        }
+        harness_ok(&lab.c.h, "TagResource",
+                   "{'resourceArn':'arn:aws:ecs:us-east-1:123456789012:capacity-provider/pool','tags':[{'key':'" SCALE_IN_TAG
+                   "','value':'86400000'}]}");
+        end(&lab);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -398,6 +427,7 @@ int main(void)
                 cmocka_unit_test(test_machines_that_are_empty_go),
                 cmocka_unit_test(test_a_service_waits_and_gives_up),
                 cmocka_unit_test(test_what_never_fits),
+                cmocka_unit_test(test_a_scale_in_time_that_is_none),
                 cmocka_unit_test(test_what_others_see),
         };
 

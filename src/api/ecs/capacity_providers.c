@@ -10,6 +10,7 @@
 #include "api/pagination.h"
 #include "base/strutil.h"
 #include "control/group.h"
+#include "control/managed_scaling.h"
 #include "model/service.h"
 
 #define MAX_NAME 255
@@ -149,6 +150,21 @@ static int check_name(struct api_call *call, const char *name)
         return 0;
 }
 
+int capacity_provider_check_tags(struct api_call *call, const struct ecs_tag_list *tags)
+{
+        int r = ecs_check_tags(call, tags);
+        int64_t ignored;
+
+        for (uint32_t i = 0; r == 0 && i < tags->n; i++)
+                if (str_eq(tags->items[i].key, SCALE_IN_TAG) && scale_in_ms_read(tags->items[i].value, &ignored) < 0)
+                        r = api_fail(
+                                call, INVALID,
+                                "tags: the value of " SCALE_IN_TAG
+                                " must be a whole number of milliseconds from 0 to %lld: so long machines are not needed before they go.",
+                                (long long)SCALE_IN_MAX_MS);
+        return r;
+}
+
 static int check_managed_instances(struct api_call *call, bool given, const char *cluster)
 {
         if (given)
@@ -260,7 +276,7 @@ static int check_create(struct api_call *call, const struct ecs_create_capacity_
         int r = check_name(call, in->name);
 
         if (r == 0)
-                r = ecs_check_tags(call, &in->tags);
+                r = capacity_provider_check_tags(call, &in->tags);
         if (r == 0)
                 r = check_managed_instances(call, in->managed_instances_provider != NULL, in->cluster);
         if (r != 0)

@@ -25,5 +25,7 @@ int cluster_check_strategy(struct api_call *call, const struct string_list *prov
 bool cluster_lists_provider(const struct string_list *providers, const char *provider);
 /* The name in a provider's name or ARN: the text itself or a part of it. */
 const char *capacity_provider_name(const char *text);
+/* Tags of a capacity provider, as cluster_check_tags. */
+int capacity_provider_check_tags(struct api_call *call, const struct ecs_tag_list *tags) MUST_CHECK;
 /* FARGATE or FARGATE_SPOT, which every account has. */
 bool capacity_provider_predefined(const char *name);

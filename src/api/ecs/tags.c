@@ -120,7 +120,11 @@ static int tag_resource(struct api_call *call, const void *input, void *output)
                 r = find_tagged(call, in->resource_arn, &object, &row);
         if (r != 0)
                 return r;
-        if (object->kind == OBJECT_CLUSTER && (r = cluster_check_tags(call, &in->tags)) < 0)
+        if (object->kind == OBJECT_CLUSTER)
+                r = cluster_check_tags(call, &in->tags);
+        else if (object->kind == OBJECT_CAPACITY_PROVIDER)
+                r = capacity_provider_check_tags(call, &in->tags);
+        if (r < 0)
                 return r;
         merged = *tags_of(row, object_state(object));
         ecs_merge_tags(&merged, &in->tags, call->arena);
