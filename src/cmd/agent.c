@@ -137,11 +137,12 @@ static int fill_options(const struct agent_values *v, struct arena *arena, struc
 
         if (v->server_dir != NULL && credentials_read(v->server_dir, CREDENTIALS_AGENT, arena, &c, error) < 0)
                 return -EINVAL;
-        if (c.endpoint == NULL || c.key_id == NULL || c.secret == NULL)
-                return error_set(
-                        error, EINVAL,
-                        "where is the server? Give --server URL, --access-key and --secret-key (made by: gantry keys create --agent), "
-                        "or --server-data-dir DIR for a server on this machine");
+        if (c.endpoint == NULL)
+                return error_set(error, EINVAL,
+                                 "where is the server? Give --server URL, or --server-data-dir DIR for a server on this machine");
+        if (c.key_id == NULL || c.secret == NULL)
+                return error_set(error, EINVAL, "%s is missing: a key to join %s with is made there by: gantry keys create --agent",
+                                 c.key_id == NULL ? "--access-key (or GANTRY_ACCESS_KEY)" : "--secret-key (or GANTRY_SECRET_KEY)", c.endpoint);
         if (pull < 0)
                 return error_set(error, EINVAL, "--pull: '%s' is not default, always, once or prefer-cached", v->pull);
         for (uint32_t i = 0; i < v->mirrors.n; i++)

@@ -270,7 +270,8 @@ static int open_console(struct server *s, struct error *error)
 
         if (r != -ENOENT || s->values->console_dir != NULL)
                 return r;
-        log_info("the web console is not there", LOG_S("reason", error->message));
+        log_info("the web console is not there", LOG_S("reason", error->message),
+                 LOG_S("next", "`make build` builds it; --console-dir says where it is"));
         error_clear(error);
         return 0;
 }
