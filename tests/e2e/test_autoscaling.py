@@ -3,17 +3,15 @@
 import datetime
 import json
 import os
-import shutil
-import subprocess
 import threading
 import time
 import unittest
 
+import terraform
 from farm import Load
 from lab import PATIENCE, LabTest, get, wait_for
 from test_balancer import BalancerTest
 
-PLUGINS = os.environ.get('GANTRY_TF_PLUGINS', '')
 # A page that costs some milliseconds of a processor.
 BUSY = ('mkdir -p /www/cgi-bin; printf "%s\\n" "#!/bin/sh" "echo Content-Type: text/plain; echo Content-Length: 5; echo Connection: close; echo" "i=0; while [ \\$i -lt 4000 ]; do i=\\$((i+1)); done" '
         '"echo done" > /www/cgi-bin/busy; chmod +x /www/cgi-bin/busy; ')
@@ -275,7 +273,7 @@ class UnderLoad(Scaled, BalancerTest):
         self.step(group, policy, 2, 8, range(3, 7), 10, '/cgi-bin/busy', back=False)
 
 
-@unittest.skipUnless(shutil.which('terraform') and os.path.isdir(PLUGINS), 'needs terraform and a folder with the AWS provider (GANTRY_TF_PLUGINS)')
+@terraform.needed
 class Terraform(Scaled, LabTest):
     configuration = '''
         terraform {
@@ -386,30 +384,15 @@ class Terraform(Scaled, LabTest):
         }
     '''
 
-    def terraform(self, *words):
-        done = subprocess.run(['terraform', *words], cwd=self.dir, text=True, capture_output=True, timeout=150,
-                              env={**os.environ, **self.lab.variables, 'TF_IN_AUTOMATION': '1', 'CHECKPOINT_DISABLE': '1'})
-        return done.returncode, done.stdout + done.stderr
-
-    def apply(self, target):
-        status, output = self.terraform('apply', '-auto-approve', '-no-color', f'-var=target={target}')
-        self.assertEqual(0, status, output)
-        status, output = self.terraform('plan', '-detailed-exitcode', '-no-color', f'-var=target={target}')
-        self.assertEqual(0, status, 'a second plan wants changes:\n' + output)
-
     def test_policies_and_alarms(self):
-        self.dir = os.path.join(self.lab.dir, 'terraform')
-        os.mkdir(self.dir)
-        with open(os.path.join(self.dir, 'main.tf'), 'w') as f:
-            f.write(self.configuration.replace('%(url)s', self.lab.variables['AWS_ENDPOINT_URL']).replace('%(image)s', self.image))
-        status, output = self.terraform('init', '-no-color', f'-plugin-dir={PLUGINS}')
-        self.assertEqual(0, status, output)
-        self.apply(50)
-        self.apply(60)
+        stack = terraform.Stack(os.path.join(self.lab.dir, 'terraform'), self.lab.variables,
+                                self.configuration.replace('%(url)s', self.lab.variables['AWS_ENDPOINT_URL']).replace('%(image)s', self.image))
+        for target in ('-var=target=50', '-var=target=60'):
+            stack.apply(target)
+            stack.settled(target)
         listed = self.lab.aws('application-autoscaling', 'describe-scaling-policies', '--service-namespace', 'ecs')['ScalingPolicies']
         self.assertEqual({'cpu': 2, 'steps': 1}, {p['PolicyName']: len(p['Alarms']) for p in listed})
-        status, output = self.terraform('destroy', '-auto-approve', '-no-color', '-var=target=60')
-        self.assertEqual(0, status, output)
+        stack.destroy('-var=target=60')
         found = self.lab.aws('cloudwatch', 'describe-alarms', '--alarm-types', 'MetricAlarm', 'CompositeAlarm')
         self.assertEqual(([], []), (found['MetricAlarms'], found['CompositeAlarms']))
 

@@ -8,10 +8,9 @@ import unittest
 
 import boto3
 
+import terraform
 from lab import AWS, Clients, Process, error_code, read_env
 
-# Where `terraform init` finds the AWS provider: a folder such as `terraform providers mirror` makes.
-PLUGINS = os.environ.get('GANTRY_TF_PLUGINS', '')
 ANYWHERE = '0.0.0.0/0'
 
 
@@ -168,7 +167,7 @@ class Cli(ServerTest):
         self.assertEqual(zones, self.ok('describe-availability-zones', '--query', 'AvailabilityZones[].ZoneName').split())
 
 
-@unittest.skipUnless(shutil.which('terraform') and os.path.isdir(PLUGINS), 'needs terraform and a folder with the AWS provider (GANTRY_TF_PLUGINS)')
+@terraform.needed
 class Terraform(ServerTest):
     configuration = '''
         terraform {
@@ -308,26 +307,13 @@ class Terraform(ServerTest):
         }
     '''
 
-    def terraform(self, *words):
-        done = subprocess.run(['terraform', *words], cwd=self.folder, text=True, capture_output=True, timeout=170,
-                              env={**os.environ, **self.variables, 'TF_IN_AUTOMATION': '1', 'CHECKPOINT_DISABLE': '1'})
-        return done.returncode, done.stdout + done.stderr
-
-    def ok(self, *words):
-        status, output = self.terraform(*words)
-        self.assertEqual(0, status, output)
-
     def test_a_network(self):
-        self.folder = os.path.join(self.dir, 'terraform')
-        os.mkdir(self.folder)
-        with open(os.path.join(self.folder, 'main.tf'), 'w') as f:
-            f.write(self.configuration % {'url': self.variables['AWS_ENDPOINT_URL']})
-        self.ok('init', '-no-color', f'-plugin-dir={PLUGINS}')
-        self.ok('apply', '-auto-approve', '-no-color', '-var=port=80')
-        status, output = self.terraform('plan', '-detailed-exitcode', '-no-color', '-var=port=80')
-        self.assertEqual(0, status, 'a second plan wants changes:\n' + output)
-        self.ok('apply', '-auto-approve', '-no-color', '-var=port=81')
-        self.ok('destroy', '-auto-approve', '-no-color', '-var=port=81')
+        stack = terraform.Stack(os.path.join(self.dir, 'terraform'), self.variables,
+                                self.configuration % {'url': self.variables['AWS_ENDPOINT_URL']})
+        stack.apply('-var=port=80')
+        stack.settled('-var=port=80')
+        stack.apply('-var=port=81')
+        stack.destroy('-var=port=81')
         self.assert_nothing_left()
 
 

@@ -5,10 +5,10 @@ import shutil
 import subprocess
 import unittest
 
+import terraform
 from farm import free_port
-from lab import PATIENCE, ROOT, LabTest, wait_for
+from lab import ROOT, LabTest, wait_for
 from test_balancer import certificate
-from test_ec2 import PLUGINS
 
 
 def lines(command):
@@ -152,7 +152,7 @@ resource "aws_lb_listener_rule" "grpc" {
 '''
 
 
-@unittest.skipUnless(shutil.which('terraform') and os.path.isdir(PLUGINS), 'needs terraform and a folder with the AWS provider (GANTRY_TF_PLUGINS)')
+@terraform.needed
 class WebService(LabTest):
     def traces(self):
         """What there is of containers, namespaces, interfaces, rules and proxies."""
@@ -164,26 +164,19 @@ class WebService(LabTest):
                 'proxies': len(lines('pgrep -x haproxy || true')),
                 'interfaces': len(self.lab.ec2.describe_network_interfaces()['NetworkInterfaces'])}
 
-    def terraform(self, *words, check=True):
-        done = subprocess.run(['terraform', *words], cwd=self.folder, text=True, capture_output=True, timeout=240 * PATIENCE,
-                              env={**os.environ, **self.lab.variables, 'TF_IN_AUTOMATION': '1', 'CHECKPOINT_DISABLE': '1'})
-        if check:
-            self.assertEqual(0, done.returncode, done.stdout + done.stderr)
-        return done
-
     def said(self):
-        url = self.terraform('output', '-raw', 'url').stdout
+        url = self.stack.run('output', '-raw', 'url')
         return subprocess.run(['curl', '-sS', '--max-time', '5', url], capture_output=True, text=True, check=True).stdout.strip()
 
     def test_apply_change_destroy(self):
-        self.folder = os.path.join(self.lab.dir, 'web-service')
-        shutil.copytree(os.path.join(ROOT, 'examples', 'web-service'), self.folder)
-        with open(os.path.join(self.folder, 'more.tf'), 'w') as f:
+        folder = os.path.join(self.lab.dir, 'web-service')
+        shutil.copytree(os.path.join(ROOT, 'examples', 'web-service'), folder)
+        with open(os.path.join(folder, 'more.tf'), 'w') as f:
             f.write(MORE)
         for i in range(2):
             made = certificate(self.lab.dir, f'site{i}.test')
             for kind, name in (('PrivateKey', 'key'), ('Certificate', 'cert')):
-                with open(os.path.join(self.folder, f'{name}{i}.pem'), 'wb') as f:
+                with open(os.path.join(folder, f'{name}{i}.pem'), 'wb') as f:
                     f.write(made[kind])
         secure = free_port()
         variables = [f'-var=endpoint={self.lab.variables["AWS_ENDPOINT_URL"]}', f'-var=port={free_port()}', f'-var=secure_port={secure}']
@@ -192,15 +185,14 @@ class WebService(LabTest):
         shutil.copytree(os.path.join(self.lab.dir, 'busybox'), os.path.join(self.lab.dir, 'busybox2'))
         second = [*variables, f'-var=image=oci:{os.path.join(self.lab.dir, "busybox2")}:latest', '-var=text=bye']
         before = self.traces()
-        self.terraform('init', '-no-color', f'-plugin-dir={PLUGINS}')
-        self.terraform('apply', '-auto-approve', '-no-color', *first)
+        self.stack = terraform.Stack(folder, self.lab.variables)
+        self.stack.apply(*first)
         self.assertEqual('hello', self.said())
         self.assertEqual('no', subprocess.run(['curl', '-sSk', f'https://127.0.0.1:{secure}/admin/x'], capture_output=True, text=True).stdout)
-        plan = self.terraform('plan', '-detailed-exitcode', '-no-color', *first, check=False)
-        self.assertEqual(0, plan.returncode, 'a second plan wants changes:\n' + plan.stdout + plan.stderr)
-        self.terraform('apply', '-auto-approve', '-no-color', *second)
+        self.stack.settled(*first)
+        self.stack.apply(*second)
         self.assertEqual('bye', self.said())
-        self.terraform('destroy', '-auto-approve', '-no-color', *second)
+        self.stack.destroy(*second)
         try:
             wait_for(lambda: self.traces() == before, 30, 'everything to be gone', 0.5)
         except AssertionError as e:

@@ -6,11 +6,11 @@ import shutil
 import subprocess
 import unittest
 
+import terraform
 from lab import GANTRY, ROOT, error_code, wait_for
 from machines import NETWORK, Fleet
 from maker import Maker
 from registry import Registry, free_port
-from test_ec2 import PLUGINS
 
 
 class GroupTest(unittest.TestCase):
@@ -273,29 +273,17 @@ resource "aws_ecs_service" "web" {
 '''
 
 
-@unittest.skipUnless(shutil.which('terraform') and os.path.isdir(PLUGINS), 'needs terraform and a folder with the AWS provider (GANTRY_TF_PLUGINS)')
+@terraform.needed
 class Terraform(GroupTest):
     """The AWS provider's resources of groups and capacity providers: applied, stay as they are, destroyed."""
 
-    def terraform(self, *words, check=True):
-        done = subprocess.run(['terraform', *words], cwd=self.folder, text=True, capture_output=True, timeout=150,
-                              env={**os.environ, **self.fleet.variables, 'TF_IN_AUTOMATION': '1', 'CHECKPOINT_DISABLE': '1'})
-        if check:
-            self.assertEqual(0, done.returncode, done.stdout + done.stderr + self.fleet.tail())
-        return done
-
     def test_apply_plan_destroy(self):
-        self.folder = os.path.join(self.fleet.dir, 'stack')
-        os.makedirs(self.folder)
-        with open(os.path.join(self.folder, 'main.tf'), 'w') as f:
-            f.write(STACK)
+        stack = terraform.Stack(os.path.join(self.fleet.dir, 'stack'), self.fleet.variables, STACK, more=self.fleet.tail)
         variables = [f'-var=endpoint={self.fleet.variables["AWS_ENDPOINT_URL"]}', f'-var=image={self.fleet.image}']
-        self.terraform('init', '-no-color', f'-plugin-dir={PLUGINS}')
-        self.terraform('apply', '-auto-approve', '-no-color', *variables)
+        stack.apply(*variables)
         self.assertEqual(1, len(self.maker.machines), self.asg.describe_scaling_activities()['Activities'])
-        plan = self.terraform('plan', '-detailed-exitcode', '-no-color', *variables, check=False)
-        self.assertEqual(0, plan.returncode, 'a second plan wants changes:\n' + plan.stdout + plan.stderr)
-        self.terraform('destroy', '-auto-approve', '-no-color', *variables)
+        stack.settled(*variables)
+        stack.destroy(*variables)
         self.assertEqual({}, self.maker.machines)
         self.assertEqual([], self.asg.describe_auto_scaling_groups()['AutoScalingGroups'])
 

@@ -2,8 +2,6 @@
 """Services as their users meet them: the AWS CLI's five commands, Terraform, and a task that protects itself."""
 import json
 import os
-import shutil
-import subprocess
 import time
 import unittest
 import urllib.request
@@ -12,10 +10,8 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+import terraform
 from lab import LabTest, wait_for
-
-# Where `terraform init` finds the AWS provider: a folder such as `terraform providers mirror` makes.
-PLUGINS = os.environ.get('GANTRY_TF_PLUGINS', '')
 
 
 class Services(LabTest):
@@ -121,7 +117,7 @@ class Events(LabTest):
         self.assertIsNone(self.until(answer, 'nothing more'))
 
 
-@unittest.skipUnless(shutil.which('terraform') and os.path.isdir(PLUGINS), 'needs terraform and a folder with the AWS provider (GANTRY_TF_PLUGINS)')
+@terraform.needed
 class Terraform(LabTest):
     configuration = '''
         terraform {
@@ -194,32 +190,17 @@ class Terraform(LabTest):
         }
     '''
 
-    def terraform(self, *words):
-        done = subprocess.run(['terraform', *words], cwd=self.dir, text=True, capture_output=True, timeout=150,
-                              env={**os.environ, **self.lab.variables, 'TF_IN_AUTOMATION': '1', 'CHECKPOINT_DISABLE': '1'})
-        return done.returncode, done.stdout + done.stderr
-
-    def apply(self, *words):
-        status, output = self.terraform('apply', '-auto-approve', '-no-color', *words)
-        self.assertEqual(0, status, output)
-
     def test_a_service(self):
-        self.dir = os.path.join(self.lab.dir, 'terraform')
-        os.mkdir(self.dir)
-        with open(os.path.join(self.dir, 'main.tf'), 'w') as f:
-            f.write(self.configuration % {'url': self.lab.variables['AWS_ENDPOINT_URL'], 'image': self.image})
-        status, output = self.terraform('init', '-no-color', f'-plugin-dir={PLUGINS}')
-        self.assertEqual(0, status, output)
+        stack = terraform.Stack(os.path.join(self.lab.dir, 'terraform'), self.lab.variables,
+                                self.configuration % {'url': self.lab.variables['AWS_ENDPOINT_URL'], 'image': self.image})
         one, two = ('-var=text=one', '-var=count_of=1'), ('-var=text=two', '-var=count_of=2')
-        self.apply(*one)
-        status, output = self.terraform('plan', '-detailed-exitcode', '-no-color', *one)
-        self.assertEqual(0, status, 'a second plan wants changes:\n' + output)
+        stack.apply(*one)
+        stack.settled(*one)
         self.assertEqual(1, len(self.ecs.list_tasks(serviceName='site')['taskArns']))
-        self.apply(*two)
+        stack.apply(*two)
         service = self.ecs.describe_services(services=['site'])['services'][0]
         self.assertEqual((2, 1), (service['runningCount'], len(service['deployments'])))
-        status, output = self.terraform('destroy', '-auto-approve', '-no-color', *two)
-        self.assertEqual(0, status, output)
+        stack.destroy(*two)
         self.assertEqual([], self.ecs.list_services()['serviceArns'])
         self.assertEqual([], self.ecs.list_tasks()['taskArns'])
 
