@@ -134,18 +134,11 @@ class Terraform(LabTest):
         }
         variable "text" { type = string }
         variable "count_of" { type = number }
-        resource "aws_ecs_capacity_provider" "pool" {
-          name = "pool"
-          auto_scaling_group_provider {
-            auto_scaling_group_arn = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:1:autoScalingGroupName/pool"
-            managed_scaling { target_capacity = 80 }
-          }
-        }
         data "aws_ecs_cluster" "main" { cluster_name = "default" }
         resource "aws_ecs_cluster" "other" { name = "other" }
         resource "aws_ecs_cluster_capacity_providers" "other" {
           cluster_name       = aws_ecs_cluster.other.name
-          capacity_providers = ["FARGATE", aws_ecs_capacity_provider.pool.name]
+          capacity_providers = ["FARGATE", "FARGATE_SPOT"]
         }
         resource "aws_ecs_task_definition" "site" {
           family                = "tf-site"
