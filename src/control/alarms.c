@@ -84,10 +84,12 @@ static void act(struct alarm_control *control, bool again, int64_t now_ms)
         for (uint32_t i = 0; i < actions_of(control->alarm->state)->n; i++)
                 string_list_push(&arena, &actions, arena_strdup(&arena, actions_of(control->alarm->state)->items[i]));
         for (uint32_t i = 0; i < actions.n; i++) {
+                bool scales = strstr(actions.items[i], ":scalingPolicy:") != NULL;
                 const char *problem;
                 struct tx *tx;
 
-                if (again && strstr(actions.items[i], ":scalingPolicy:") == NULL)
+                /* Managed scaling has acted, and said so, in the moment in which it has set its alarm. */
+                if (scales ? control->alarm->state->provider != NULL : again)
                         continue;
                 problem = do_action(control, actions.items[i], now_ms);
                 if (again)
@@ -143,7 +145,7 @@ static void run_metric(struct alarm_control *control, int64_t now_ms)
         const struct controller_ops *ops = control->controller->options.ops;
         bool due = now_ms >= control->due_ms;
 
-        if (ops == NULL || ops->alarm_points == NULL)
+        if (ops == NULL || ops->alarm_points == NULL || control->alarm->state->provider != NULL)
                 control->due_ms = WORK_NEVER;
         else if (due && control->acted == control->alarm->state->transitioned_at) {
                 evaluate(control, now_ms);

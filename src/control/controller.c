@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/strutil.h"
 #include "control/alarms.h"
+#include "control/attachments.h"
 #include "control/fargate.h"
 #include "control/group.h"
 #include "control/managed_scaling.h"
@@ -218,8 +219,10 @@ static void run_scaling(struct work *work, struct work_turn *turn)
 static void run_groups(struct work *work, struct work_turn *turn)
 {
         struct controller *controller = CONTAINER_OF(work, struct controller, groups);
-        int64_t next = managed_scaling_run(controller, turn->now_ms);
+        int64_t next;
 
+        attachments_run(controller->model, turn->now_ms);
+        next = managed_scaling_run(controller, turn->now_ms);
         next = MIN(next, groups_run(controller, turn->now_ms));
         if (next != INT64_MAX)
                 work_wake(&controller->queue, &controller->groups, next);
@@ -228,8 +231,15 @@ static void run_groups(struct work *work, struct work_turn *turn)
 /* Tasks, instances or providers have changed: what that means for machines is seen from the state. */
 static void mark_groups(struct controller *controller)
 {
-        if (model_objects(controller->model, OBJECT_SCALING_GROUP)->count > 0)
+        if (model_objects(controller->model, OBJECT_SCALING_GROUP)->count > 0 ||
+            model_objects(controller->model, OBJECT_CAPACITY_PROVIDER)->count > 0)
                 work_mark(&controller->queue, &controller->groups);
+}
+
+/* An alarm that managed scaling keeps: it is put right when somebody else has changed it. */
+static bool is_providers(const struct state_alarm *state)
+{
+        return state != NULL && state->provider != NULL;
 }
 
 /* One that comes or goes may have meant another group before. */
@@ -347,6 +357,8 @@ static void on_applied(struct model_observer *observer, struct object *object, c
         case OBJECT_TARGET:
                 return target_applied(controller, object, old_state, new_state);
         case OBJECT_ALARM:
+                if (is_providers(old_state) || is_providers(new_state))
+                        mark_groups(controller);
                 return alarm_applied(controller, object, old_state, new_state);
         case OBJECT_CAPACITY_PROVIDER:
                 return provider_applied(controller, old_state, new_state);

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include "base/strutil.h"
+#include "control/attachments.h"
 #include "control/fargate.h"
 #include "control/group.h"
+#include "control/provider_alarms.h"
 #include "control/providers.h"
 #include "control/service.h"
 
@@ -35,10 +37,12 @@ struct look {
         int64_t now_ms, next;
         int32_t cpu, memory; /* of a machine */
         uint32_t n;          /* live machines */
+        uint32_t n_coming;   /* of them, those whose agents are awaited */
         uint32_t busy;       /* of them, those that are needed */
         struct bin *bins;
         uint32_t n_bins, bin_room;
         uint32_t coming; /* bins that are on their way; those behind them would be new */
+        struct provider_reading reading;
 };
 
 /* ---- What there is ---- */
@@ -121,6 +125,7 @@ static void count_machines(struct look *look)
                 look->n++;
                 look->busy += tasks > 0 || coming;
                 protect(look, machine, tasks > 0);
+                look->n_coming += coming && machine->connected_ms == 0;
                 if (coming && tasks == 0)
                         (void)add_bin(look);
         }
@@ -261,71 +266,92 @@ static int64_t scale_in_ms(const struct look *look)
         return ms;
 }
 
-static void remember(struct look *look, int64_t low_since, bool scaled_in)
+static void remember(struct look *look, bool scaled_in)
 {
         struct state_scaling_group *state;
 
-        if (look->group->state->low_since == low_since && !scaled_in)
+        if (look->group->state->low_since == look->reading.low_since && !scaled_in)
                 return;
         state = tx_edit(look->tx, &look->group->object);
-        state->low_since = low_since;
+        state->low_since = look->reading.low_since;
         if (scaled_in)
                 state->scaled_in_at = look->now_ms;
         tx_put(look->tx, &look->group->object, state);
 }
 
-static const char *cause(const struct look *look, double reservation)
+static const char *cause(const struct look *look)
 {
         char at[32];
 
         str_iso8601(look->now_ms, false, at);
         return arena_printf(tx_arena(look->tx),
                             "At %s capacity provider %s, whose CapacityProviderReservation is %.0f at a target of %d, is", at,
-                            look->provider->state->provider->name, reservation, look->scaling->target_capacity);
+                            look->provider->state->provider->name, look->reading.reservation, look->reading.target);
 }
 
-static void grow(struct look *look, int32_t wanted, double reservation)
+/* By half at most, and a minute apart. */
+static void shrink(struct look *look, int32_t wanted)
 {
         const struct asg_auto_scaling_group *g = look->group->state->group;
-
-        group_set_desired(look->tx, look->group, MAX(MIN(wanted, g->max_size), g->desired_capacity), cause(look, reservation));
-        remember(look, 0, false);
-}
-
-/* Not before it has been so for a while, and then by half a minute at most. */
-static void shrink(struct look *look, int32_t wanted, double reservation)
-{
-        const struct asg_auto_scaling_group *g = look->group->state->group;
-        int64_t since = look->group->state->low_since != 0 ? look->group->state->low_since : look->now_ms, wait_ms = scale_in_ms(look);
-        int64_t at = MAX(since + wait_ms, look->group->state->scaled_in_at + MIN(STEP_MS, wait_ms));
+        int64_t pause_ms = MIN(STEP_MS, look->reading.in_ms), at = look->group->state->scaled_in_at + pause_ms;
         int32_t half = g->desired_capacity - MAX(g->desired_capacity / 2, 1);
 
         if (at > look->now_ms) {
-                remember(look, since, false);
                 look->next = MIN(look->next, at);
                 return;
         }
-        group_set_desired(look->tx, look->group, MAX(MAX(wanted, half), g->min_size), cause(look, reservation));
-        remember(look, since, true);
-        look->next = MIN(look->next, look->now_ms + MAX(MIN(STEP_MS, wait_ms), 1000));
+        group_set_desired(look->tx, look->group, MAX(MAX(wanted, half), g->min_size), cause(look));
+        remember(look, true);
+        look->next = MIN(look->next, look->now_ms + MAX(pause_ms, 1000));
+}
+
+/* The metric, and whether it is over its target, or has been below for long enough. */
+static void read_metric(struct look *look, uint32_t more)
+{
+        struct provider_reading *reading = &look->reading;
+        uint32_t desired = (uint32_t)look->group->state->group->desired_capacity;
+
+        /* What the group wants already and has not got yet is not asked for twice. */
+        reading->needed = more > 0 ? MAX(look->n, desired) + more : look->busy;
+        reading->up = look->n - look->n_coming;
+        reading->reservation = reading->up > 0 ? 100.0 * reading->needed / reading->up : reading->needed > 0 ? 200 : 100;
+        reading->target = look->scaling->target_capacity > 0 ? look->scaling->target_capacity : 100;
+        reading->in_ms = scale_in_ms(look);
+        reading->high = reading->needed > 0 && reading->reservation > reading->target;
+        if (reading->reservation < reading->target)
+                reading->low_since = look->group->state->low_since != 0 ? look->group->state->low_since : look->now_ms;
+        reading->low = reading->low_since != 0 && look->now_ms >= reading->low_since + reading->in_ms;
+        if (reading->low_since != 0 && !reading->low)
+                look->next = MIN(look->next, reading->low_since + reading->in_ms);
+        look->group->reservation = reading->reservation;
+}
+
+static void tell_alarms(struct look *look)
+{
+        const char *name = look->provider->state->provider->name;
+
+        tree_for_each (node, model_objects(look->model, OBJECT_CLUSTER)) {
+                const struct cluster *cluster = MODEL_OBJECT(node, cluster);
+                const struct state_cluster_attachment *attachment = attachment_of_policy(cluster, name);
+
+                if (attachment != NULL)
+                        provider_alarms_tell(look->tx, cluster->state->name, attachment, &look->reading, look->now_ms);
+        }
 }
 
 static void decide(struct look *look, uint32_t more)
 {
         const struct asg_auto_scaling_group *g = look->group->state->group;
-        /* What the group wants already and has not got yet is not asked for twice. */
-        uint32_t m = more > 0 ? MAX(look->n, (uint32_t)g->desired_capacity) + more : look->busy;
-        double reservation = look->n > 0 ? 100.0 * m / look->n : m > 0 ? 200 : 100;
-        int32_t target = look->scaling->target_capacity > 0 ? look->scaling->target_capacity : 100;
-        int32_t wanted = (int32_t)(((int64_t)m * 100 + target - 1) / target);
+        int32_t wanted;
 
-        look->group->reservation = reservation;
-        if (wanted > g->desired_capacity)
-                grow(look, wanted, reservation);
-        else if (more == 0 && MAX(wanted, g->min_size) < g->desired_capacity)
-                shrink(look, wanted, reservation);
-        else
-                remember(look, 0, false);
+        read_metric(look, more);
+        tell_alarms(look);
+        remember(look, false);
+        wanted = (int32_t)(((int64_t)look->reading.needed * 100 + look->reading.target - 1) / look->reading.target);
+        if (look->reading.high && wanted > g->desired_capacity)
+                group_set_desired(look->tx, look->group, MAX(MIN(wanted, g->max_size), g->desired_capacity), cause(look));
+        else if (look->reading.low && MAX(wanted, g->min_size) < g->desired_capacity)
+                shrink(look, wanted);
 }
 
 static void run_provider(struct controller *controller, const struct capacity_provider *provider, int64_t now_ms, int64_t *next)

@@ -2,13 +2,13 @@
 /*
  * Managed scaling of ECS capacity providers: the desired capacity of their Auto Scaling groups follows the tasks.
  *
- *     CapacityProviderReservation = M / N x 100      N machines there are, M machines that are needed
+ *     CapacityProviderReservation = M / N x 100      N machines are up, M machines are needed
  *     desired capacity            = M x 100 / targetCapacity, rounded up
  *
- * Tasks wait as PROVISIONING: M is N and as many machines more as packing them takes (what is on its way counts first), at least
- * minimumScalingStepSize and at most maximumScalingStepSize; the group grows at once. None waits: M is the machines that have tasks other
- * than daemons', or are on their way; when that has asked for fewer for SCALE_IN_MS, the group shrinks, by half at most each minute. N and M
- * 0: 100; only N 0: 200. Pure.
+ * Tasks wait as PROVISIONING: M is what there is and as many machines more as packing them takes (what is on its way counts first), at least
+ * minimumScalingStepSize and at most maximumScalingStepSize. None waits: M is the machines that have tasks other than daemons', or are on
+ * their way. N and M 0: 100; only N 0: 200. Above the target the group grows at once; when it has been below for SCALE_IN_MS, the group
+ * shrinks, by half at most each minute. The metric and its alarms (provider_alarms.h) show these numbers. Pure.
  */
 #pragma once
 

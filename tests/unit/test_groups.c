@@ -3,6 +3,7 @@
 #include "api/cloudwatch/sources.h"
 #include "base/strutil.h"
 #include "control/managed_scaling.h"
+#include "model/alarm.h"
 
 #include "cluster_harness.h"
 #include "unit.h"
@@ -268,8 +269,9 @@ static void test_the_group_follows_the_tasks(void **state)
         assert_string_equal(harness_text(&lab.c.h, "tasks[0].capacityProviderName"), "pool");
         cluster_run(&lab.c);
         assert_int_equal(group(&lab)->state->group->desired_capacity, 1);
-        assert_int_equal((int)group(&lab)->reservation, 100);
+        assert_int_equal((int)group(&lab)->reservation, 200); /* one is needed, none is up */
         join_all(&lab, 256, 512);
+        assert_int_equal((int)group(&lab)->reservation, 100);
         harness_ok(&lab.c.h, "ListTasks", "{'cluster':'lab'}");
         harness_ok(&lab.c.h, "DescribeTasks", "{'cluster':'lab','tasks':['%s']}", harness_text(&lab.c.h, "taskArns[0]"));
         assert_string_equal(harness_text(&lab.c.h, "tasks[0].lastStatus"), "PENDING");
@@ -364,11 +366,151 @@ static void test_what_others_see(void **state)
         harness_ok(&lab.c.h, "DescribeContainerInstances", "{'cluster':'lab','containerInstances':['%s']}", lab.instances[0]);
         assert_string_equal(harness_text(&lab.c.h, "containerInstances[0].capacityProviderName"), "pool");
         cloudwatch_collect(lab.c.h.api, lab.c.h.env.now_ms);
+        cloudwatch_collect_providers(lab.c.h.api, lab.c.h.env.now_ms);
         lab.c.h.service = "monitoring";
         harness_ok(&lab.c.h, "ListMetrics", "{'Namespace':'AWS/ECS/ManagedScaling'}");
         assert_string_equal(harness_text(&lab.c.h, "Metrics[0].MetricName"), "CapacityProviderReservation");
         harness_ok(&lab.c.h, "ListMetrics", "{'Namespace':'AWS/AutoScaling'}");
         assert_int_equal(harness_count(&lab.c.h, "Metrics"), 1);
+        end(&lab);
+}
+
+/* The state of the provider's alarm "High" or "Low", and the last answer is what DescribeAlarms says of it. */
+static const char *alarm_state(struct lab *lab, const char *which)
+{
+        lab->c.h.service = "monitoring";
+        harness_ok(&lab->c.h, "DescribeAlarms", "{'AlarmNamePrefix':'TargetTracking-g-Alarm%s-'}", which);
+        lab->c.h.service = "ecs";
+        assert_int_equal(harness_count(&lab->c.h, "MetricAlarms"), 1);
+        return harness_text(&lab->c.h, "MetricAlarms[0].StateValue");
+}
+
+/* Agents are heard of meanwhile. */
+static void wait_alive(struct lab *lab, int64_t ms)
+{
+        for (; ms > 0; ms -= 1000) {
+                for (size_t i = 0; i < lab->n_joined; i++)
+                        fake_alive(&lab->fakes[i]);
+                cluster_wait(&lab->c, 1000);
+        }
+}
+
+static const char *shown_attachments(struct lab *lab)
+{
+        harness_ok(&lab->c.h, "DescribeClusters", "{'clusters':['lab'],'include':['ATTACHMENTS']}");
+        return harness_text(&lab->c.h, "clusters[0].attachmentsStatus");
+}
+
+static size_t n_alarms(struct lab *lab)
+{
+        return model_objects(lab->c.h.model, OBJECT_ALARM)->count;
+}
+
+static void test_alarms_show_what_was_decided(void **state)
+{
+        struct lab lab;
+        char task[256];
+
+        begin(&lab);
+        cluster_group(&lab.c, "g", "t3.small", ",'NewInstancesProtectedFromScaleIn':true");
+        provide(&lab, "");
+        assert_string_equal(alarm_state(&lab, "High"), "OK");
+        assert_string_equal(alarm_state(&lab, "Low"), "OK");
+        assert_int_equal(harness_int(&lab.c.h, "MetricAlarms[0].Period"), 5); /* a minute: the tag */
+        assert_int_equal(harness_int(&lab.c.h, "MetricAlarms[0].EvaluationPeriods"), 12);
+        harness_ok(&lab.c.h, "RunTask", "{'cluster':'lab','taskDefinition':'web','count':1}");
+        snprintf(task, sizeof(task), "%s", harness_text(&lab.c.h, "tasks[0].taskArn"));
+        cluster_run(&lab.c);
+        assert_string_equal(alarm_state(&lab, "High"), "ALARM");
+        assert_non_null(strstr(harness_text(&lab.c.h, "MetricAlarms[0].StateReason"), "is 200.0 (instances: 1 needed, 0 up)"));
+        join_all(&lab, 256, 512);
+        assert_string_equal(alarm_state(&lab, "High"), "OK");
+        harness_ok(&lab.c.h, "SubmitTaskStateChange", "{'cluster':'lab','task':'%s','status':'STOPPED'}", task);
+        wait_alive(&lab, 10000); /* the machine has settled */
+        assert_string_equal(alarm_state(&lab, "Low"), "OK");
+        assert_int_equal(group(&lab)->state->group->desired_capacity, 1);
+        wait_alive(&lab, 60000);
+        assert_int_equal(group(&lab)->state->group->desired_capacity, 0);
+        /* The machine has been on its way out since then: none is needed, none is up. */
+        assert_string_equal(alarm_state(&lab, "Low"), "OK");
+        lab.c.h.service = "monitoring";
+        harness_ok(&lab.c.h, "DescribeAlarmHistory", "{'HistoryItemType':'Action'}");
+        assert_int_equal(harness_count(&lab.c.h, "AlarmHistoryItems"), 2);
+        assert_non_null(
+                strstr(harness_text(&lab.c.h, "AlarmHistoryItems[0].HistorySummary"), "Successfully executed action arn:aws:autoscaling:"));
+        lab.c.h.service = "ecs";
+        end(&lab);
+}
+
+static void test_alarms_are_kept_as_they_should_be(void **state)
+{
+        struct lab lab;
+
+        begin(&lab);
+        cluster_group(&lab.c, "g", "t3.small", ",'NewInstancesProtectedFromScaleIn':true");
+        provide(&lab, "");
+        assert_string_equal(alarm_state(&lab, "High"), "OK");
+        lab.c.h.service = "monitoring";
+        harness_ok(&lab.c.h, "SetAlarmState", "{'AlarmName':'%s','StateValue':'ALARM','StateReason':'by hand'}",
+                   harness_text(&lab.c.h, "MetricAlarms[0].AlarmName"));
+        cluster_run(&lab.c);
+        assert_string_equal(alarm_state(&lab, "High"), "OK");
+        assert_int_equal(group(&lab)->state->group->desired_capacity, 0);
+        lab.c.h.service = "monitoring";
+        harness_ok(&lab.c.h, "DeleteAlarms", "{'AlarmNames':['%s']}", harness_text(&lab.c.h, "MetricAlarms[0].AlarmName"));
+        lab.c.h.service = "ecs";
+        cluster_run(&lab.c);
+        assert_string_equal(alarm_state(&lab, "High"), "OK");
+        /* Another target, and another time: the thresholds follow. */
+        harness_ok(&lab.c.h, "UpdateCapacityProvider",
+                   "{'name':'pool','autoScalingGroupProvider':{'managedScaling':{'status':'ENABLED','targetCapacity':80}}}");
+        cluster_run(&lab.c);
+        (void)alarm_state(&lab, "High");
+        assert_int_equal(model_alarm(lab.c.h.model, harness_text(&lab.c.h, "MetricAlarms[0].AlarmName"))->state->threshold, 80);
+        cluster_restart(&lab.c);
+        cluster_run(&lab.c);
+        assert_int_equal(n_alarms(&lab), 2);
+        /* Without managed scaling there are none. */
+        harness_ok(&lab.c.h, "UpdateCapacityProvider",
+                   "{'name':'pool','autoScalingGroupProvider':{'managedScaling':{'status':'DISABLED'},"
+                   "'managedTerminationProtection':'DISABLED'}}");
+        cluster_run(&lab.c);
+        assert_int_equal(n_alarms(&lab), 0);
+        end(&lab);
+}
+
+static void test_attachments_of_a_cluster(void **state)
+{
+        struct lab lab;
+
+        begin(&lab);
+        assert_null(shown_attachments(&lab));
+        cluster_group(&lab.c, "g", "t3.small", ",'NewInstancesProtectedFromScaleIn':true");
+        harness_ok(&lab.c.h, "CreateCapacityProvider",
+                   "{'name':'pool','autoScalingGroupProvider':{'autoScalingGroupArn':'g','managedScaling':{'status':'ENABLED'}}}");
+        harness_ok(&lab.c.h, "PutClusterCapacityProviders",
+                   "{'cluster':'lab','capacityProviders':['pool','FARGATE'],'defaultCapacityProviderStrategy':[]}");
+        assert_string_equal(harness_text(&lab.c.h, "cluster.attachmentsStatus"), "UPDATE_IN_PROGRESS");
+        cluster_run(&lab.c);
+        assert_string_equal(shown_attachments(&lab), "UPDATE_COMPLETE");
+        assert_int_equal(harness_count(&lab.c.h, "clusters[0].attachments"), 2);
+        assert_string_equal(harness_text(&lab.c.h, "clusters[0].attachments[0].type"), "as_policy");
+        assert_string_equal(harness_text(&lab.c.h, "clusters[0].attachments[0].status"), "CREATED");
+        assert_string_equal(harness_text(&lab.c.h, "clusters[0].attachments[0].details[0].value"), "pool");
+        assert_true(str_starts_with(harness_text(&lab.c.h, "clusters[0].attachments[0].details[1].value"), "ECSManagedAutoScalingPolicy-"));
+        assert_string_equal(harness_text(&lab.c.h, "clusters[0].attachments[1].details[1].value"), HOOK_DRAINING);
+        assert_int_equal(n_alarms(&lab), 2);
+        harness_ok(&lab.c.h, "DescribeClusters", "{'clusters':['lab']}");
+        assert_false(harness_has(&lab.c.h, "clusters[0].attachmentsStatus"));
+        /* A group that is taken away by force leaves its provider with nothing to scale. */
+        asg(&lab, "DeleteAutoScalingGroup", "{'AutoScalingGroupName':'g','ForceDelete':true}");
+        cluster_run(&lab.c);
+        assert_string_equal(shown_attachments(&lab), "UPDATE_FAILED");
+        assert_int_equal(n_alarms(&lab), 0);
+        harness_ok(&lab.c.h, "PutClusterCapacityProviders",
+                   "{'cluster':'lab','capacityProviders':[],'defaultCapacityProviderStrategy':[]}");
+        cluster_run(&lab.c);
+        assert_null(shown_attachments(&lab));
         end(&lab);
 }
 
@@ -427,6 +569,9 @@ int main(void)
                 cmocka_unit_test(test_machines_that_are_empty_go),
                 cmocka_unit_test(test_a_service_waits_and_gives_up),
                 cmocka_unit_test(test_what_never_fits),
+                cmocka_unit_test(test_alarms_show_what_was_decided),
+                cmocka_unit_test(test_alarms_are_kept_as_they_should_be),
+                cmocka_unit_test(test_attachments_of_a_cluster),
                 cmocka_unit_test(test_a_scale_in_time_that_is_none),
                 cmocka_unit_test(test_what_others_see),
         };

@@ -25,6 +25,7 @@ static int put(struct api_call *call, struct state_alarm *state)
                 /* Tags are for new alarms only: TagResource changes them. */
                 state->tags = alarm->state->tags;
                 state->policy = alarm->state->policy;
+                state->provider = alarm->state->provider;
                 alarm_configure(tx, alarm, state, call->now_ms);
         }
         tx_commit(tx);

@@ -5,9 +5,9 @@
 #include "api/server.h"
 #include "base/strutil.h"
 #include "control/group.h"
+#include "control/provider_alarms.h"
 #include "control/providers.h"
 
-#define SCALING_SPACE "AWS/ECS/ManagedScaling"
 #define GROUP_SPACE "AWS/AutoScaling"
 
 /* Of capacity providers with managed scaling, for each cluster that has them. */
@@ -23,7 +23,7 @@ static void provider_metrics(struct api *api, const struct cluster *cluster, int
 
                 if (group != NULL && p != NULL && p->managed_scaling != NULL &&
                     p->managed_scaling->status == ECS_MANAGED_SCALING_STATUS_ENABLED)
-                        cloudwatch_add(api, SCALING_SPACE, "CapacityProviderReservation", dimensions, 2, group->reservation,
+                        cloudwatch_add(api, PROVIDER_METRIC_SPACE, PROVIDER_METRIC, dimensions, 2, group->reservation,
                                        CLOUDWATCH_STANDARD_UNIT_PERCENT, now_ms);
         }
 }
@@ -65,6 +65,12 @@ void cloudwatch_collect_groups(struct api *api, int64_t now_ms)
 {
         tree_for_each (node, model_objects(api->model, OBJECT_SCALING_GROUP))
                 group_metrics(api, MODEL_OBJECT(node, scaling_group), now_ms);
+}
+
+void cloudwatch_collect_providers(struct api *api, int64_t now_ms)
+{
+        if (model_objects(api->model, OBJECT_CAPACITY_PROVIDER)->count == 0)
+                return;
         tree_for_each (node, model_objects(api->model, OBJECT_CLUSTER))
                 provider_metrics(api, MODEL_OBJECT(node, cluster), now_ms);
 }

@@ -185,5 +185,6 @@ void cloudwatch_second(struct api *api, int64_t now_ms)
 {
         if (now_ms / 1000 % COLLECT_S == 0)
                 cloudwatch_collect(api, now_ms);
+        cloudwatch_collect_providers(api, now_ms);
         metrics_tick(api->metrics, now_ms);
 }

@@ -34,5 +34,6 @@ void cloudwatch_add(struct api *api, const char *space, const char *name, const 
 
 /* exposition.c: the same for Prometheus. Of clusters, services, instances and balancers; single tasks are the agents' families. */
 void cloudwatch_expose(struct api *api, struct buf *out, int64_t now_ms);
-/* The same of Auto Scaling groups and their capacity providers; cloudwatch_collect calls it. */
+/* groups.c: the same of Auto Scaling groups, as cloudwatch_collect; and of their capacity providers, every second. */
 void cloudwatch_collect_groups(struct api *api, int64_t now_ms);
+void cloudwatch_collect_providers(struct api *api, int64_t now_ms);

@@ -8,17 +8,20 @@
 #include "api/ecs/routes.h"
 #include "api/pagination.h"
 #include "base/strutil.h"
+#include "control/attachments.h"
+#include "control/group.h"
 #include "model/names.h"
 #include "model/service.h"
 
 #define MAX_DESCRIBED 100
 
-/* What an answer shows beyond the plain members; ATTACHMENTS has no bit: there are none. */
+/* What an answer shows beyond the plain members. */
 enum {
         SHOW_SETTINGS = 1 << 0,
         SHOW_STATISTICS = 1 << 1,
         SHOW_TAGS = 1 << 2,
         SHOW_CONFIGURATION = 1 << 3,
+        SHOW_ATTACHMENTS = 1 << 4,
 };
 
 /* ---- What a cluster looks like ---- */
@@ -76,6 +79,25 @@ static void add_statistics(struct api_call *call, const struct cluster *cluster,
         }
 }
 
+static void add_attachments(struct api_call *call, const struct cluster *cluster, struct ecs_cluster *out)
+{
+        const struct state_cluster_attachment_list *list = &cluster->state->attachments;
+
+        out->attachments_status = attachments_status(call->model, cluster);
+        for (uint32_t i = 0; i < list->n; i++) {
+                const struct state_cluster_attachment *in = &list->items[i];
+                struct ecs_attachment *attachment = SHAPE_PUSH(call->arena, &out->attachments);
+                bool policy = str_eq(in->type, ATTACHMENT_POLICY);
+
+                *attachment = (struct ecs_attachment){.id = in->id, .type = in->type, .status = "CREATED"};
+                *SHAPE_PUSH(call->arena, &attachment->details) =
+                        (struct ecs_key_value_pair){.name = "capacityProviderName", .value = in->provider};
+                *SHAPE_PUSH(call->arena, &attachment->details) =
+                        (struct ecs_key_value_pair){.name = policy ? "scalingPolicyName" : "autoScalingLifecycleHookName",
+                                                    .value = policy ? attachment_policy_name(call->arena, in->id) : HOOK_DRAINING};
+        }
+}
+
 static void show_cluster(struct api_call *call, const struct cluster *cluster, unsigned show, struct ecs_cluster *out)
 {
         const struct state_cluster *state = cluster->state;
@@ -96,6 +118,8 @@ static void show_cluster(struct api_call *call, const struct cluster *cluster, u
                 out->tags = state->tags;
         if (show & SHOW_CONFIGURATION)
                 out->configuration = state->configuration;
+        if (show & SHOW_ATTACHMENTS)
+                add_attachments(call, cluster, out);
         if (show & SHOW_STATISTICS)
                 add_statistics(call, cluster, &out->statistics);
 }
@@ -163,9 +187,10 @@ static int create_cluster(struct api_call *call, const void *input, void *output
                 struct state_cluster state;
 
                 fill_state(call, in, name, &state);
-                if (cluster != NULL) /* deleted a while ago: the name starts anew */
+                if (cluster != NULL) {                                   /* deleted a while ago: the name starts anew */
+                        state.attachments = cluster->state->attachments; /* those that are left have alarms to be taken away */
                         tx_put(tx, &cluster->object, &state);
-                else
+                } else
                         cluster = CONTAINER_OF(tx_insert(tx, OBJECT_CLUSTER, &state), struct cluster, object);
                 (void)tx_commit(tx);
         }
@@ -181,9 +206,8 @@ static unsigned shown_fields(const struct int_list *include)
                 enum ecs_cluster_field field;
                 unsigned show;
         } rows[] = {
-                {ECS_CLUSTER_FIELD_SETTINGS, SHOW_SETTINGS},
-                {ECS_CLUSTER_FIELD_STATISTICS, SHOW_STATISTICS},
-                {ECS_CLUSTER_FIELD_TAGS, SHOW_TAGS},
+                {ECS_CLUSTER_FIELD_ATTACHMENTS, SHOW_ATTACHMENTS},      {ECS_CLUSTER_FIELD_SETTINGS, SHOW_SETTINGS},
+                {ECS_CLUSTER_FIELD_STATISTICS, SHOW_STATISTICS},        {ECS_CLUSTER_FIELD_TAGS, SHOW_TAGS},
                 {ECS_CLUSTER_FIELD_CONFIGURATIONS, SHOW_CONFIGURATION},
         };
         unsigned show = 0;
@@ -371,7 +395,7 @@ static int put_cluster_capacity_providers(struct api_call *call, const void *inp
         state->default_capacity_provider_strategy = in->default_capacity_provider_strategy;
         tx_put(tx, &cluster->object, state);
         (void)tx_commit(tx);
-        out->cluster = answer_cluster(call, cluster, SHOW_SETTINGS | SHOW_TAGS);
+        out->cluster = answer_cluster(call, cluster, SHOW_SETTINGS | SHOW_TAGS | SHOW_ATTACHMENTS);
         return 0;
 }
 
