@@ -13,21 +13,21 @@ void port_frame_mark(struct buf *out, const char *session)
 
 bool port_frame_find_mark(struct buf *in, char *session)
 {
-        size_t word = sizeof(FRAME_MARK) - 1;
+        const size_t word = sizeof(FRAME_MARK) - 1;
         const char *at = in->len > 0 ? memmem(in->data, in->len, FRAME_MARK, word) : NULL;
 
-        if (at == NULL) {
-                if (in->len > FRAME_MARK_LEN)
-                        buf_consume(in, in->len - FRAME_MARK_LEN);
+        if (at == NULL || in->len - (size_t)(at - in->data) < FRAME_MARK_LEN)
                 return false;
-        }
-        buf_consume(in, (size_t)(at - in->data));
-        if (in->len < FRAME_MARK_LEN)
-                return false;
-        memcpy(session, in->data + word, FRAME_SESSION);
+        memcpy(session, at + word, FRAME_SESSION);
         session[FRAME_SESSION] = '\0';
-        buf_consume(in, FRAME_MARK_LEN);
+        buf_consume(in, (size_t)(at - in->data) + FRAME_MARK_LEN);
         return true;
+}
+
+void port_frame_skip(struct buf *in)
+{
+        if (in->len > FRAME_MARK_LEN)
+                buf_consume(in, in->len - FRAME_MARK_LEN);
 }
 
 size_t port_frame_begin(struct buf *out, enum frame_kind kind, uint8_t stream, uint16_t container)

@@ -34,8 +34,11 @@ struct frame {
 };
 
 void port_frame_mark(struct buf *out, const char *session);
-/* Drops what comes before a mark, and the mark. True when there was one: `session` holds it (FRAME_SESSION + 1 bytes). */
+/* The first whole mark in `in`: drops it and what comes before it. True when there was one: `session` holds it (FRAME_SESSION + 1 bytes).
+ * No JSON frame can hold one, since a line break is escaped there; what a container wrote can. */
 bool port_frame_find_mark(struct buf *in, char *session);
+/* Drops all that cannot be the beginning of a mark. */
+void port_frame_skip(struct buf *in);
 /* Appends one with an empty body; returns where it begins, for port_frame_end. */
 size_t port_frame_begin(struct buf *out, enum frame_kind kind, uint8_t stream, uint16_t container);
 void port_frame_end(struct buf *out, size_t begin);

@@ -172,16 +172,19 @@ static void read_port(struct guest *guest)
                 return;
         }
         buf_advance(&guest->in, (size_t)n);
-        if (!guest->attached && port_frame_find_mark(&guest->in, session))
+        /* Also in the midst of a session: a host that went and came again at once, as after a restore, was never seen to be away. */
+        while (port_frame_find_mark(&guest->in, session))
                 say_hello(guest, session);
         while (guest->attached && (n = port_frame_peek(&guest->in, &frame)) != 0) {
                 if (n < 0) {
-                        detach(guest);
-                        return;
+                        guest->attached = false;
+                        break;
                 }
                 take_command(guest, &frame);
                 port_frame_drop(&guest->in, &frame);
         }
+        if (!guest->attached)
+                port_frame_skip(&guest->in);
 }
 
 /* ---- processes ---- */

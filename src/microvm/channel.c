@@ -87,6 +87,8 @@ static int take_frames(struct channel *c)
 
         while (!c->marked && port_frame_find_mark(&c->in, session))
                 c->marked = str_eq(session, c->session);
+        if (!c->marked)
+                port_frame_skip(&c->in);
         while (c->marked && !c->freed && (r = port_frame_peek(&c->in, &frame)) != 0) {
                 if (r == 1 && frame.kind == FRAME_JSON)
                         r = take_event(c, &frame);

@@ -23,6 +23,10 @@
 
 static void set_state(struct vm *vm, enum vm_state state)
 {
+        static const char *const names[] = {"WAITING", "MAKING", "RESTORING", "ATTACHED", "CONFIGURING", "READY", "ENDED"};
+
+        log_debug("micro-VM moves", LOG_I("number", vm->number), LOG_S("task", vm->id), LOG_S("from", names[vm->state]),
+                  LOG_S("to", names[state]));
         vm->state = state;
 }
 
