@@ -288,7 +288,6 @@ static int open_network(struct agent *a, struct error *error)
                                       .dir = arena_printf(&a->arena, "%s/network", a->options.data_dir),
                                       .bridge = a->options.bridge,
                                       .range = a->options.bridge_range,
-                                      .closed = a->options.fargate != NULL && str_eq(a->options.cluster, AGENT_FARGATE_CLUSTER),
                                       .metadata_port = (uint16_t)metadata_port(a->metadata),
                                       .port_min = a->options.port_min,
                                       .port_max = a->options.port_max};

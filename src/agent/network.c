@@ -291,6 +291,11 @@ static void add_member(const struct node_network *own, struct vpc_network *netwo
         for (uint32_t i = 0; i < from->groups.n; i++)
                 to->groups[to->n_groups++] = from->groups.items[i];
         place_member(own, network, from, to);
+        to->ports = arena_calloc(&network->arena, from->listener_ports.n + 1, sizeof(*to->ports));
+        for (uint32_t i = 0; i < from->listener_ports.n; i++) {
+                if (from->listener_ports.items[i] > 0 && from->listener_ports.items[i] <= UINT16_MAX)
+                        to->ports[to->n_ports++] = (uint16_t)from->listener_ports.items[i];
+        }
 }
 
 /* Strings are of the part's items: they are copied, for they may go before the picture does. */

@@ -56,9 +56,21 @@ static void add_tunnel_rule(const struct router *router, struct buf *rules)
         buf_append_str(rules, " } drop\n");
 }
 
+/* Until the pictures of all routers are known again after a restart, what an earlier agent has opened stays open. */
+static bool add_listeners(const struct vpc_kernel *kernel, struct buf *elements)
+{
+        list_for_each (router, &kernel->routers, struct router, link) {
+                if (router->rules == NULL)
+                        return false;
+                for (uint32_t i = 0; i < router->n_listeners; i++)
+                        buf_printf(elements, "%s%u", elements->len > 0 ? ", " : "", router->listeners[i]);
+        }
+        return true;
+}
+
 int routers_outer(struct vpc_kernel *kernel, struct error *error)
 {
-        CLEANUP_BUF struct buf script = {0}, tunnels = {0};
+        CLEANUP_BUF struct buf script = {0}, tunnels = {0}, listeners = {0};
         CLEANUP_ARENA struct arena arena = {0};
         char name_server[16];
         struct nft_outer outer = {.table = kernel->bridge};
@@ -73,6 +85,8 @@ int routers_outer(struct vpc_kernel *kernel, struct error *error)
                 add_tunnel_rule(router, &tunnels);
         }
         outer.tunnels = tunnels.data;
+        outer.keep_listeners = !add_listeners(kernel, &listeners);
+        outer.listeners = listeners.data;
         outer.name_server = vpc_name_server(name_server) ? name_server : NULL;
         nft_script_outer(&script, &outer);
         free(outer.uplinks);
@@ -152,6 +166,20 @@ static void set_nodes(struct router *router, const struct vpc_network *network)
                 memcpy(router->nodes, network->nodes, network->n_nodes * sizeof *router->nodes);
 }
 
+static void set_listeners(struct router *router, const struct vpc_network *network)
+{
+        router->n_listeners = 0;
+        for (uint32_t i = 0; i < network->n_interfaces; i++) {
+                const struct vpc_interface *it = &network->interfaces[i];
+
+                if (it->place != VPC_PLACE_HOST || it->n_ports == 0)
+                        continue;
+                router->listeners = xrealloc(router->listeners, (router->n_listeners + it->n_ports) * sizeof *router->listeners);
+                memcpy(router->listeners + router->n_listeners, it->ports, it->n_ports * sizeof *router->listeners);
+                router->n_listeners += it->n_ports;
+        }
+}
+
 static int open_netlink(void *data, struct error *error)
 {
         return netlink_open(data, NETLINK_ROUTE, error);
@@ -183,6 +211,7 @@ static int work_apply(struct vpc_job *job, struct error *error)
                 r = set_rules(router, network, error);
         if (r == 0) {
                 set_nodes(router, network);
+                set_listeners(router, network);
                 r = routers_outer(kernel, error);
         }
         if (r == 0)

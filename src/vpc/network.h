@@ -88,7 +88,9 @@ struct vpc_interface {
         uint32_t n_groups;
         bool has_public_address;
         enum vpc_place place;
-        uint32_t node; /* underlay address of the other node, host byte order */
+        uint32_t node;   /* underlay address of the other node, host byte order */
+        uint16_t *ports; /* with VPC_PLACE_HOST: TCP ports that the load balancer listens on, on any address of this machine */
+        uint32_t n_ports;
 };
 
 /* Everything in the arena of the structure itself. */

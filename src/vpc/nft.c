@@ -79,7 +79,7 @@ void nft_script_table(struct buf *script, const struct nft_table *t)
         buf_printf(script, "add table ip %s\n", t->name);
         buf_printf(script, "add map ip %s published { type inet_proto . inet_service : ipv4_addr . inet_service; }\n", t->name);
 
-        buf_printf(script, "add set ip %s routers { type ifname; }\n", t->name);
+        buf_printf(script, "add set ip %s routers { type ifname; }\nadd set ip %s listeners { type inet_service; }\n", t->name, t->name);
         buf_printf(script, "add chain ip %s tunnels\nadd chain ip %s names\n", t->name, t->name);
 
         /* Before connection tracking: route_localnet must not let containers at services on the machine's loopback, nor may they
@@ -91,11 +91,12 @@ void nft_script_table(struct buf *script, const struct nft_table *t)
         buf_printf(script, "add rule ip %s guard iifname @routers ip daddr 127.0.0.0/8 drop\n", t->name);
         buf_printf(script, "add rule ip %s guard udp dport 4789 jump tunnels\n", t->name);
 
-        /* What the machine itself has for tasks in VPCs. Its link-local addresses are nobody's but its own. */
+        /* What the machine itself has for tasks in VPCs: metadata, names and its load balancers, whatever else listens here. */
         chain_begin(script, t->name, "input", "filter", "input", "filter");
         buf_printf(script, "add rule ip %s input iifname @routers ct state established,related accept\n", t->name);
         buf_printf(script, "add rule ip %s input iifname @routers ct status dnat accept\n", t->name);
-        buf_printf(script, "add rule ip %s input iifname @routers %sdrop\n", t->name, t->closed ? "" : "ip daddr 169.254.0.0/16 ");
+        buf_printf(script, "add rule ip %s input iifname @routers ip daddr != 169.254.0.0/16 tcp dport @listeners accept\n", t->name);
+        buf_printf(script, "add rule ip %s input iifname @routers drop\n", t->name);
 
         chain_begin(script, t->name, "prerouting", "nat", "prerouting", "dstnat");
         chain_metadata(script, t, "prerouting", from_bridge.data);
@@ -127,6 +128,10 @@ void nft_script_outer(struct buf *script, const struct nft_outer *o)
         buf_printf(script, "flush set ip %s routers\nflush chain ip %s tunnels\nflush chain ip %s names\n", o->table, o->table, o->table);
         for (uint32_t i = 0; i < o->n_uplinks; i++)
                 buf_printf(script, "add element ip %s routers { \"%s\" }\n", o->table, o->uplinks[i]);
+        if (!o->keep_listeners)
+                buf_printf(script, "flush set ip %s listeners\n", o->table);
+        if (o->listeners != NULL)
+                buf_printf(script, "add element ip %s listeners { %s }\n", o->table, o->listeners);
         for (const char *line = o->tunnels; line != NULL && *line != '\0';) {
                 size_t len = strcspn(line, "\n");
 

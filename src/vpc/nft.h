@@ -20,17 +20,18 @@ struct nft_table {
         const char *name;       /* of the table and of the bridge */
         const char *range;      /* "172.31.240.0/20" */
         uint16_t metadata_port; /* 0: no redirection */
-        bool closed;            /* as of vpc_options */
 };
 void nft_script_table(struct buf *script, const struct nft_table *table);
-/* What routers of VPCs need of the machine: their names and those of other nodes that may speak to their tunnels, and the name server
- * that answers at VPC_NAME_SERVER (NULL: none). Replaces what was there. */
+/* What routers of VPCs need of the machine: their names and those of other nodes that may speak to their tunnels, the name server
+ * that answers at VPC_NAME_SERVER (NULL: none), and ports of load balancers. Replaces what was there. */
 struct nft_outer {
         const char *table;
         const char **uplinks;
         uint32_t n_uplinks;
         const char *tunnels; /* rules, a line each */
         const char *name_server;
+        const char *listeners; /* TCP ports of load balancers of this machine, "80, 443"; NULL: none */
+        bool keep_listeners;   /* it is not known which */
 };
 void nft_script_outer(struct buf *script, const struct nft_outer *outer);
 /* Empties the map. */

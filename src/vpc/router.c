@@ -236,6 +236,9 @@ void router_close(struct router *router)
         free(router->nodes);
         router->nodes = NULL;
         router->n_nodes = 0;
+        free(router->listeners);
+        router->listeners = NULL;
+        router->n_listeners = 0;
 }
 
 void router_remove(struct router *router)

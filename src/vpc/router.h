@@ -40,6 +40,8 @@ struct router {
         struct reach *reach;   /* routes in force; NULL: not known */
         uint32_t vni, *nodes;  /* who may send through the tunnel */
         uint32_t n_nodes;
+        uint16_t *listeners; /* TCP ports of the load balancers of the VPC that this machine runs */
+        uint32_t n_listeners;
 };
 
 /* The machine's end of the cable, "gantry-v3"; `ret` holds IFNAMSIZ bytes. */

@@ -56,8 +56,7 @@ static int open_kernel(struct vpc_kernel *kernel, const char *bridge, struct err
 /* The table, and exactly the elements that the sandboxes have, in one transaction: nobody notices a restart. */
 static int publish_all(struct vpc *vpc, const struct vpc_options *options, struct error *error)
 {
-        const struct nft_table table = {
-                .name = vpc->kernel.bridge, .range = vpc->range_text, .metadata_port = options->metadata_port, .closed = options->closed};
+        const struct nft_table table = {.name = vpc->kernel.bridge, .range = vpc->range_text, .metadata_port = options->metadata_port};
         CLEANUP_BUF struct buf script = {0};
 
         nft_script_table(&script, &table);

@@ -39,8 +39,6 @@ struct vpc_options {
         const char *range;           /* addresses of containers, "172.31.240.0/20" (prefix 16 to 28), the first is the bridge's. Default:
                                    what the bridge has already, else the first of a list that clashes with no address, route or name
                                    server of this machine */
-        bool closed;                 /* tasks with a network interface of their own reach nothing of this machine but metadata and names;
-                                   else also what listens on its addresses in other networks, as others there do */
         uint16_t metadata_port;      /* on 127.0.0.1, where 169.254.170.2:80 leads to; 0: nowhere */
         uint16_t port_min, port_max; /* dynamic host ports; the kernel's ip_local_port_range, else 49153 to 65535 */
         const uint16_t *reserved_tcp, *reserved_udp; /* ports that are never chosen nor given */

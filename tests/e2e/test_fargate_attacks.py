@@ -5,6 +5,7 @@
 """
 import os
 import socket
+import subprocess
 import threading
 import unittest
 
@@ -48,6 +49,9 @@ class Attacks:
 
     @classmethod
     def setUpClass(cls):
+        # A machine has addresses in networks of its own, on which its services listen.
+        subprocess.run('ip link add lan0 type bridge && ip addr add 192.0.2.7/24 dev lan0 && ip link set lan0 up', shell=True, check=True)
+        cls.addClassCleanup(subprocess.run, ['ip', 'link', 'delete', 'lan0'], check=True)
         super().setUpClass()
         attacker = os.path.join(os.environ['GANTRY_BUILD'], 'tests', 'e2e', 'attacker')
         cls.attacker = image_with(cls.lab.dir, 'attacker', attacker, 'bin/attacker')
@@ -127,6 +131,7 @@ class Attacks:
         self.said = dict(line.split(' ', 1) for line in lines if line.startswith(('uri ', 'credentials ')))
         # The attacker comes from an address that the group does not let in.
         self.lab.ec2.revoke_security_group_ingress(GroupId=group, IpProtocol='tcp', FromPort=80, ToPort=80, CidrIp='0.0.0.0/0')
+        self.assertIn('192.0.2.7', addresses())
         services = Services()
         self.addCleanup(services.stop)
         definition = self.register(

@@ -6,6 +6,7 @@
 #include "control/interface.h"
 #include "control/network.h"
 #include "control/task_network.h"
+#include "model/balancer.h"
 
 #include "cluster_harness.h"
 #include "unit.h"
@@ -226,9 +227,14 @@ static void test_others(void **state)
 /* A load balancer's interface is the machine's on which balancers run. */
 static void test_balancers(void **state)
 {
+        struct state_load_balancer balancer = {.id = "00000000000000b1", .name = "web"};
+        struct state_listener listener = {.balancer = "00000000000000b1", .id = "00000000000000c1", .port = 8443};
         struct world w;
         struct network_interface *interface = NULL;
-        struct interface_request request = {.use = STATE_INTERFACE_USE_BALANCER, .owner = "arn:b", .requester_id = "amazon-elb"};
+        struct interface_request request = {
+                .use = STATE_INTERFACE_USE_BALANCER,
+                .owner = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/00000000000000b1",
+                .requester_id = "amazon-elb"};
         struct error error = {0};
         struct tx *tx;
         char id[33];
@@ -246,6 +252,23 @@ static void test_balancers(void **state)
         fake_next(&w.a, "NetworkMessage");
         expect(&w, "vpcs[0].members[0].instanceId", id);
         assert_true(harness_true(&w.c.h, "vpcs[0].members[0].onMachine"));
+        /* Tasks may reach its ports, and no others of that machine. */
+        tx = tx_begin(w.c.h.model);
+        SHAPE_PUSH(tx_arena(tx), &balancer.zones)->interface_id = interface->state->id;
+        tx_insert(tx, OBJECT_LOAD_BALANCER, &balancer);
+        (void)tx_commit(tx);
+        tx = tx_begin(w.c.h.model);
+        tx_insert(tx, OBJECT_LISTENER, &listener);
+        (void)tx_commit(tx);
+        agents_flush(w.c.agents);
+        fake_next(&w.a, "NetworkMessage");
+        assert_int_equal(harness_int(&w.c.h, "vpcs[0].members[0].listenerPorts[0]"), 8443);
+        tx = tx_begin(w.c.h.model);
+        tx_remove(tx, &model_listener(w.c.h.model, listener.id)->object);
+        (void)tx_commit(tx);
+        agents_flush(w.c.agents);
+        fake_next(&w.a, "NetworkMessage");
+        assert_false(harness_has(&w.c.h, "vpcs[0].members[0].listenerPorts"));
         tx = tx_begin(w.c.h.model);
         network_interface_delete(tx, interface);
         (void)tx_commit(tx);

@@ -333,11 +333,16 @@ static void test_hosted(void **state)
 {
         struct vpc *vpc = new_vpc();
         struct vpc_network *n = two_groups();
+        uint16_t ports[] = {80, 8443};
+        struct vpc_interface *lb;
         const char *db, *other;
         pid_t balancer, target;
         int fd;
 
-        picture_interface(n, "eni-lb", "subnet-open", "10.0.0.9", "sg-web")->place = VPC_PLACE_HOST;
+        lb = picture_interface(n, "eni-lb", "subnet-open", "10.0.0.9", "sg-web");
+        lb->place = VPC_PLACE_HOST;
+        lb->ports = ports;
+        lb->n_ports = 2;
         apply(vpc, n);
         db = plug(vpc, "db", "eni-db");
         other = plug(vpc, "other", "eni-other");
@@ -356,6 +361,47 @@ static void test_hosted(void **state)
         sh("! ip -o addr | grep -q 10.0.0.9");
         stop(balancer);
         stop(target);
+        destroy_vpc(vpc);
+}
+
+/* Of the machine itself, on whatever address and whatever way out a task has: load balancers, while they listen, and nothing else. */
+static void test_machine_is_out_of_reach(void **state)
+{
+        uint16_t ports[] = {8443};
+        struct vpc *vpc = new_vpc();
+        pid_t everywhere = serve(NULL, "0.0.0.0", 7777, false, 'e'), here = serve(NULL, NODE_ADDRESS, 7778, false, 'h'),
+              balancer = serve(NULL, "0.0.0.0", 8443, false, 'b');
+        struct vpc_network *n = two_groups();
+        struct vpc_interface *lb;
+        const char *web;
+
+        apply(vpc, n);
+        web = plug(vpc, "web", "eni-web");
+        assert_int_equal(ask(NULL, NODE_ADDRESS, 7777), 'e');
+        assert_int_equal(ask(web, NODE_ADDRESS, 7777), 0);
+        assert_int_equal(ask(web, NODE_ADDRESS, 7778), 0);
+        assert_int_equal(ask(web, NODE_ADDRESS, 8443), 0);
+        assert_int_equal(ask(web, vpc_gateway(vpc), 7777), 0);
+        assert_int_equal(ask(web, VPC_METADATA_ADDRESS, 7777), 0);
+        n = two_groups();
+        lb = picture_interface(n, "eni-lb", "subnet-open", "10.0.0.9", "sg-web");
+        lb->place = VPC_PLACE_HOST;
+        lb->ports = ports;
+        lb->n_ports = 1;
+        apply(vpc, n);
+        assert_int_equal(ask(web, NODE_ADDRESS, 8443), 'b');
+        assert_int_equal(ask(web, NODE_ADDRESS, 7777), 0);
+        assert_int_equal(ask(web, VPC_METADATA_ADDRESS, 8443), 0);
+        /* The next agent leaves them open until it knows better. */
+        free_vpc(vpc);
+        vpc = new_vpc();
+        web = vpc_sandbox_path(vpc_sandbox_find(vpc, "web"));
+        assert_int_equal(ask(web, NODE_ADDRESS, 8443), 'b');
+        apply(vpc, two_groups());
+        assert_int_equal(ask(web, NODE_ADDRESS, 8443), 0);
+        stop(everywhere);
+        stop(here);
+        stop(balancer);
         destroy_vpc(vpc);
 }
 
@@ -560,9 +606,10 @@ static void test_nothing_left(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_groups),   cmocka_unit_test(test_changes), cmocka_unit_test(test_spoofing),
-                cmocka_unit_test(test_ways_out), cmocka_unit_test(test_hosted),  cmocka_unit_test(test_overlap),
-                cmocka_unit_test(test_restart),  cmocka_unit_test(test_tunnel),  cmocka_unit_test(test_nothing_left),
+                cmocka_unit_test(test_groups),       cmocka_unit_test(test_changes), cmocka_unit_test(test_spoofing),
+                cmocka_unit_test(test_ways_out),     cmocka_unit_test(test_hosted),  cmocka_unit_test(test_machine_is_out_of_reach),
+                cmocka_unit_test(test_overlap),      cmocka_unit_test(test_restart), cmocka_unit_test(test_tunnel),
+                cmocka_unit_test(test_nothing_left),
         };
         char command[100];
         int r;

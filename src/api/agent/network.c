@@ -284,6 +284,21 @@ static bool note_interface(struct agents *agents, const char *id)
         return interface != NULL && note(agents, interface->subnet->vpc, id);
 }
 
+/* What a balancer listens on is said with its interfaces. */
+static bool listener_changed(struct agents *agents, const struct state_listener *old_state, const struct state_listener *new_state)
+{
+        const struct state_listener *state = new_state != NULL ? new_state : old_state;
+        const struct load_balancer *balancer = model_load_balancer(agents->model, state->balancer);
+        bool any = false;
+
+        if (balancer == NULL || (old_state != NULL && new_state != NULL && old_state->port == new_state->port))
+                return false;
+        for (uint32_t i = 0; i < balancer->state->zones.n; i++)
+                if (balancer->state->zones.items[i].interface_id != NULL)
+                        any |= note_interface(agents, balancer->state->zones.items[i].interface_id);
+        return any;
+}
+
 static bool balancers_move(const struct state_container_instance *old_state, const struct state_container_instance *new_state)
 {
         return instance_has_balancers(old_state) != instance_has_balancers(new_state);
@@ -333,6 +348,8 @@ bool network_changed(struct agents *agents, struct object *object, const void *o
                 return instance_changed(agents, CONTAINER_OF(object, struct instance, object), old_state, new_state);
         case OBJECT_NETWORK_INTERFACE:
                 return interface_changed(agents, old_state, new_state);
+        case OBJECT_LISTENER:
+                return listener_changed(agents, old_state, new_state);
         case OBJECT_SECURITY_GROUP:
                 return note(agents, model_vpc(agents->model, ((const struct state_security_group *)state)->vpc),
                             ((const struct state_security_group *)state)->id);

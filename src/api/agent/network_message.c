@@ -2,6 +2,7 @@
 /* A VPC of the model as agents are told of it. */
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/agent/network.h"
 #include "base/strutil.h"
@@ -138,6 +139,19 @@ static void add_subnet(struct model *model, const struct subnet *subnet, struct 
                 add_acl(acl, arena, out);
 }
 
+static void add_listeners(struct model *model, const struct state_network_interface *state, struct arena *arena,
+                          struct acs_network_member *out)
+{
+        const char *id = state->owner != NULL ? strrchr(state->owner, '/') : NULL; /* of an ARN */
+        const struct load_balancer *balancer = id != NULL ? model_load_balancer(model, id + 1) : NULL;
+
+        SHAPE_SET(out, acs_network_member, on_machine, true);
+        if (balancer == NULL)
+                return;
+        list_for_each (listener, &balancer->listeners, struct listener, in_balancer)
+                *SHAPE_PUSH(arena, &out->listener_ports) = listener->state->port;
+}
+
 static void add_member(struct model *model, const struct network_interface *interface, struct arena *arena, struct acs_network_vpc *ret)
 {
         const struct state_network_interface *state = interface->state;
@@ -156,7 +170,7 @@ static void add_member(struct model *model, const struct network_interface *inte
         out->instance_id = place->state->id;
         out->node_address = instance_attribute(place->state, INSTANCE_ADDRESS_ATTRIBUTE);
         if (state->use == STATE_INTERFACE_USE_BALANCER)
-                SHAPE_SET(out, acs_network_member, on_machine, true);
+                add_listeners(model, state, arena, out);
 }
 
 /* ---- Pictures ---- */
