@@ -27,6 +27,14 @@ static int fail(struct parser *parser, const char *problem)
                          (size_t)(parser->p - parser->begin) + 1, problem);
 }
 
+/* After each operator and function. */
+static int check_cells(struct parser *parser)
+{
+        return parser->context.cells <= MATH_CELLS_MAX
+                       ? 0
+                       : fail(parser, "this is too much to compute: ask for less time, fewer metrics or longer periods");
+}
+
 static char peek(struct parser *parser)
 {
         while (isspace((unsigned char)*parser->p))
@@ -65,19 +73,31 @@ static int parse_arguments(struct parser *parser, char end, struct math_value *r
 static int parse_array(struct parser *parser, struct math_value *ret)
 {
         struct math_value items[MATH_ARRAY_MAX];
-        const double **series;
-        size_t n;
+        struct math_line *lines;
+        size_t n, total = 0;
 
         if (parse_arguments(parser, ']', items, MATH_ARRAY_MAX, &n) < 0)
                 return -EINVAL;
-        series = arena_calloc(parser->context.arena, n + 1, sizeof(*series));
         for (size_t i = 0; i < n; i++) {
-                if (items[i].kind != MATH_SERIES)
+                if (items[i].kind != MATH_LINES)
                         return fail(parser, "an array holds series");
-                series[i] = items[i].series;
+                total += items[i].lines.n;
         }
-        *ret = (struct math_value){.kind = MATH_ARRAY, .array = series, .n = n};
+        lines = math_lines_new(&parser->context, total, true, ret);
+        for (size_t i = 0, at = 0; i < n; at += items[i++].lines.n)
+                memcpy(&lines[at], items[i].lines.items, items[i].lines.n * sizeof(*lines));
         return 0;
+}
+
+/* What functions take besides numbers and series. */
+static bool is_word(const char *name)
+{
+        static const char *const words[] = {"REPEAT", "LINEAR", "SUM", "AVG", "MIN", "MAX", "ASC", "DESC"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                if (str_eq(name, words[i]))
+                        return true;
+        return false;
 }
 
 static int parse_name(struct parser *parser, struct math_value *ret)
@@ -97,15 +117,15 @@ static int parse_name(struct parser *parser, struct math_value *ret)
                 if (parse_arguments(parser, ')', arguments, MATH_ARGUMENTS_MAX, &n) < 0)
                         return -EINVAL;
                 problem = math_call(&parser->context, name, arguments, n, ret);
-                return problem != NULL ? fail(parser, problem) : 0;
+                return problem != NULL ? fail(parser, problem) : check_cells(parser);
         }
-        if (str_eq(name, "REPEAT")) {
+        if (is_word(name)) {
                 *ret = (struct math_value){.kind = MATH_TEXT, .text = name};
                 return 0;
         }
         for (size_t i = 0; i < grid->n_series; i++)
                 if (str_eq(grid->series[i].id, name)) {
-                        *ret = (struct math_value){.kind = MATH_SERIES, .series = grid->series[i].values};
+                        *ret = (struct math_value){.kind = MATH_LINES, .lines = grid->series[i].lines};
                         return 0;
                 }
         parser->p = begin;
@@ -139,7 +159,7 @@ static int parse_operand(struct parser *parser, struct math_value *ret)
                 parser->p++;
                 if (parse_operand(parser, &operand) < 0)
                         return -EINVAL;
-                return math_operate(&parser->context, "-", &zero, &operand, ret) ? 0
+                return math_operate(&parser->context, "-", &zero, &operand, ret) ? check_cells(parser)
                                                                                  : fail(parser, "only numbers and series can be negated");
         }
         if (c == '[') {
@@ -180,6 +200,8 @@ static int parse_binary(struct parser *parser, int level, struct math_value *ret
                         return -EINVAL;
                 if (symbol != NULL && !math_operate(&parser->context, symbol, ret, &right, ret))
                         return fail(parser, "operators take numbers and series, and of arrays only one side");
+                if (check_cells(parser) < 0)
+                        return -EINVAL;
         } while (symbol != NULL);
         return 0;
 }
@@ -198,9 +220,9 @@ static int parse_expression(struct parser *parser, int level, struct math_value 
         return parse_binary(parser, level, ret);
 }
 
-int math_evaluate(const char *expression, const struct math_grid *grid, struct arena *arena, double **ret, struct error *error)
+int math_evaluate(const char *expression, const struct math_grid *grid, struct arena *arena, struct math_lines *ret, struct error *error)
 {
-        struct parser parser = {.begin = expression, .p = expression, .context = {grid, arena, error}};
+        struct parser parser = {.begin = expression, .p = expression, .context = {.grid = grid, .arena = arena, .error = error}};
         struct math_value value = {0};
         double *values;
 
@@ -208,11 +230,14 @@ int math_evaluate(const char *expression, const struct math_grid *grid, struct a
                 return -EINVAL;
         if (peek(&parser) != '\0')
                 return fail(&parser, "an operator or the end was expected");
-        if (value.kind != MATH_SERIES && value.kind != MATH_NUMBER)
-                return fail(&parser, "the expression must give one series: put SUM, AVG, MIN or MAX around it");
-        values = arena_calloc(arena, grid->n + 1, sizeof(*values));
-        for (size_t i = 0; i < grid->n; i++)
-                values[i] = math_at(&value, 0, i);
-        *ret = values;
+        if (value.kind == MATH_TEXT)
+                return fail(&parser, "the expression must give a series");
+        if (value.kind == MATH_NUMBER) {
+                values = math_series_new(&parser.context);
+                for (size_t i = 0; i < grid->n; i++)
+                        values[i] = value.number;
+                *math_lines_new(&parser.context, 1, false, &value) = (struct math_line){values, NULL};
+        }
+        *ret = value.lines;
         return 0;
 }

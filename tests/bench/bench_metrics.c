@@ -12,6 +12,7 @@
 
 #include "api/tcs.idl.h"
 #include "metrics/metrics.h"
+#include "metrics/search.h"
 
 #define NOW_S INT64_C(1800057600) /* a multiple of a day */
 #define SERVICES 100
@@ -200,6 +201,39 @@ static void bench_reads(const char *dir)
         metrics_free(metrics);
 }
 
+/* What SEARCH costs the loop among the metrics of many services. */
+static void bench_search(void)
+{
+        static const char *const names[] = {"CPUUtilization", "MemoryUtilization"};
+        static const char *const searches[] = {"{AWS/ECS,ClusterName,ServiceName} MetricName=\"CPUUtilization\"",
+                                               "{AWS/ECS,ClusterName,ServiceName} CPU (Service-77 OR NOT Service)", "\"service-777\""};
+        struct metrics *metrics = metrics_new(NULL);
+
+        for (int i = 0; i < TASKS; i++) {
+                char service[16];
+                const struct metric_dimension dimensions[] = {{"ClusterName", "default"}, {"ServiceName", service}};
+
+                (void)snprintf(service, sizeof(service), "service-%d", i);
+                for (int k = 0; k < 2; k++)
+                        (void)metrics_put_value(metrics, &(struct metric_id){"AWS/ECS", names[k], dimensions, 2}, 1, 0, NOW_S * 1000);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(searches); i++) {
+                CLEANUP_ARENA struct arena arena = {0};
+                const struct metric_search *search;
+                const struct metric_series **found;
+                double began = now_ms();
+                bool more;
+                size_t n;
+
+                if (metric_search_parse(searches[i], &arena, &search) != NULL)
+                        abort();
+                n = metric_search_run(search, metrics, 20000, &arena, &found, &more);
+                printf("%s%.2f ms for %zu of 20,000: %s\n", i == 0 ? "SEARCH                  " : "                        ",
+                       now_ms() - began, n, searches[i]);
+        }
+        metrics_free(metrics);
+}
+
 static void empty(const char *path)
 {
         DIR *dir = opendir(path);
@@ -222,6 +256,7 @@ int main(void)
         bench_values(dir);
         empty(dir);
         bench_reads(dir);
+        bench_search();
         empty(dir);
         (void)rmdir(dir);
         return 0;

@@ -59,6 +59,86 @@ static void test_data(UNUSED void **state)
         harness_end(&h);
 }
 
+#define ASK "{'StartTime':%d,'EndTime':%d,'ScanBy':'TimestampAscending','MetricDataQueries':["
+#define SERVICE                                                                                                        \
+        "{'Namespace':'AWS/ECS','MetricData':[{'MetricName':'%s','Dimensions':[{'Name':'ClusterName','Value':'main'}," \
+        "{'Name':'ServiceName','Value':'%s'}],'Timestamp':%d,'Value':%d}]}"
+
+/* One query that finds several metrics, what is computed of them, and what they are called. */
+static void test_search(UNUSED void **state)
+{
+        struct api_harness h;
+
+        begin(&h);
+        for (int i = 0; i < 4; i++) {
+                harness_ok(&h, "PutMetricData", SERVICE, "CPUUtilization", "web", START - 120 + 30 * i, 10 + i);
+                harness_ok(&h, "PutMetricData", SERVICE, "CPUUtilization", "batch", START - 120 + 30 * i, 50);
+                harness_ok(&h, "PutMetricData", SERVICE, "MemoryUtilization", "web", START - 120 + 30 * i, 70);
+        }
+        harness_ok(&h, "GetMetricData",
+                   ASK
+                   "{'Id':'cpu','Expression':'SEARCH(\\u0027{AWS/ECS,ClusterName,ServiceName} MetricName=\\\"CPUUtilization\\\"\\u0027, "
+                   "\\u0027Average\\u0027, 60)'},{'Id':'top','Expression':'SORT(cpu, MAX, DESC, 1)','Label':'most:'},"
+                   "{'Id':'all','Expression':'SUM(cpu)'},"
+                   "{'Id':'named','Expression':'FILL(cpu, 0)','Label':'${PROP(\\u0027Dim.ServiceName\\u0027)} ${MAX} of "
+                   "${PROP(\\u0027MetricName\\u0027)} ${NOPE} ${LABEL}'}]}",
+                   START - 120, START);
+        assert_int_equal(harness_count(&h, "MetricDataResults"), 6);
+        assert_string_equal(harness_text(&h, "MetricDataResults[0].Id"), "cpu");
+        assert_string_equal(harness_text(&h, "MetricDataResults[0].Label"), "batch");
+        assert_string_equal(harness_text(&h, "MetricDataResults[1].Id"), "cpu");
+        assert_string_equal(harness_text(&h, "MetricDataResults[1].Label"), "web");
+        assert_non_null(strstr(h.text.data, "\"Values\":[10.5,12.5]"));
+        assert_string_equal(harness_text(&h, "MetricDataResults[2].Label"), "most: batch");
+        assert_string_equal(harness_text(&h, "MetricDataResults[3].Label"), "all");
+        assert_non_null(strstr(h.text.data, "\"Values\":[60.5,62.5]"));
+        assert_string_equal(harness_text(&h, "MetricDataResults[5].Label"), "web 12.5 of CPUUtilization ${NOPE} web");
+        assert_false(harness_has(&h, "Messages[0]"));
+        /* The period is the query's where the search names none; an Id that stands in a text is none. */
+        harness_ok(&h, "GetMetricData",
+                   ASK "{'Id':'web','Period':60,'Expression':'SUM(SEARCH(\\u0027ServiceName=web\\u0027, \\u0027Sum\\u0027))'},"
+                       "{'Id':'none','Expression':'SEARCH(\\u0027nothing\\u0027, \\u0027Sum\\u0027, 60)'}]}",
+                   START - 120, START);
+        assert_int_equal(harness_count(&h, "MetricDataResults"), 1);
+        assert_non_null(strstr(h.text.data, "\"Values\":[161,165]"));
+        harness_fails(
+                &h, "GetMetricData",
+                "{'StartTime':1,'EndTime':61,'MetricDataQueries':[{'Id':'a','Expression':'SEARCH(\\u0027a\\u0027, \\u0027Sum\\u0027, 60) "
+                "+ SEARCH(\\u0027b\\u0027, \\u0027Sum\\u0027, 300)'}]}",
+                "ValidationError", "same Period");
+        harness_fails(&h, "GetMetricData",
+                      "{'StartTime':1,'EndTime':61,'MetricDataQueries':[{'Id':'a','Expression':'SEARCH(\\u0027(a\\u0027, "
+                      "\\u0027Sum\\u0027)'}]}",
+                      "ValidationError", "')' was expected");
+        harness_fails(
+                &h, "PutMetricAlarm",
+                "{'AlarmName':'a','EvaluationPeriods':1,'Threshold':1,'ComparisonOperator':'GreaterThanThreshold','Metrics':[{'Id':'a',"
+                "'Expression':'SUM(SEARCH(\\u0027web\\u0027, \\u0027Sum\\u0027, 60))'}]}",
+                "ValidationError", "GetMetricData only");
+        harness_end(&h);
+}
+
+/* More than one search gives: the first ones, and a message. */
+static void test_search_finds_too_many(UNUSED void **state)
+{
+        struct api_harness h;
+
+        begin(&h);
+        for (int i = 0; i < 501; i++)
+                harness_ok(&h, "PutMetricData", "{'Namespace':'n','MetricData':[{'MetricName':'m%03d','Timestamp':%d,'Value':1}]}", i,
+                           START);
+        harness_ok(&h, "GetMetricData", ASK "{'Id':'a','Expression':'SEARCH(\\u0027{n}\\u0027, \\u0027Sum\\u0027, 60)'}]}", START,
+                   START + 60);
+        assert_int_equal(harness_count(&h, "MetricDataResults"), 500);
+        assert_string_equal(harness_text(&h, "MetricDataResults[499].Label"), "m499");
+        assert_string_equal(harness_text(&h, "Messages[0].Code"), "MaxMetricsExceeded");
+        harness_fails(&h, "GetMetricData",
+                      "{'StartTime':1,'EndTime':100000,'MetricDataQueries':[{'Id':'a','Expression':'SEARCH(\\u0027{n}\\u0027, "
+                      "\\u0027Sum\\u0027, 1)'}]}",
+                      "ValidationError", "six million");
+        harness_end(&h);
+}
+
 static void test_statistics(UNUSED void **state)
 {
         struct api_harness h;
@@ -167,8 +247,9 @@ static void test_sources(UNUSED void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_data),    cmocka_unit_test(test_statistics), cmocka_unit_test(test_parts_of_values),
-                cmocka_unit_test(test_refuses), cmocka_unit_test(test_sources),
+                cmocka_unit_test(test_data),       cmocka_unit_test(test_search),          cmocka_unit_test(test_search_finds_too_many),
+                cmocka_unit_test(test_statistics), cmocka_unit_test(test_parts_of_values), cmocka_unit_test(test_refuses),
+                cmocka_unit_test(test_sources),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

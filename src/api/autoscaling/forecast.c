@@ -120,23 +120,18 @@ static uint32_t history_of(const struct api *api, const struct state_scaling_pol
         struct cloudwatch_metric_data_query_list list = {0};
         int64_t to_s = now_ms / HOUR_MS * HOUR_S;
         double *hours = arena_calloc(arena, HISTORY_HOURS, sizeof(double));
-        struct cloudwatch_computed *computed;
+        const struct cloudwatch_computation computation = {api->metrics, arena, &list, to_s - (int64_t)HISTORY_HOURS * HOUR_S, to_s};
+        const double *values;
         struct error error = {0};
+        size_t n;
 
         *ret_divisor = push_load(arena, policy, &list);
         *ret = hours;
         for (uint32_t i = 0; i < HISTORY_HOURS; i++)
                 hours[i] = NAN;
-        if (list.n == 0 ||
-            cloudwatch_compute(api->metrics, arena, &list, to_s - (int64_t)HISTORY_HOURS * HOUR_S, to_s, &computed, &error) < 0)
-                return HISTORY_HOURS;
-        for (uint32_t i = list.n; i > 0; i--) {
-                if (SHAPE_HAS(&list.items[i - 1], cloudwatch_metric_data_query, return_data) && !list.items[i - 1].return_data)
-                        continue;
-                for (uint32_t k = 0; k < HISTORY_HOURS && k < computed[i - 1].n; k++)
-                        hours[k] = computed[i - 1].values[k] / *ret_divisor;
-                break;
-        }
+        if (list.n > 0 && cloudwatch_compute_one(&computation, &values, &n, &error) == 0)
+                for (uint32_t k = 0; k < HISTORY_HOURS && k < n; k++)
+                        hours[k] = values[k] / *ret_divisor;
         return HISTORY_HOURS;
 }
 

@@ -65,23 +65,16 @@ static void read_metric(const struct metrics *metrics, const struct state_alarm 
 
 static void compute(const struct metrics *metrics, const struct state_alarm *alarm, struct arena *arena, struct alarm_points *ret)
 {
-        struct cloudwatch_computed *computed;
+        const struct cloudwatch_computation computation = {metrics, arena, &alarm->metrics, ret->from_s,
+                                                           ret->from_s + ret->n * ret->period_s};
         struct error error = {0};
+        size_t n;
 
         ret->values = missing(arena, ret->n);
-        if (cloudwatch_compute(metrics, arena, &alarm->metrics, ret->from_s, ret->from_s + ret->n * ret->period_s, &computed, &error) < 0) {
+        if (cloudwatch_compute_one(&computation, &ret->values, &n, &error) < 0)
                 ret->problem = arena_strdup(arena, error.message);
-                return;
-        }
-        for (uint32_t i = 0; i < alarm->metrics.n; i++) {
-                const struct cloudwatch_metric_data_query *query = &alarm->metrics.items[i];
-
-                if (SHAPE_HAS(query, cloudwatch_metric_data_query, return_data) && !query->return_data)
-                        continue;
-                ret->values = computed[i].values;
-                ret->n = (uint32_t)MIN(computed[i].n, ret->n);
-                return;
-        }
+        else
+                ret->n = (uint32_t)MIN(n, ret->n);
 }
 
 void cloudwatch_alarm_points(const struct metrics *metrics, const struct state_alarm *alarm, uint32_t n, int64_t now_ms,

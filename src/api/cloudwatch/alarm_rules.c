@@ -110,9 +110,12 @@ static int64_t period_of(const struct cloudwatch_put_metric_alarm_input *in)
 /* One of the queries is the alarm's; that they can be computed shows by doing it. */
 static int check_queries(struct api_call *call, const struct cloudwatch_put_metric_alarm_input *in)
 {
-        struct cloudwatch_computed *computed;
         int64_t period_s = period_of(in), limit = period_s >= HOUR_S ? WEEK_S : DAY_S;
+        const struct cloudwatch_computation computation = {call->api->metrics, call->arena, &in->metrics,
+                                                           call->now_ms / 1000 - 2 * period_s, call->now_ms / 1000};
+        const double *values;
         uint32_t returned = 0;
+        size_t n;
 
         if (in->metric_name != NULL || in->namespace != NULL || in->statistic != CLOUDWATCH_STATISTIC_UNSET ||
             in->extended_statistic != NULL || in->dimensions.n > 0 || in->unit != CLOUDWATCH_STANDARD_UNIT_UNSET ||
@@ -126,7 +129,7 @@ static int check_queries(struct api_call *call, const struct cloudwatch_put_metr
         for (uint32_t i = 0; i < in->metrics.n; i++) {
                 const struct cloudwatch_metric_data_query *query = &in->metrics.items[i];
 
-                returned += !SHAPE_HAS(query, cloudwatch_metric_data_query, return_data) || query->return_data;
+                returned += cloudwatch_returns(query);
                 if (query->expression != NULL && strcasestr(query->expression, "ANOMALY_DETECTION_BAND") != NULL)
                         return api_fail(call, INVALID, "Metrics: this server has no anomaly detection. Use a threshold.");
         }
@@ -136,8 +139,7 @@ static int check_queries(struct api_call *call, const struct cloudwatch_put_metr
                 return api_fail(call, INVALID,
                                 "Metrics cannot be checked across more than %s (EvaluationPeriods * Period must be <= %lld).",
                                 limit == DAY_S ? "a day" : "seven days", (long long)limit);
-        return cloudwatch_compute(call->api->metrics, call->arena, &in->metrics, call->now_ms / 1000 - 2 * period_s, call->now_ms / 1000,
-                                  &computed, &call->error);
+        return cloudwatch_compute_one(&computation, &values, &n, &call->error);
 }
 
 static bool is_missing_way(const char *text)

@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "api/cloudwatch.idl.h"
+#include "metrics/expression.h"
 #include "metrics/metrics.h"
 
 /* Registers the service. */
@@ -58,14 +59,41 @@ double cloudwatch_value(const struct metric_bucket *bucket, const struct cloudwa
 bool cloudwatch_period_valid(int64_t period_s);
 
 /*
- * Computes queries over [from, to): one series of values for each, NaN where there is none, on a grid of its period. `values[i]`
- * has `n[i]` of them, the first at `from_s[i]`. For GetMetricData and for alarms.
+ * Computes queries over [from, to): for each one line of values, or several, NaN where there is none, on a grid of its period.
+ * `lines` have `n` values each, the first at `from_s`; their `source` is a struct cloudwatch_source, or NULL.
  */
 struct cloudwatch_computed {
-        double *values;
+        struct math_lines lines;
         size_t n;
         int64_t from_s, period_s;
-        const char *label;
+        bool more; /* SEARCH found more than it gives */
 };
-int cloudwatch_compute(const struct metrics *metrics, struct arena *arena, const struct cloudwatch_metric_data_query_list *queries,
-                       int64_t from_s, int64_t to_s, struct cloudwatch_computed **ret, struct error *error) MUST_CHECK;
+/* The metric that a line is of, or is computed of alone. Identities are valid as those of metrics_find are. */
+struct cloudwatch_source {
+        struct metric_id id;
+        const char *label; /* what it is called among its like */
+        const char *stat;
+        int64_t period_s;
+};
+struct cloudwatch_computation {
+        const struct metrics *metrics;
+        struct arena *arena;
+        const struct cloudwatch_metric_data_query_list *queries;
+        int64_t from_s, to_s;
+};
+int cloudwatch_compute(const struct cloudwatch_computation *computation, struct cloudwatch_computed **ret, struct error *error) MUST_CHECK;
+/* The one line of the query that returns data (of several the last), for alarms and scaling. SEARCH is refused. */
+int cloudwatch_compute_one(const struct cloudwatch_computation *computation, const double **ret, size_t *ret_n,
+                           struct error *error) MUST_CHECK;
+/* What has to be in memory for it, as far as can be told before. Returns how many. */
+size_t cloudwatch_wants(const struct cloudwatch_computation *computation, struct metric_want **ret);
+
+/* Whether a query's values are asked for, not only used by others. */
+static inline bool cloudwatch_returns(const struct cloudwatch_metric_data_query *query)
+{
+        return !SHAPE_HAS(query, cloudwatch_metric_data_query, return_data) || query->return_data;
+}
+
+/* labels.c: what a line is called: the query's Label, with what stands in it as ${AVG}, ${LABEL} or ${PROP('Dim.ServiceName')}. */
+const char *cloudwatch_label(struct api_call *call, const struct cloudwatch_metric_data_query *query,
+                             const struct cloudwatch_computed *computed, size_t line);

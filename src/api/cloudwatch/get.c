@@ -35,13 +35,13 @@ static void push_point(struct api_call *call, struct cloudwatch_metric_data_resu
 }
 
 /* Returns whether points are left for the next page. */
-static bool fill_result(struct api_call *call, const struct cloudwatch_computed *computed, bool ascending, struct window *window,
-                        struct cloudwatch_metric_data_result *result)
+static bool fill_result(struct api_call *call, const struct cloudwatch_computed *computed, const double *values, bool ascending,
+                        struct window *window, struct cloudwatch_metric_data_result *result)
 {
         for (size_t k = 0; k < computed->n; k++) {
                 size_t i = ascending ? k : computed->n - 1 - k;
 
-                if (isnan(computed->values[i]))
+                if (isnan(values[i]))
                         continue;
                 if (window->skip > 0) {
                         window->skip--;
@@ -50,7 +50,7 @@ static bool fill_result(struct api_call *call, const struct cloudwatch_computed 
                 if (window->room == 0)
                         return true;
                 window->room--;
-                push_point(call, result, computed->from_s + (int64_t)i * computed->period_s, computed->values[i], computed->n);
+                push_point(call, result, computed->from_s + (int64_t)i * computed->period_s, values[i], computed->n);
         }
         return false;
 }
@@ -71,34 +71,49 @@ static int open_window(struct api_call *call, const struct cloudwatch_get_metric
         return 0;
 }
 
+static struct cloudwatch_computation computation_of(struct api_call *call, const struct cloudwatch_get_metric_data_input *in)
+{
+        return (struct cloudwatch_computation){.metrics = call->api->metrics,
+                                               .arena = call->arena,
+                                               .queries = &in->metric_data_queries,
+                                               .from_s = in->start_time / 1000,
+                                               .to_s = (in->end_time + 999) / 1000};
+}
+
 static int answer_data(struct api_call *call, const struct cloudwatch_get_metric_data_input *in,
                        struct cloudwatch_get_metric_data_output *out)
 {
-        bool ascending = in->scan_by == CLOUDWATCH_SCAN_BY_TIMESTAMPASCENDING, more = false;
+        bool ascending = in->scan_by == CLOUDWATCH_SCAN_BY_TIMESTAMPASCENDING, more = false, found_more = false;
+        struct cloudwatch_computation computation = computation_of(call, in);
         struct cloudwatch_computed *computed;
         struct window window = {0};
         size_t before;
 
-        if (check_times(call, in->start_time, in->end_time) < 0 || open_window(call, in, &window) < 0)
+        if (open_window(call, in, &window) < 0)
                 return -EINVAL;
-        if (cloudwatch_compute(call->api->metrics, call->arena, &in->metric_data_queries, in->start_time / 1000,
-                               (in->end_time + 999) / 1000, &computed, &call->error) < 0)
+        if (cloudwatch_compute(&computation, &computed, &call->error) < 0)
                 return -EINVAL;
         before = window.skip + window.room;
         for (uint32_t i = 0; i < in->metric_data_queries.n; i++) {
                 const struct cloudwatch_metric_data_query *query = &in->metric_data_queries.items[i];
-                struct cloudwatch_metric_data_result *result;
 
-                if (SHAPE_HAS(query, cloudwatch_metric_data_query, return_data) && !query->return_data)
+                if (!cloudwatch_returns(query))
                         continue;
-                result = SHAPE_PUSH(call->arena, &out->metric_data_results);
-                result->id = query->id;
-                result->label = computed[i].label;
-                push_point(call, result, 0, 0, computed[i].n); /* makes both lists, also where they stay empty */
-                result->timestamps.n = result->values.n = 0;
-                more |= fill_result(call, &computed[i], ascending, &window, result);
-                result->status_code = more ? CLOUDWATCH_STATUS_CODE_PARTIALDATA : CLOUDWATCH_STATUS_CODE_COMPLETE;
+                found_more |= computed[i].more;
+                for (size_t k = 0; k < computed[i].lines.n; k++) {
+                        struct cloudwatch_metric_data_result *result = SHAPE_PUSH(call->arena, &out->metric_data_results);
+
+                        result->id = query->id;
+                        result->label = cloudwatch_label(call, query, &computed[i], k);
+                        push_point(call, result, 0, 0, computed[i].n); /* makes both lists, also where they stay empty */
+                        result->timestamps.n = result->values.n = 0;
+                        more |= fill_result(call, &computed[i], computed[i].lines.items[k].values, ascending, &window, result);
+                        result->status_code = more ? CLOUDWATCH_STATUS_CODE_PARTIALDATA : CLOUDWATCH_STATUS_CODE_COMPLETE;
+                }
         }
+        if (found_more)
+                *SHAPE_PUSH(call->arena, &out->messages) = (struct cloudwatch_message_data){
+                        .code = "MaxMetricsExceeded", .value = "SEARCH found more than 500 metrics: the first 500 are used"};
         if (more)
                 out->next_token = arena_printf(call->arena, "%zu", before);
         return 0;
@@ -109,24 +124,16 @@ static int data_loaded(struct api_call *call, const void *input)
         return answer_data(call, input, call->output);
 }
 
-static int get_metric_data(struct api_call *call, const void *input, void *output)
+static int get_metric_data(struct api_call *call, const void *input, UNUSED void *output)
 {
         const struct cloudwatch_get_metric_data_input *in = input;
-        struct metric_want *wants = arena_calloc(call->arena, (size_t)in->metric_data_queries.n + 1, sizeof(*wants));
-        size_t n = 0;
+        struct cloudwatch_computation computation = computation_of(call, in);
+        struct metric_want *wants;
+        size_t n;
 
-        (void)output;
-        for (uint32_t i = 0; i < in->metric_data_queries.n; i++) {
-                const struct cloudwatch_metric_stat *stat = in->metric_data_queries.items[i].metric_stat;
-
-                if (stat == NULL || stat->metric->namespace == NULL || stat->metric->metric_name == NULL || stat->period <= 0)
-                        continue;
-                wants[n].id = (struct metric_id){.space = stat->metric->namespace, .name = stat->metric->metric_name};
-                cloudwatch_dimensions(call->arena, &stat->metric->dimensions, &wants[n].id);
-                wants[n].period_s = stat->period;
-                wants[n].from_s = metric_period_begin(in->start_time / 1000, stat->period);
-                wants[n++].to_s = (in->end_time + 999) / 1000;
-        }
+        if (check_times(call, in->start_time, in->end_time) < 0)
+                return -EINVAL;
+        n = cloudwatch_wants(&computation, &wants);
         return cloudwatch_with_history(call, wants, n, in, data_loaded);
 }
 
