@@ -18,17 +18,10 @@ done
 
 work=$build/cgroup2
 mkdir -p "$work"
-# The kernel is unpacked, not installed: this machine's own kernel and boot loader are left alone.
-if [ ! -e "$work/kernel/boot" ]; then
-  apt-get update -qq
-  package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')
-  (cd "$work" && apt-get download -qq "$package" 2>/dev/null)
-  dpkg-deb -x "$work"/"$package"_*.deb "$work/kernel"
-fi
-kernel=$(ls "$work"/kernel/boot/vmlinuz-*)
-version=${kernel##*/vmlinuz-}
+rm -rf "$work/kernel"
+version=$(tools/debian-kernel.sh "$build/debian-kernel" "$work/kernel")
+kernel=$work/kernel/boot/vmlinuz-$version
 modules=$work/kernel/lib/modules/$version
-[ -e "$modules/modules.dep.bin" ] || depmod -b "$work/kernel" "$version"
 
 root=$work/initramfs
 rm -rf "$root"

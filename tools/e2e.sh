@@ -15,8 +15,6 @@ python=${GANTRY_PYTHON:-/usr/bin/python3}
 if [ $# = 0 ]; then
   # What virtual machines boot needs Debian's mirror, once; without it their tests are skipped.
   tools/microvm-image.sh "$build/microvm" "$build/src/guest/gantry-init" || true
-  mkdir -p "$build/machine-image"
-  cp -n "$build"/microvm/linux-image-*.deb "$build/machine-image/" 2>/dev/null || true
   tools/machine-image.sh "$build/machine-image" "$build/gantry" || true
   exec "$python" tests/e2e/run.py "$build"
 fi

@@ -25,19 +25,8 @@ done
 
 work=$(mktemp -d "$dir/making.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-# The kernel is unpacked, not installed: this machine's own kernel and boot loader are left alone.
-package=$(cd "$dir" && ls linux-image-*.deb 2>/dev/null | head -n 1 || true)
-if [ -z "$package" ]; then
-  echo "machine-image: fetching Debian's cloud kernel" >&2
-  [ -n "$(apt-cache depends linux-image-cloud-amd64 2>/dev/null)" ] || apt-get update -qq
-  name=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')
-  (cd "$work" && apt-get -o APT::Sandbox::User=root download -qq "$name" && mv linux-image-*.deb "$dir/")
-  package=$(cd "$dir" && ls linux-image-*.deb | head -n 1)
-fi
-dpkg-deb -x "$dir/$package" "$work/kernel"
-vmlinuz=$(ls "$work"/kernel/boot/vmlinuz-*)
-version=${vmlinuz##*/vmlinuz-}
-depmod -b "$work/kernel" "$version"
+version=$("$here/debian-kernel.sh" "$(dirname "$dir")/debian-kernel" "$work/kernel")
+vmlinuz=$work/kernel/boot/vmlinuz-$version
 
 root=$work/root
 mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,etc/containers,etc/ssl/certs,root,var/lib/gantry,usr/bin,lib/modules}
@@ -64,7 +53,7 @@ for program in "${programs[@]}"; do
 done
 # Libraries that are loaded when they are needed, by the agent and to look up names.
 for name in libcurl.so.4 libarchive.so.13 libnss_dns.so.2 libnss_files.so.2; do
-  file=$(ldconfig -p | awk -v name=$name '$1 == name {print $NF; exit}')
+  file=$(ldconfig -p | awk -v name=$name '$1 == name && file == "" {file = $NF} END {print file}')
   [ -z "$file" ] || { mkdir -p "$root$(dirname "$file")" && cp -Ln "$file" "$root$file" && libraries "$file"; }
 done
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" 2>/dev/null || true

@@ -19,26 +19,36 @@ flock 9
 [ ! "$dir/initramfs" -nt "$init" ] || [ ! "$dir/initramfs" -nt "$0" ] || [ ! -e "$dir/kernel" ] || exit 0
 
 missing=()
-for package in kmod cpio zstd; do
+for package in kmod cpio lz4 zstd xz-utils; do
   dpkg-query -W -f '${Status}' $package 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 [ ${#missing[@]} = 0 ] || { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; }
 
 work=$(mktemp -d "$dir/making.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-# The kernel is unpacked, not installed: this machine's own kernel and boot loader are left alone.
-package=$(cd "$dir" && ls linux-image-*.deb 2>/dev/null | head -n 1 || true)
-if [ -z "$package" ]; then
-  echo "microvm-image: fetching Debian's cloud kernel" >&2
-  [ -n "$(apt-cache depends linux-image-cloud-amd64 2>/dev/null)" ] || apt-get update -qq
-  name=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ {print $2; exit}')
-  (cd "$work" && apt-get -o APT::Sandbox::User=root download -qq "$name" && mv linux-image-*.deb "$dir/")
-  package=$(cd "$dir" && ls linux-image-*.deb | head -n 1)
+version=$("$here/debian-kernel.sh" "$(dirname "$dir")/debian-kernel" "$work/kernel")
+vmlinuz=$work/kernel/boot/vmlinuz-$version
+
+# Unpacked once here, not at each boot: the kernel as such, which QEMU starts by its PVH entry. From the header (boot protocol 2.08): where the
+# packed part begins, and how long it is, its last four bytes being the length of the unpacked. One that is not understood boots packed.
+field() {
+  od -An -v -j "$1" -N "$2" -t "u$2" "$vmlinuz" | tr -d ' '
+}
+begin=$((($(field 0x1f1 1) + 1) * 512 + $(field 0x248 4)))
+length=$(($(field 0x24c 4) - 4))
+case $(od -An -v -j $begin -N 4 -t x1 "$vmlinuz" | tr -d ' ') in
+02214c18) unpack="lz4 -dc" ;;
+28b52ffd) unpack="zstd -dc" ;;
+fd377a58) unpack="xz -dc" ;;
+*) unpack= ;;
+esac
+kernel=$vmlinuz
+if [ -n "$unpack" ]; then
+  tail -c +$((begin + 1)) "$vmlinuz" >"$work/rest"
+  head -c $length "$work/rest" | $unpack >"$work/vmlinux"
+  [ "$(head -c 4 "$work/vmlinux" | tail -c 3)" != ELF ] || kernel=$work/vmlinux
 fi
-dpkg-deb -x "$dir/$package" "$work/kernel"
-vmlinuz=$(ls "$work"/kernel/boot/vmlinuz-*)
-version=${vmlinuz##*/vmlinuz-}
-depmod -b "$work/kernel" "$version"
+[ "$kernel" != "$vmlinuz" ] || echo "microvm-image: this kernel boots packed, which takes longer" >&2
 
 root=$work/root
 mkdir -p "$root"/{dev,proc,sys,run,modules,root,tmp,usr/bin,usr/libexec}
@@ -54,8 +64,9 @@ for module in $(modprobe -d "$work/kernel" -S "$version" --show-depends -a virti
 done
 (cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc --quiet --owner 0:0) >"$work/initramfs"
 chmod 0644 "$work/initramfs"
-cp "$vmlinuz" "$work/vmlinuz"
-chmod 0644 "$work/vmlinuz"
-mv "$work/vmlinuz" "$dir/kernel"
-mv "$work/initramfs" "$dir/initramfs"
+cp "$kernel" "$work/kernel.new"
+chmod 0644 "$work/kernel.new"
+mv "$work/kernel.new" "$dir/kernel"
 echo "$version" >"$dir/version"
+# Last: it is what says that all is there.
+mv "$work/initramfs" "$dir/initramfs"

@@ -28,7 +28,7 @@ packages=(
   tzdata                   # scheduled actions in time zones
   ca-certificates          # registries
   qemu-system-x86          # micro-VMs of Fargate tasks, machines of Auto Scaling groups
-  cpio kmod                # their initial file systems
+  cpio kmod lz4            # their initial file systems, and a kernel that is unpacked once
   erofs-utils              # images as disks of theirs
   haproxy                  # carries the traffic of load balancers; Gantry starts it itself
 

@@ -31,8 +31,8 @@ const char *qemu_accel_name(enum qemu_accel accel)
 static bool boots(const char *kernel, struct error *why)
 {
         const char *const argv[] = {
-                QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-nographic", "-accel",   "kvm", "-machine", "q35", "-cpu", "host",
-                "-m", "128",         "-kernel",         kernel,       "-append",    "panic=-1", NULL};
+                QEMU, "-nodefaults", "-no-user-config", "-no-reboot",  "-nographic", "-accel", "kvm",     "-machine", "q35", "-cpu", "host",
+                "-m", "256",         "-bios",           QEMU_FIRMWARE, "-kernel",    kernel,   "-append", "panic=-1", NULL};
         const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
         CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         struct launch launch = {

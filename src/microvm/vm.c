@@ -20,6 +20,7 @@
 #define GIB ((int64_t)1 << 30)
 #define MKFS "/usr/sbin/mkfs.ext4"
 #define RECORD "machine.json"
+#define SHARES_WAITING 2 /* of the processors, for a machine that nobody has asked for: the least that there is */
 
 static void set_state(struct vm *vm, enum vm_state state)
 {
@@ -117,6 +118,8 @@ static void end_now(struct vm *vm, const char *reason)
 {
         if (vm->state == VM_ENDED)
                 return;
+        if (vm->state == VM_ATTACHED && vm->callbacks == NULL)
+                warm_look(vm->host); /* not when it could not be made: the next one who asks tries again */
         set_state(vm, VM_ENDED);
         (void)snprintf(vm->reason, sizeof(vm->reason), "%s", reason);
         list_remove(&vm->group);
@@ -250,12 +253,17 @@ static void on_ended(struct qemu *qemu, const char *reason, void *data)
 
 static const struct qemu_events events = {.ready = on_ready, .ended = on_ended};
 
+static int64_t memory_limit(uint32_t mib)
+{
+        return (mib + VM_OVERHEAD_MIB(mib)) * MIB;
+}
+
 static int start(struct vm *vm, struct error *error)
 {
         CLEANUP_ARENA struct arena arena = {0};
         CLEANUP_CLOSE int state = open(arena_printf(&arena, "/proc/self/fd/%d", vm->template->state_fd), O_RDONLY | O_CLOEXEC);
         const uint32_t mib = vm->template->memory_mib; /* one that is to wait belongs to no task yet */
-        const struct runtime_task_limits none = {.memory_bytes = (mib + VM_OVERHEAD_MIB(mib)) * MIB};
+        const struct runtime_task_limits none = {.cpu_shares = vm->id != NULL ? 0 : SHARES_WAITING, .memory_bytes = memory_limit(mib)};
         const struct qemu_nic nic = {.tap_fd = vm->tap_fd, .mac = "02:67:00:00:00:02"};
         struct qemu_spec spec = {.dir = vm->dir,
                                  .vcpus = vm->template->vcpus,
@@ -410,6 +418,18 @@ static void tell_later(struct vm *vm)
         assert(r == 0);
 }
 
+/* One that waited is somebody's now. */
+static void hurry(struct vm *vm)
+{
+        /* The kernel's default; with version 2 shares are converted, and that is a weight of 100. */
+        const int64_t shares = vm->host->cgroups.version == 2 ? 2600 : 1024;
+        const struct runtime_task_limits limits = {.cpu_shares = shares, .memory_bytes = memory_limit(vm->template->memory_mib)};
+        struct error error = {0};
+
+        if (cgroup_prepare(&vm->host->cgroups, vm->group_path, &limits, &error) < 0)
+                log_warn("a micro-VM that waited goes on slowly", LOG_I("number", vm->number), LOG_S("error", error.message));
+}
+
 int vm_take(struct vm_host *host, const char *id, const struct vm_size *size, const struct vm_callbacks *callbacks, void *data,
             struct vm **ret, struct error *error)
 {
@@ -426,6 +446,8 @@ int vm_take(struct vm_host *host, const char *id, const struct vm_size *size, co
         vm = warm_take(host, t);
         if (vm == NULL)
                 vm = vm_new(host, t);
+        else
+                hurry(vm);
         vm->id = xstrdup(id);
         vm->size = *size;
         vm->callbacks = callbacks;
@@ -566,8 +588,7 @@ void vm_configure(struct vm *vm, const struct guest_configure *in)
 
 void vm_limit(struct vm *vm)
 {
-        const struct runtime_task_limits limits = {.cpu_millis = vm->size.cpu_millis,
-                                                   .memory_bytes = (vm->size.memory_mib + VM_OVERHEAD_MIB(vm->size.memory_mib)) * MIB};
+        const struct runtime_task_limits limits = {.cpu_millis = vm->size.cpu_millis, .memory_bytes = memory_limit(vm->size.memory_mib)};
         struct error error = {0};
 
         if (vm->limited)

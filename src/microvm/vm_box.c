@@ -171,6 +171,7 @@ void vm_start_box(struct vm *vm, const struct guest_start *in)
 {
         struct vm_start *start = xalloc(sizeof(*start));
 
+        vm->starting = true;
         start->message = SHAPE_PACK(guest_start, in);
         list_push(&vm->starts, &start->link);
         if (!vm->inserting)

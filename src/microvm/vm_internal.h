@@ -66,7 +66,8 @@ struct vm {
         char tap[IFNAMSIZ];
         int tap_fd, disk_fd;
         uint32_t disk_gib;
-        bool told_taken, adopted, ending, freed, working, disk_inserted, limited;
+        bool told_taken, adopted, ending, freed, working, disk_inserted;
+        bool starting, limited;            /* a container was sent; one has run, and the machine has its size */
         uint32_t images;                   /* a bit each: inserted */
         struct guest_configure *configure; /* packed: to be sent when its disk is in */
         uv_work_t work;
@@ -89,7 +90,7 @@ struct vm_host {
         enum qemu_accel accel;
         struct cgroups cgroups;
         struct list templates, vms, warm;
-        uint32_t n_warm, next_number;
+        uint32_t next_number;
         uv_timer_t timer; /* fills the warm pool */
         bool freeing;
         uint32_t holds; /* things that must end before it is freed */

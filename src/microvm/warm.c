@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The warm pool: machines that wait for a task, of the sizes that are asked for most. One more is made a moment after nothing was asked
- * for, so that it does not get in the way of the starts that it is meant to speed up.
+ * for and no task is on its way to its machine, and it gets what nobody else wants of the processors until it is taken: it must not get in
+ * the way of the starts that it is meant to speed up.
  */
 #include "base/alloc.h"
 #include "microvm/vm_internal.h"
 
 #define QUIET_MS 250
 
+/* Of this size; NULL: in all. */
 static uint32_t warm_of(const struct vm_host *host, const struct vm_template *t)
 {
         uint32_t n = 0;
 
         list_for_each (vm, &host->warm, struct vm, group)
-                n += vm->template == t;
+                n += t == NULL || vm->template == t;
         return n;
 }
 
@@ -49,28 +51,35 @@ static struct vm *least_wanted(const struct vm_host *host, const struct vm_templ
 static void drop(struct vm *vm)
 {
         list_remove(&vm->group);
-        vm->host->n_warm--;
         vm_end(vm);
+}
+
+/* A task's machine that has not run anything yet. */
+static bool somebody_starts(const struct vm_host *host)
+{
+        list_for_each (vm, &host->vms, struct vm, link)
+                if (vm->callbacks != NULL && !vm->limited && !vm->ending && vm->state < VM_ENDED && (vm->state < VM_READY || vm->starting))
+                        return true;
+        return false;
 }
 
 static void fill(uv_timer_t *timer)
 {
         struct vm_host *host = timer->data;
-        struct vm_template *t = neediest(host);
-        struct vm *vm, *least = t != NULL && host->n_warm >= host->warm_max ? least_wanted(host, t) : NULL;
 
-        /* Those that ended by themselves are off the list already. */
-        uint32_t n = 0;
-        list_for_each (there, &host->warm, struct vm, group)
-                n++;
-        host->n_warm = n;
+        if (somebody_starts(host)) {
+                warm_look(host);
+                return;
+        }
+        struct vm_template *t = neediest(host);
+        struct vm *least = t != NULL && warm_of(host, NULL) >= host->warm_max ? least_wanted(host, t) : NULL;
+
         if (least != NULL)
                 drop(least);
-        if (t == NULL || host->n_warm >= host->warm_max)
+        if (t == NULL || warm_of(host, NULL) >= host->warm_max)
                 return;
-        vm = vm_new(host, t);
+        struct vm *vm = vm_new(host, t);
         list_push(&host->warm, &vm->group);
-        host->n_warm++;
         vm_make(vm);
         warm_look(host);
 }
@@ -91,6 +100,5 @@ struct vm *warm_take(struct vm_host *host, const struct vm_template *t)
         if (best == NULL)
                 return NULL;
         list_remove(&best->group);
-        host->n_warm--;
         return best;
 }
