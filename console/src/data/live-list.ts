@@ -1,7 +1,7 @@
 // A list that is read once and then kept true: after a change only what has changed is asked for again.
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { startTransition, useCallback, useEffect, useRef, useState } from 'react'
 
-import { type Change, onChange } from './live'
+import { type Change, onChanges } from './live'
 
 export interface LiveList<T> {
   data: T[] | undefined
@@ -23,10 +23,6 @@ interface Source<T> {
   compare?: (a: T, b: T) => number
 }
 
-const BURST_MS = 150
-// A long list takes longer to draw, and nobody sees one row change sooner than that.
-const LONG = 1000
-const LONG_BURST_MS = 500
 // More changed keys than that at once are cheaper as a whole.
 const MOST = 500
 
@@ -39,7 +35,8 @@ export function useLiveList<T>(source: Source<T>, deps: unknown[]): LiveList<T> 
   const show = useCallback(() => {
     const list = [...items.current.values()]
     if (current.current.compare) list.sort(current.current.compare)
-    setState({ data: list, error: undefined, loading: false })
+    // Drawn between frames: a long list must not stop the scrolling.
+    startTransition(() => setState({ data: list, error: undefined, loading: false }))
   }, [])
 
   useEffect(() => {
@@ -47,7 +44,6 @@ export function useLiveList<T>(source: Source<T>, deps: unknown[]): LiveList<T> 
     let busy = false
     let whole = true
     const changed = new Set<string>()
-    let timer: ReturnType<typeof setTimeout> | undefined
     setState({ data: undefined, error: undefined, loading: true })
     items.current = new Map()
 
@@ -94,23 +90,19 @@ export function useLiveList<T>(source: Source<T>, deps: unknown[]): LiveList<T> 
       }
     }
 
-    const stop = onChange(change => {
-      if (change.kind === 'reset') whole = true
-      else {
-        const key = current.current.concerns(change)
-        if (key === undefined) return
-        changed.add(key)
+    const stop = onChanges(change => {
+      if (change.kind === 'reset') {
+        whole = true
+        return true
       }
-      timer ??= setTimeout(() => {
-        timer = undefined
-        void run()
-      }, items.current.size > LONG ? LONG_BURST_MS : BURST_MS)
-    })
+      const key = current.current.concerns(change)
+      if (key !== undefined) changed.add(key)
+      return key !== undefined
+    }, () => void run())
     void run()
     return () => {
       stopped = true
       stop()
-      clearTimeout(timer)
     }
   }, deps) // eslint-disable-line react-hooks/exhaustive-deps
 

@@ -24,10 +24,35 @@ let lastId = ''
 let lost = false
 
 /** Calls `listener` with each change until the returned function is called. */
-export function onChange(listener: Listener): () => void {
+function onChange(listener: Listener): () => void {
   listeners.add(listener)
   if (!reading) void read()
   return () => listeners.delete(listener)
+}
+
+// Changes come in bursts: one look at the server serves all of a burst. As long as they do not stop there are at most two a second.
+const BURST_MS = 150
+const PAUSE_MS = 500
+
+/**
+ * Calls `look` soon after a change that `take` takes (returns true for), but not once for every one of them, until the returned function
+ * is called.
+ */
+export function onChanges(take: (change: Change) => boolean, look: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let last = 0
+  const stop = onChange(change => {
+    if (!take(change) || timer !== undefined) return
+    timer = setTimeout(() => {
+      timer = undefined
+      last = performance.now()
+      look()
+    }, Math.max(BURST_MS, last + PAUSE_MS - performance.now()))
+  })
+  return () => {
+    stop()
+    clearTimeout(timer)
+  }
 }
 
 function setLost(now: boolean) {

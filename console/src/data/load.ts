@@ -1,7 +1,7 @@
 // Loading what a page shows, and loading it again when the server says that it has changed.
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { startTransition, useCallback, useEffect, useRef, useState } from 'react'
 
-import { type Change, onChange } from './live'
+import { type Change, onChanges } from './live'
 
 export interface Loaded<T> {
   data: T | undefined
@@ -9,9 +9,6 @@ export interface Loaded<T> {
   loading: boolean
   reload: () => void
 }
-
-// Changes come in bursts: one reload serves all of a burst, and the next waits until this one is there.
-const BURST_MS = 150
 
 /**
  * Runs `load` now, whenever a dependency changes, and after each change of the server's state that `concerns` names (undefined: any
@@ -34,7 +31,8 @@ export function useLoad<T>(load: () => Promise<T>, deps: unknown[], concerns?: (
     running.current = true
     try {
       const data = await load()
-      if (mine === question.current) setState({ data, loading: false })
+      // Drawn between frames: nobody waits for what has changed by itself, but everybody for what he has clicked.
+      if (mine === question.current) startTransition(() => setState({ data, loading: false }))
     } catch (e) {
       if (mine === question.current) setState(old => ({ ...old, error: e as Error, loading: false }))
     } finally {
@@ -51,18 +49,10 @@ export function useLoad<T>(load: () => Promise<T>, deps: unknown[], concerns?: (
     question.current++
     setState(old => ({ ...old, loading: true }))
     void run()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const stop = onChange(change => {
-      if (timer || (wanted.current && !wanted.current(change))) return
-      timer = setTimeout(() => {
-        timer = undefined
-        void run()
-      }, BURST_MS)
-    })
+    const stop = onChanges(change => wanted.current?.(change) ?? true, () => void run())
     return () => {
       question.current++
       stop()
-      clearTimeout(timer)
     }
   }, [run])
 

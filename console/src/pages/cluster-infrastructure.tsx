@@ -1,7 +1,7 @@
 import { DeregisterContainerInstanceCommand, UpdateContainerInstancesStateCommand, type ContainerInstance } from '@aws-sdk/client-ecs'
 import Button from '@cloudscape-design/components/button'
 import SpaceBetween from '@cloudscape-design/components/space-between'
-import { useState } from 'react'
+import { memo, useState } from 'react'
 
 import { ecs } from '../aws'
 import { listInstances } from '../data/ecs'
@@ -19,7 +19,8 @@ import { Picture } from '../parts/picture'
 import { Status } from '../parts/status'
 import { ClusterProviders } from './cluster-providers'
 
-export function Infrastructure({ cluster }: { cluster: string }) {
+/** Not drawn again with the page around it, whose counts change. */
+export const Infrastructure = memo(function Infrastructure({ cluster }: { cluster: string }) {
   const tell = useFlash()
   const [selected, setSelected] = useState<ContainerInstance[]>([])
   const [removing, setRemoving] = useState(false)
@@ -82,4 +83,4 @@ export function Infrastructure({ cluster }: { cluster: string }) {
       )}
     </SpaceBetween>
   )
-}
+})

@@ -1,5 +1,6 @@
 import type { Service } from '@aws-sdk/client-ecs'
 import Button from '@cloudscape-design/components/button'
+import { memo } from 'react'
 import { useNavigate } from 'react-router-dom'
 
 import { useServices } from '../data/live-ecs'
@@ -9,7 +10,8 @@ import { List } from '../parts/list'
 import { ErrorAlert } from '../parts/page'
 import { Status } from '../parts/status'
 
-export function ClusterServices({ cluster }: { cluster: string }) {
+/** Not drawn again with the page around it, whose counts change. */
+export const ClusterServices = memo(function ClusterServices({ cluster }: { cluster: string }) {
   const navigate = useNavigate()
   const { data, error, loading } = useServices(cluster)
   const create = <Button variant="primary" onClick={() => navigate(`/clusters/${cluster}/services/create`)}>Create</Button>
@@ -50,4 +52,4 @@ export function ClusterServices({ cluster }: { cluster: string }) {
       />
     </>
   )
-}
+})

@@ -2,7 +2,7 @@ import { StopTaskCommand, type Task } from '@aws-sdk/client-ecs'
 import Button from '@cloudscape-design/components/button'
 import SegmentedControl from '@cloudscape-design/components/segmented-control'
 import SpaceBetween from '@cloudscape-design/components/space-between'
-import { useState } from 'react'
+import { memo, useState } from 'react'
 import { useNavigate } from 'react-router-dom'
 
 import { ecs } from '../aws'
@@ -17,8 +17,8 @@ import { ErrorAlert } from '../parts/page'
 import { Since } from '../parts/since'
 import { Status } from '../parts/status'
 
-/** The tasks of a cluster, or of one service or container instance in it. */
-export function ClusterTasks(filter: TaskFilter) {
+/** The tasks of a cluster, or of one service or container instance in it. Not drawn again with the page around it, whose counts change. */
+export const ClusterTasks = memo(function ClusterTasks(filter: TaskFilter) {
   const tell = useFlash()
   const navigate = useNavigate()
   const [which, setWhich] = useState<'RUNNING' | 'STOPPED' | 'ALL'>('RUNNING')
@@ -87,4 +87,4 @@ export function ClusterTasks(filter: TaskFilter) {
       )}
     </>
   )
-}
+})

@@ -89,7 +89,7 @@ export default function Service() {
   const { data: service, error } = useLoad(
     () => getService(cluster, name),
     [cluster, name],
-    c => c.key.startsWith(`${cluster}/`) || c.kind === 'reset',
+    c => (c.key.startsWith(`${cluster}/`) && (c.service === name || c.key === `${cluster}/${name}`)) || c.kind === 'reset',
   )
   const active = service?.status === 'ACTIVE'
   const close = () => setDoing(undefined)
