@@ -12,12 +12,14 @@
 /* ---- Kinds ---- */
 
 /* `arn`: the resource of its ARN, in front of the key; NULL when the key is not the rest of it. `clustered`: the key begins with the
- * cluster's name; `served`: its second part is a service's. */
+ * cluster's name; `served`: its second part is a service's; `quiet`: its changes are nobody's business. */
 static const struct kind_row {
         const char *name, *service, *arn;
-        bool clustered, served;
+        bool clustered, served, quiet;
 } kinds[OBJECT_KIND_MAX] = {
+        [OBJECT_META] = {"meta", .quiet = true},
         [OBJECT_CLUSTER] = {"cluster", "ecs", "cluster", .clustered = true},
+        [OBJECT_FAMILY] = {"family", .quiet = true},
         [OBJECT_TASK_DEFINITION] = {"task-definition", "ecs", "task-definition"},
         [OBJECT_INSTANCE] = {"container-instance", "ecs", "container-instance", .clustered = true},
         [OBJECT_CAPACITY_PROVIDER] = {"capacity-provider", "ecs", "capacity-provider"},
@@ -28,6 +30,8 @@ static const struct kind_row {
         [OBJECT_TASK_SET] = {"task-set", .clustered = true, .served = true},
         [OBJECT_TASK] = {"task", "ecs", "task", .clustered = true},
         [OBJECT_SETTING] = {"setting"},
+        [OBJECT_ACCESS_KEY] = {"access-key", .quiet = true},
+        [OBJECT_CLIENT_TOKEN] = {"client-token", .quiet = true},
         [OBJECT_LOAD_BALANCER] = {"load-balancer"},
         [OBJECT_TARGET_GROUP] = {"target-group"},
         [OBJECT_LISTENER] = {"listener"},
@@ -49,6 +53,12 @@ static const struct kind_row {
         [OBJECT_SCHEDULED_ACTION] = {"scheduled-action"},
         [OBJECT_SCALING_ACTIVITY] = {"scaling-activity"},
         [OBJECT_ALARM] = {"alarm"},
+        [OBJECT_ALARM_HISTORY] = {"alarm-history", .quiet = true},
+        [OBJECT_LAUNCH_TEMPLATE] = {"launch-template"},
+        [OBJECT_LAUNCH_CONFIGURATION] = {"launch-configuration"},
+        [OBJECT_SCALING_GROUP] = {"auto-scaling-group"},
+        [OBJECT_MACHINE] = {"machine"},
+        [OBJECT_GROUP_ACTIVITY] = {"group-activity"},
 };
 
 const char *event_ring_kind_name(enum object_kind kind)
@@ -59,7 +69,7 @@ const char *event_ring_kind_name(enum object_kind kind)
 int event_ring_kind_by_name(const char *name, size_t len)
 {
         for (int i = 0; i < OBJECT_KIND_MAX; i++)
-                if (kinds[i].name != NULL && strlen(kinds[i].name) == len && memcmp(kinds[i].name, name, len) == 0)
+                if (!kinds[i].quiet && strlen(kinds[i].name) == len && memcmp(kinds[i].name, name, len) == 0)
                         return i;
         return -1;
 }
@@ -130,7 +140,7 @@ bool event_ring_record(struct event_ring *ring, const struct object *object, con
         struct ring_event *event;
 
         assert(state != NULL); /* there is one before the change or after it */
-        if (kinds[object->kind].name == NULL)
+        if (kinds[object->kind].quiet)
                 return false;
         if (ring->events == NULL)
                 ring->events = xcalloc(ring->capacity, sizeof(*ring->events));

@@ -8,9 +8,9 @@
 #include "base/buf.h"
 #include "model/model.h"
 
-/* Kinds that are told; "task", "service", … in the order of `enum object_kind`. */
-const char *event_ring_kind_name(enum object_kind kind); /* NULL: this kind is nobody's business */
-/* -1: there is none of that name. */
+/* "task", "service"… as in ARNs; of kinds that are not told, too. Never NULL. */
+const char *event_ring_kind_name(enum object_kind kind);
+/* -1: none of that name is told. */
 int event_ring_kind_by_name(const char *name, size_t len);
 
 struct ring_event {

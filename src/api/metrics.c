@@ -2,10 +2,12 @@
 /* What the server tells of itself at /metrics. */
 #include "api/metrics.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "api/event_ring.h"
 #include "api/server_internal.h"
 #include "base/alloc.h"
 #include "base/strutil.h"
@@ -120,45 +122,12 @@ static void write_histogram(struct buf *out, const char *service, const char *op
 
 static void write_model(struct api *api, struct buf *out)
 {
-        static const char *const kinds[OBJECT_KIND_MAX] = {
-                [OBJECT_CLUSTER] = "cluster",
-                [OBJECT_FAMILY] = "family",
-                [OBJECT_TASK_DEFINITION] = "task-definition",
-                [OBJECT_INSTANCE] = "container-instance",
-                [OBJECT_CAPACITY_PROVIDER] = "capacity-provider",
-                [OBJECT_SERVICE] = "service",
-                [OBJECT_SERVICE_REVISION] = "service-revision",
-                [OBJECT_SERVICE_DEPLOYMENT] = "service-deployment",
-                [OBJECT_SERVICE_EVENT] = "service-event",
-                [OBJECT_TASK_SET] = "task-set",
-                [OBJECT_TASK] = "task",
-                [OBJECT_SETTING] = "setting",
-                [OBJECT_ACCESS_KEY] = "access-key",
-                [OBJECT_CLIENT_TOKEN] = "client-token",
-                [OBJECT_LOAD_BALANCER] = "load-balancer",
-                [OBJECT_TARGET_GROUP] = "target-group",
-                [OBJECT_LISTENER] = "listener",
-                [OBJECT_LISTENER_RULE] = "listener-rule",
-                [OBJECT_TARGET] = "target",
-                [OBJECT_CERTIFICATE] = "certificate",
-                [OBJECT_VPC] = "vpc",
-                [OBJECT_SUBNET] = "subnet",
-                [OBJECT_SECURITY_GROUP] = "security-group",
-                [OBJECT_NETWORK_INTERFACE] = "network-interface",
-                [OBJECT_INTERNET_GATEWAY] = "internet-gateway",
-                [OBJECT_ROUTE_TABLE] = "route-table",
-                [OBJECT_NAT_GATEWAY] = "nat-gateway",
-                [OBJECT_ELASTIC_ADDRESS] = "elastic-address",
-                [OBJECT_NETWORK_ACL] = "network-acl",
-                [OBJECT_VPC_ENDPOINT] = "vpc-endpoint",
-        };
         uint64_t sequence = model_sequence(api->model), durable = model_durable(api->model);
 
         prom_family(out, "gantry_objects", "gauge", "Objects in memory by kind.");
-        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-                if (kinds[i] != NULL)
-                        buf_printf(out, "gantry_objects{kind=\"%s\"} %zu\n", kinds[i],
-                                   model_objects(api->model, (enum object_kind)i)->count);
+        for (int i = 0; i < OBJECT_KIND_MAX; i++)
+                buf_printf(out, "gantry_objects{kind=\"%s\"} %zu\n", event_ring_kind_name((enum object_kind)i),
+                           model_objects(api->model, (enum object_kind)i)->count);
         prom_counter(out, "gantry_commits_total", "Transactions since the server started.", sequence);
         prom_gauge(out, "gantry_commits_waiting", "Transactions that are not on disk yet.", (double)(sequence - durable));
 }
@@ -176,8 +145,12 @@ static size_t resident_bytes(void)
 
 static void write_process(struct api *api, struct buf *out)
 {
+        struct mallinfo2 heap = mallinfo2();
         struct rusage usage;
 
+        prom_family(out, "gantry_heap_bytes", "gauge", "Memory of the allocator: in use, and kept for what comes next.");
+        buf_printf(out, "gantry_heap_bytes{state=\"used\"} %zu\ngantry_heap_bytes{state=\"free\"} %zu\n", heap.uordblks + heap.hblkhd,
+                   heap.fordblks);
         prom_gauge(out, "process_resident_memory_bytes", "Resident memory.", (double)resident_bytes());
         if (getrusage(RUSAGE_SELF, &usage) == 0) {
                 prom_family(out, "process_cpu_seconds_total", "counter", "CPU time used, user and system.");

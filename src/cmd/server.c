@@ -40,7 +40,7 @@ struct server_values {
         const char *machine_driver, *log_level, *log_format, *scaling_timing;
         struct string_list listen, balancer_addresses;
         int64_t ping_ms, silent_ms, dead_ms, restart_lease_ms, start_lease_ms, metrics_s, metrics_disk_mib, healthy_after_ms,
-                machine_timeout, stopped_task_hours, max_stopped_tasks;
+                machine_timeout, stopped_task_s, max_stopped_tasks;
         bool create_default_cluster, balancer;
 };
 
@@ -72,7 +72,7 @@ static const struct option_row server_options[] = {
          "when a service's task without any check counts as healthy: so long after it runs"},
         {"scaling-timing", OPTION_STRING, FIELD(scaling_timing), "fast|cloud", "fast",
          "how fast target tracking looks at its metrics: as fast as they come, or by minutes as the cloud does"},
-        {"keep-stopped-hours", OPTION_INT, FIELD(stopped_task_hours), "HOURS", "24", "how long stopped tasks stay visible"},
+        {"keep-stopped", OPTION_INT, FIELD(stopped_task_s), "SECONDS", "86400", "how long stopped tasks stay visible"},
         {"keep-stopped-tasks", OPTION_INT, FIELD(max_stopped_tasks), "N", "100000", "and how many at most"},
         {"create-default-cluster", OPTION_BOOL, FIELD(create_default_cluster), NULL, NULL,
          "make the cluster \"default\" at the first start"},
@@ -198,7 +198,7 @@ static int open_state(struct server *s, struct error *error)
                 return r;
         (void)task_network_sweep(s->model);
         s->sched = sched_new(s->model);
-        s->retention = retention_new(s->model, &(struct retention_options){.stopped_task_ms = v->stopped_task_hours * 3600 * 1000,
+        s->retention = retention_new(s->model, &(struct retention_options){.stopped_task_ms = v->stopped_task_s * 1000,
                                                                            .max_stopped_tasks = (size_t)v->max_stopped_tasks});
         r = metrics_open(&(struct metrics_options){.dir = arena_printf(&arena, "%s/metrics", v->data_dir),
                                                    .loop = &s->process.loop,

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "api/event_ring.h"
 #include "api/keys.h"
 #include "api/server.h"
 #include "base/log.h"
@@ -318,6 +319,14 @@ static void paths(void **state)
         assert_int_equal(SEND(&f, .method = "GET", .path = "/metrics"), 200);
         assert_non_null(strstr(f.body.data, "gantry_api_requests_total{service=\"ecs\",operation=\"ListClusters\",code=\"200\"} 1"));
         assert_non_null(strstr(f.body.data, "gantry_objects{kind=\"access-key\"} 2"));
+        for (int kind = 0; kind < OBJECT_KIND_MAX; kind++) {
+                char line[80];
+
+                assert_non_null(event_ring_kind_name((enum object_kind)kind));
+                (void)snprintf(line, sizeof(line), "gantry_objects{kind=\"%s\"} ", event_ring_kind_name((enum object_kind)kind));
+                assert_non_null(strstr(f.body.data, line));
+        }
+        assert_non_null(strstr(f.body.data, "gantry_heap_bytes{state=\"used\"} "));
         assert_non_null(strstr(f.body.data, "process_resident_memory_bytes "));
         SEND(&f, .method = "GET", .path = "/");
         assert_int_equal(f.status, 404);
