@@ -1,4 +1,5 @@
 // What the console's tests share: a browser, a page that is signed in, patience, pictures, the accessibility check.
+import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -27,6 +28,27 @@ export async function open(link) {
   await page.goto(link)
   await page.getByRole('heading', { name: /^Clusters/ }).first().waitFor()
   return { browser, context, page, errors, close: () => browser.close() }
+}
+
+/** Says to whoever runs the script (tests/e2e/browser.py) how far it is. */
+export function said(name, value = '') {
+  console.log(`step: ${name} ${value}`)
+}
+
+/** Takes the steps and ends the browser. What goes wrong is told with a picture of the page, FAILED_PICTURE. */
+export async function follow({ page, errors, close }, steps) {
+  try {
+    await steps()
+    assert.deepEqual(errors, [], 'errors in the page')
+    said('done')
+  } catch (error) {
+    await page.screenshot({ path: process.env.FAILED_PICTURE ?? 'failed.png' })
+    console.error(`at ${page.url()}`)
+    console.error(error)
+    process.exitCode = 1
+  } finally {
+    await close()
+  }
 }
 
 /** Takes a picture anew that the folder CONSOLE_PICTURES has already (make pictures). */

@@ -1,11 +1,11 @@
 // Every page of the console, on a server whose nodes are simulated: accessible in light and dark and with its dialogs open, usable with
 // the keyboard alone, and exact about what is wrong with what was typed in. LINK: what gantry console prints.
 import assert from 'node:assert/strict'
-import { choose, open, until, violations } from './browser.mjs'
+import { choose, follow, open, said, until, violations } from './browser.mjs'
 
-const { browser, page, errors, close } = await open(process.env.LINK)
+const opened = await open(process.env.LINK)
+const { browser, page } = opened
 const root = page.url().replace(/\/console\/.*/, '/console/')
-const said = name => console.log(`step: ${name}`)
 const go = async (path, heading) => {
   await page.goto(root + path)
   await page.getByRole('heading', { name: heading, level: 1 }).first().waitFor()
@@ -372,15 +372,6 @@ async function away() {
 }
 
 const parts = { accessible, badInput, nothingHalfMade, keyboard, signIn, away }
-try {
+await follow(opened, async () => {
   for (const name of process.env.PARTS?.split(',') ?? Object.keys(parts)) await parts[name]()
-  assert.deepEqual(errors, [], 'errors in the page')
-  said('done')
-} catch (error) {
-  await page.screenshot({ path: process.env.FAILED_PICTURE ?? 'failed.png' })
-  console.error(`at ${page.url()}`)
-  console.error(error)
-  process.exitCode = 1
-} finally {
-  await close()
-}
+})

@@ -3,17 +3,15 @@
 accessibility, bad input at every field, nothing half-made, the keyboard alone."""
 import os
 import shutil
-import subprocess
 import tempfile
 import unittest
 
+from browser import needs_browser, walk
 from fleet import Fleet
-from lab import GANTRY, PATIENCE, ROOT, Clients, Process, read_env, wait_for
-from test_console_walk import CHROMIUM, FILES, NODE, PARTS
+from lab import Clients, Process, read_env, wait_for
 
 
-@unittest.skipUnless(NODE and CHROMIUM, 'needs nodejs and chromium (make setup installs them)')
-@unittest.skipUnless(os.path.exists(PARTS) and os.path.exists(FILES), 'the console was not built: make console')
+@needs_browser
 class Pages(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix='gantry-e2e-')
@@ -53,26 +51,13 @@ class Pages(unittest.TestCase):
             pairs = dict(line.strip().split(' = ', 1) for line in lines if ' = ' in line)
         return {'AGENT_KEY': pairs['access-key-id'], 'AGENT_SECRET': pairs['secret-access-key']}
 
+    def on_step(self, name, _):
+        if name == 'stop-the-server':
+            self.assertIsNone(self.fleet.error)
+            self.fleet.stopping.set()  # its nodes would take the silence for an error
+            self.server.stop()
+        elif name == 'start-the-server':
+            self.start_again()
+
     def test_every_page(self):
-        link = subprocess.run([GANTRY, 'console', '--data-dir', self.data], check=True, capture_output=True, text=True).stdout.strip()
-        walk = subprocess.Popen([NODE, 'tests/pages.mjs'], cwd=os.path.join(ROOT, 'console'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                env={**os.environ, **self.agent_keys(), 'LINK': link, 'CHROMIUM': CHROMIUM, 'HOME': self.dir, 'GANTRY_PATIENCE': str(PATIENCE),
-                                     'FAILED_PICTURE': os.environ.get('FAILED_PICTURE', os.path.join(self.dir, 'failed.png'))})
-        steps = []
-        try:
-            for line in walk.stdout:
-                steps.append(line.removeprefix('step: ').strip())
-                if steps[-1] == 'stop-the-server':
-                    self.assertIsNone(self.fleet.error)
-                    self.fleet.stopping.set()  # its nodes would take the silence for an error
-                    self.server.stop()
-                elif steps[-1] == 'start-the-server':
-                    self.start_again()
-            status = walk.wait(30)
-        finally:
-            if walk.poll() is None:
-                walk.kill()
-            errors = walk.stderr.read()
-            walk.stdout.close()
-            walk.stderr.close()
-        self.assertEqual((0, 'done'), (status, steps[-1] if steps else None), f'{steps}\n{errors}')
+        walk(self, 'pages.mjs', self.data, self.dir, self.on_step, **self.agent_keys())
