@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "agent/driver_internal.h"
-#include "agent/fsutil.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
@@ -18,15 +17,10 @@ static struct engine_task *load_task(struct driver *d, const char *id)
         void *task = NULL, *state = NULL;
         struct error error = {0};
 
-        int r = state_read(d->state, arena_printf(&arena, "%s/task.json", dir), &saved_task_shape, &arena, &task, &error);
+        int r = state_read(d->state, arena_printf(&arena, "%s/task", dir), &saved_task_shape, &arena, &task, &error);
         const struct saved_task *saved = task;
-        if (r == -ENOENT) {
-                /* The agent ended while it was taking the task over, which the server was not told: it will be sent again. */
-                r = fs_remove_tree(arena_printf(&arena, "%s/%s", state_dir_path(d->state), dir));
-                if (r < 0)
-                        log_warn("the beginning of a task's record could not be removed", LOG_S("path", dir), LOG_ERRNO(r));
-                return NULL;
-        }
+        if (r == -ENOENT)
+                r = error_set(&error, ENOENT, "there is a state, but not the task that it belongs to");
         if (r == 0 && (saved->task == NULL || !str_eq(arn_resource_id(saved->task->arn), id)))
                 r = error_set(&error, EINVAL, "it is the record of another task");
         if (r < 0) {
@@ -36,11 +30,11 @@ static struct engine_task *load_task(struct driver *d, const char *id)
         struct engine_task *t = engine_task_new(saved->task, d->env);
         keeper_apply_task(t, saved);
         keeper_adopt(d->keeper, t);
-        r = state_read(d->state, arena_printf(&arena, "%s/state.json", dir), &saved_task_state_shape, &arena, &state, &error);
+        r = state_read(d->state, arena_printf(&arena, "%s/state", dir), &saved_task_state_shape, &arena, &state, &error);
         if (r == 0)
                 keeper_apply_state(t, state);
         else if (r != -ENOENT)
-                state_move_aside(d->state, arena_printf(&arena, "%s/state.json", dir), error.message);
+                state_move_aside(d->state, arena_printf(&arena, "%s/state", dir), error.message);
         return t;
 }
 

@@ -40,7 +40,7 @@ static void arm_clock(struct timers *timers, void *data)
         (void)uv_timer_start(&a->clock, on_clock, left_us > 0 ? (uint64_t)(left_us + 999) / 1000 : 0, 0);
 }
 
-/* ---- agent.json ---- */
+/* ---- what the node knows of itself ---- */
 
 static void save_instance(struct agent *a);
 
@@ -49,7 +49,8 @@ static void on_instance_saved(struct state_op *op, int result)
         struct agent *a = CONTAINER_OF(op, struct agent, instance_op);
 
         if (result < 0)
-                log_error("agent.json cannot be written", LOG_ERRNO(result));
+                log_error("what the node knows of itself cannot be stored; an agent that is started after this one registers anew",
+                          LOG_ERRNO(result));
         if (TAKE(a->instance_dirty))
                 save_instance(a);
 }
@@ -72,7 +73,7 @@ static void save_instance(struct agent *a)
         SHAPE_SET(&saved, saved_instance, only_server, a->acs.fence.only_server);
         SHAPE_WRITE(saved_instance, &saved, &text);
         a->instance_op.done = on_instance_saved;
-        state_write(a->state, &a->instance_op, "agent.json", &text, true);
+        state_write(a->state, &a->instance_op, "agent", &text, true);
 }
 
 static void load_instance(struct agent *a)
@@ -80,7 +81,7 @@ static void load_instance(struct agent *a)
         struct arena arena CLEANUP_ARENA = {0};
         struct error error = {0};
         void *data = NULL;
-        int r = state_read(a->state, "agent.json", &saved_instance_shape, &arena, &data, &error);
+        int r = state_read(a->state, "agent", &saved_instance_shape, &arena, &data, &error);
         const struct saved_instance *saved = data;
 
         if (r == -ENOENT)
@@ -89,7 +90,7 @@ static void load_instance(struct agent *a)
                 r = error_set(&error, EINVAL, "it belongs to cluster %s and this agent was started for %s: the node registers anew",
                               saved->cluster, a->options.cluster);
         if (r < 0) {
-                state_move_aside(a->state, "agent.json", error.message);
+                state_move_aside(a->state, "agent", error.message);
                 return;
         }
         a->registration.instance_arn = xstrdup(saved->container_instance_arn);

@@ -48,29 +48,20 @@ static int write_all(int fd, const char *data, size_t len)
         return 0;
 }
 
-int fs_write_file(const char *path, const void *data, size_t len, bool durable)
+int fs_write_file(const char *path, const void *data, size_t len)
 {
         CLEANUP_FREE char *temporary = xprintf("%s.new", path);
-        CLEANUP_FREE char *parent = xstrdup(path);
         CLEANUP_CLOSE int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         int r = 0;
 
         if (fd < 0)
                 return -errno;
         r = write_all(fd, data, len);
-        if (r == 0 && durable && fdatasync(fd) < 0)
-                r = -errno;
         if (r == 0 && rename(temporary, path) < 0)
                 r = -errno;
-        if (r < 0) {
+        if (r < 0)
                 (void)unlink(temporary);
-                return r;
-        }
-        char *slash = strrchr(parent, '/');
-        if (!durable || slash == NULL)
-                return 0;
-        *slash = '\0';
-        return fs_sync_dir(parent);
+        return r;
 }
 
 /* `fd` is consumed. */

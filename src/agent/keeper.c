@@ -15,8 +15,8 @@ struct kept {
         struct keeper *keeper;
         struct engine_task *task;
         struct state_op task_op, state_op;
-        struct timer timer;        /* of the next state.json, or of another try */
-        struct list task_waits;    /* for task.json */
+        struct timer timer;        /* of the next record of its state, or of another try */
+        struct list task_waits;    /* for the record of the task */
         struct list state_waits;   /* for the write that is to come */
         struct list writing_waits; /* for the write that is under way */
         bool task_stored;
@@ -92,7 +92,7 @@ static void write_task(struct kept *k)
 
         keeper_write_task(k->task, k->keeper->boot_id, &text);
         k->task_op.done = task_written;
-        state_write(k->keeper->dir, &k->task_op, arena_printf(&arena, "tasks/%s/task.json", k->task->id), &text, true);
+        state_write(k->keeper->dir, &k->task_op, arena_printf(&arena, "tasks/%s/task", k->task->id), &text, true);
 }
 
 static void state_written(struct state_op *op, int result)
@@ -123,7 +123,7 @@ static void write_state(struct kept *k)
         move_all(&k->state_waits, &k->writing_waits);
         keeper_write_state(k->task, k->keeper->boot_id, &text);
         k->state_op.done = state_written;
-        state_write(k->keeper->dir, &k->state_op, arena_printf(&arena, "tasks/%s/state.json", k->task->id), &text, durable);
+        state_write(k->keeper->dir, &k->state_op, arena_printf(&arena, "tasks/%s/state", k->task->id), &text, durable);
 }
 
 static struct kept *kept_of(struct keeper *keeper, struct engine_task *task)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps tasks on the disk. task.json is written once, when a task is accepted, beside its start; state.json follows what becomes of
+ * Keeps tasks on the disk. A task's record is written once, when it is accepted, beside its start; that of its state follows what becomes of
  * it, a little later and many changes at once. Whoever may only go on when something is stored waits for it.
  */
 #pragma once
@@ -14,7 +14,7 @@ struct keeper {
         struct env *env;
         char boot_id[64];
         bool frozen; /* the agent ends: no timers any more */
-        /* task.json is durable now, or could not be written (tried again later). May be NULL. */
+        /* The task's record is durable now, or could not be written (tried again later). May be NULL. */
         void (*stored)(struct engine_task *task, int result, void *data);
         void *data;
 };
@@ -26,12 +26,12 @@ struct keeper_wait {
 };
 
 void keeper_init(struct keeper *keeper, struct state_dir *dir, struct timers *timers, struct env *env);
-/* A new task: writes task.json. `wait` may be NULL. */
+/* A new task: writes its record. `wait` may be NULL. */
 void keeper_accept(struct keeper *keeper, struct engine_task *task, struct keeper_wait *wait);
-/* Something changed: state.json is written soon, at the latest after the delay. */
+/* Something changed: the state is written soon, at the latest after the delay. */
 void keeper_touch(struct keeper *keeper, struct engine_task *task);
 void keeper_touch_within(struct keeper *keeper, struct engine_task *task, int64_t delay_ms);
-/* Writes state.json durably at once. */
+/* Writes the state durably at once. */
 void keeper_sync(struct keeper *keeper, struct engine_task *task, struct keeper_wait *wait);
 /* `done` is not called any more. */
 void keeper_wait_cancel(struct keeper_wait *wait);

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A thread that writes the node's files, and the reading of them at the start. */
+/* A thread that writes the node's records, and the reading of them at the start. */
 #include "agent/state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "agent/fsutil.h"
+#include "agent/record_file.h"
 #include "api/saved.idl.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
-
-#define FILE_MAX ((size_t)16 << 20)
 
 struct state_dir {
         char *path;
@@ -26,57 +23,57 @@ struct state_dir {
         pthread_cond_t more;
         struct list queue, done; /* of state_op; under the lock */
         bool ending;
+        pthread_mutex_t file_lock;
+        struct record_file *file; /* under its lock */
 };
 
-static int run_write(const struct state_dir *dir, const struct state_op *op)
+static int run_all(struct state_dir *dir, const struct list *ops)
 {
-        CLEANUP_FREE char *path = xprintf("%s/%s", dir->path, op->path_);
-        CLEANUP_FREE char *parent = xstrdup(path);
-        char *slash = strrchr(parent, '/');
+        bool durable = false;
         int r;
 
-        *slash = '\0';
-        if (mkdir(parent, 0700) == 0) {
-                /* A new directory: its own entry must last as well. */
-                CLEANUP_FREE char *above = xstrdup(parent);
-
-                *strrchr(above, '/') = '\0';
-                r = op->durable_ ? fs_sync_dir(above) : 0;
-                if (r < 0)
-                        return r;
-        } else if (errno != EEXIST) {
-                return -errno;
+        pthread_mutex_lock(&dir->file_lock);
+        list_for_each (op, (struct list *)(uintptr_t)ops, struct state_op, link_) {
+                durable |= !op->remove_ && op->durable_;
+                if (op->remove_)
+                        record_file_remove(dir->file, op->key_);
+                else
+                        record_file_put(dir->file, op->key_, op->content_.data, op->content_.len);
         }
-        return fs_write_file(path, op->content_.data, op->content_.len, op->durable_);
+        r = record_file_commit(dir->file, durable);
+        pthread_mutex_unlock(&dir->file_lock);
+        return r;
 }
 
-static int run_op(const struct state_dir *dir, const struct state_op *op)
+static void move_all(struct list *from, struct list *to)
 {
-        if (!op->remove_)
-                return run_write(dir, op);
-        CLEANUP_FREE char *path = xprintf("%s/%s", dir->path, op->path_);
-        return fs_remove_tree(path);
+        list_for_each (op, from, struct state_op, link_) {
+                list_remove(&op->link_);
+                list_push(to, &op->link_);
+        }
 }
 
 static void *work(void *data)
 {
         struct state_dir *dir = data;
+        struct list now;
 
+        list_init(&now);
         pthread_mutex_lock(&dir->lock);
         for (;;) {
-                struct state_op *op = list_first(&dir->queue, struct state_op, link_);
-
-                if (op == NULL && dir->ending)
+                if (list_empty(&dir->queue) && dir->ending)
                         break;
-                if (op == NULL) {
+                if (list_empty(&dir->queue)) {
                         pthread_cond_wait(&dir->more, &dir->lock);
                         continue;
                 }
-                list_remove(&op->link_);
+                move_all(&dir->queue, &now);
                 pthread_mutex_unlock(&dir->lock);
-                op->result_ = run_op(dir, op);
+                int r = run_all(dir, &now);
+                list_for_each (op, &now, struct state_op, link_)
+                        op->result_ = r;
                 pthread_mutex_lock(&dir->lock);
-                list_push(&dir->done, &op->link_);
+                move_all(&now, &dir->done);
                 (void)uv_async_send(&dir->wake);
         }
         pthread_mutex_unlock(&dir->lock);
@@ -85,8 +82,8 @@ static void *work(void *data)
 
 static void clear(struct state_op *op)
 {
-        free(op->path_);
-        op->path_ = NULL;
+        free(op->key_);
+        op->key_ = NULL;
         buf_done(&op->content_);
         op->busy_ = false;
 }
@@ -121,12 +118,22 @@ static void on_wake(uv_async_t *wake)
 
 int state_dir_new(uv_loop_t *loop, const char *path, struct state_dir **ret, struct error *error)
 {
-        CLEANUP_FREE char *tasks = xprintf("%s/tasks", path);
-        int r = fs_make_dirs(tasks, 0700);
+        CLEANUP_FREE char *name = xprintf("%s/state", path);
+        struct record_file *file = NULL;
+        int r = fs_make_dirs(path, 0700);
 
         if (r < 0)
-                return error_set(error, -r, "cannot make %s: %s; choose another --data-dir", tasks, strerror(-r));
+                return error_set(error, -r, "cannot make %s: %s; choose another --data-dir", path, strerror(-r));
+        r = record_file_open(name, &file, error);
+        if (r < 0)
+                return r;
+        if (record_file_damage(file) > 0)
+                log_error("parts of the node's state are damaged and left out; what they described is no longer known to this node: look "
+                          "at its disk",
+                          LOG_S("path", name), LOG_I("lines", record_file_damage(file)), LOG_S("kept", ".damaged"));
         struct state_dir *dir = xalloc(sizeof(*dir));
+        dir->file = file;
+        pthread_mutex_init(&dir->file_lock, NULL);
         dir->path = xstrdup(path);
         list_init(&dir->queue);
         list_init(&dir->done);
@@ -166,19 +173,16 @@ struct state_dir *state_dir_free(struct state_dir *dir)
         }
         pthread_mutex_destroy(&dir->lock);
         pthread_cond_destroy(&dir->more);
+        pthread_mutex_destroy(&dir->file_lock);
+        dir->file = record_file_close(dir->file);
         uv_close((uv_handle_t *)&dir->wake, on_closed);
         return NULL;
 }
 
-const char *state_dir_path(const struct state_dir *dir)
-{
-        return dir->path;
-}
-
-static void enqueue(struct state_dir *dir, struct state_op *op, const char *path)
+static void enqueue(struct state_dir *dir, struct state_op *op, const char *key)
 {
         assert(!op->busy_);
-        op->path_ = xstrdup(path);
+        op->key_ = xstrdup(key);
         op->busy_ = true;
         op->cancelled_ = false;
         list_init(&op->link_);
@@ -188,19 +192,19 @@ static void enqueue(struct state_dir *dir, struct state_op *op, const char *path
         pthread_mutex_unlock(&dir->lock);
 }
 
-void state_write(struct state_dir *dir, struct state_op *op, const char *path, struct buf *content, bool durable)
+void state_write(struct state_dir *dir, struct state_op *op, const char *key, struct buf *content, bool durable)
 {
         op->content_ = *content;
         *content = (struct buf){0};
         op->durable_ = durable;
         op->remove_ = false;
-        enqueue(dir, op, path);
+        enqueue(dir, op, key);
 }
 
-void state_remove(struct state_dir *dir, struct state_op *op, const char *path)
+void state_remove(struct state_dir *dir, struct state_op *op, const char *key)
 {
         op->remove_ = true;
-        enqueue(dir, op, path);
+        enqueue(dir, op, key);
 }
 
 bool state_op_is_busy(const struct state_op *op)
@@ -258,13 +262,19 @@ static int check_version(const struct shape *shape, struct arena *arena, const s
         return 0;
 }
 
-int state_read(const struct state_dir *dir, const char *path, const struct shape *shape, struct arena *arena, void **ret,
-               struct error *error)
+static int read_record(struct state_dir *dir, const char *key, struct buf *out)
+{
+        pthread_mutex_lock(&dir->file_lock);
+        int r = record_file_read(dir->file, key, out);
+        pthread_mutex_unlock(&dir->file_lock);
+        return r;
+}
+
+int state_read(struct state_dir *dir, const char *key, const struct shape *shape, struct arena *arena, void **ret, struct error *error)
 {
         struct buf text CLEANUP_BUF = {0};
         const struct shape_limits limits = {.skip_validation = true};
-        const char *full = arena_printf(arena, "%s/%s", dir->path, path);
-        int r = buf_read_file(&text, full, FILE_MAX);
+        int r = read_record(dir, key, &text);
 
         if (r == -ENOENT)
                 return r;
@@ -276,12 +286,35 @@ int state_read(const struct state_dir *dir, const char *path, const struct shape
         return shape_from_json(shape, arena, text.data, text.len, &limits, ret, error);
 }
 
-void state_move_aside(const struct state_dir *dir, const char *path, const char *why)
+static bool is_below(const char *key, const char *dir)
+{
+        return str_starts_with(key, dir) && key[strlen(dir)] == '/';
+}
+
+/* Removes the records, and collects what they were. */
+static int take_out(struct state_dir *dir, const char *key, struct buf *out)
+{
+        pthread_mutex_lock(&dir->file_lock);
+        const char *k = record_file_next(dir->file, NULL);
+        for (; k != NULL; k = record_file_next(dir->file, k)) {
+                if (!str_eq(k, key) && !is_below(k, key))
+                        continue;
+                buf_printf(out, "%s ", k);
+                (void)(record_file_read(dir->file, k, out) < 0);
+                buf_append_char(out, '\n');
+        }
+        record_file_remove(dir->file, key);
+        int r = record_file_commit(dir->file, true);
+        pthread_mutex_unlock(&dir->file_lock);
+        return r;
+}
+
+void state_move_aside(struct state_dir *dir, const char *key, const char *why)
 {
         struct timespec now;
-        CLEANUP_FREE char *from = xprintf("%s/%s", dir->path, path);
         CLEANUP_FREE char *aside = xprintf("%s/aside", dir->path);
-        CLEANUP_FREE char *flat = xstrdup(path);
+        CLEANUP_FREE char *flat = xstrdup(key);
+        struct buf text CLEANUP_BUF = {0};
 
         for (char *p = flat; *p != '\0'; p++) {
                 if (*p == '/')
@@ -289,26 +322,30 @@ void state_move_aside(const struct state_dir *dir, const char *path, const char 
         }
         (void)clock_gettime(CLOCK_REALTIME, &now);
         CLEANUP_FREE char *to = xprintf("%s/%s.%lld.%ld", aside, flat, (long long)now.tv_sec, now.tv_nsec);
-        int r = fs_make_dirs(aside, 0700);
-        if (r == 0 && rename(from, to) < 0)
-                r = -errno;
-        log_error("state that cannot be used was moved aside; what it described is no longer known to this node", LOG_S("path", from),
+        int r = take_out(dir, key, &text);
+        if (r == 0)
+                r = fs_make_dirs(aside, 0700);
+        if (r == 0)
+                r = fs_write_file(to, text.data, text.len);
+        log_error("state that cannot be used was moved aside; what it described is no longer known to this node", LOG_S("record", key),
                   LOG_S("to", r == 0 ? to : "(could not be moved)"), LOG_S("why", why));
 }
 
-void state_list(const struct state_dir *dir, const char *path, struct arena *arena, struct string_list *ret)
+void state_list(struct state_dir *dir, const char *key, struct arena *arena, struct string_list *ret)
 {
-        CLEANUP_FREE char *full = xprintf("%s/%s", dir->path, path);
-        DIR *d = opendir(full);
+        CLEANUP_FREE char *below = xprintf("%s/", key);
 
         *ret = (struct string_list){0};
-        if (d == NULL)
-                return;
-        for (struct dirent *entry = readdir(d); entry != NULL; entry = readdir(d)) {
-                if (entry->d_name[0] != '.')
-                        string_list_push(arena, ret, arena_strdup(arena, entry->d_name));
+        pthread_mutex_lock(&dir->file_lock);
+        for (const char *k = record_file_next(dir->file, below); k != NULL && str_starts_with(k, below);
+             k = record_file_next(dir->file, k)) {
+                const char *name = k + strlen(below);
+                const char *copy = arena_strndup(arena, name, strcspn(name, "/"));
+
+                if (ret->n == 0 || !str_eq(ret->items[ret->n - 1], copy))
+                        string_list_push(arena, ret, copy);
         }
-        (void)closedir(d);
+        pthread_mutex_unlock(&dir->file_lock);
 }
 
 void state_boot_id(char ret[64])

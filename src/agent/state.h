@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The node's own files, written by a thread of their own so that neither the loop nor an image that is being unpacked stands
- * between an accepted task and the disk:
+ * What the node keeps on its disk, as records of one file, DATA/state (record_file.h):
  *
- *   DATA/agent.json               shape saved.Instance
- *   DATA/tasks/ID/task.json       shape saved.Task, written once, before the task is acknowledged
- *   DATA/tasks/ID/state.json      shape saved.TaskState
- *   DATA/aside/…                  what could not be read: corrupt, or of a newer program
+ *   agent                shape saved.Instance
+ *   tasks/ID/task        shape saved.Task, written once, before the task is acknowledged
+ *   tasks/ID/state       shape saved.TaskState
  *
- * Each file is replaced atomically. Functions are the loop's; `done` comes on the loop.
+ * A thread of their own writes them, so that neither the loop nor an image that is being unpacked stands between an accepted task and
+ * the disk. All that waits for it is written at once, with one sync: fifty tasks that start or end wait no longer than one does. What
+ * cannot be read, corrupt or of a newer program, goes to a file in DATA/aside. Functions are the loop's; `done` comes on the loop.
  */
 #pragma once
 
@@ -28,34 +28,33 @@ struct state_op {
 
         /* Private. */
         struct list link_;
-        char *path_; /* relative */
+        char *key_;
         struct buf content_;
         bool durable_, remove_, busy_, cancelled_;
         int result_;
 };
 
-/* Makes the directory and starts the thread. */
+/* Opens the file, makes what is missing, starts the thread. */
 int state_dir_new(uv_loop_t *loop, const char *path, struct state_dir **ret, struct error *error) MUST_CHECK;
 /* Does all that is queued, without calling `done` any more, and ends the thread. Blocks. The loop must run once more. NULL is fine. */
 struct state_dir *state_dir_free(struct state_dir *dir);
-const char *state_dir_path(const struct state_dir *dir);
 
-/* Writes `content` (taken over) to the file `path` below the directory, making the directory above it. */
-void state_write(struct state_dir *dir, struct state_op *op, const char *path, struct buf *content, bool durable);
-/* Deletes a directory. Comes after everything that was asked before. */
-void state_remove(struct state_dir *dir, struct state_op *op, const char *path);
+/* Writes the record `key`; `content` is taken over. With `durable` it is on the disk when `done` comes. */
+void state_write(struct state_dir *dir, struct state_op *op, const char *key, struct buf *content, bool durable);
+/* Removes a record and all below it. Comes after everything that was asked before. */
+void state_remove(struct state_dir *dir, struct state_op *op, const char *key);
 bool state_op_is_busy(const struct state_op *op);
 /* `done` is not called any more; the owner may go. The work is still done. */
 void state_op_cancel(struct state_dir *dir, struct state_op *op);
 
 /* ---- blocking, for the start ---- */
 
-/* Reads a file as `shape` into the arena. -ENOENT; -EINVAL (with a message) when it is corrupt or newer than this program. */
-int state_read(const struct state_dir *dir, const char *path, const struct shape *shape, struct arena *arena, void **ret,
+/* Reads a record as `shape` into the arena. -ENOENT; -EINVAL (with a message) when it is corrupt or newer than this program. */
+int state_read(struct state_dir *dir, const char *key, const struct shape *shape, struct arena *arena, void **ret,
                struct error *error) MUST_CHECK;
-/* Moves a file or directory to aside/, with a warning in the log that says why. */
-void state_move_aside(const struct state_dir *dir, const char *path, const char *why);
-/* Names of the directories in `path`, in the arena. What cannot be read counts as empty. */
-void state_list(const struct state_dir *dir, const char *path, struct arena *arena, struct string_list *ret);
+/* Moves a record, and all below it, to a file in aside/, with an error in the log that says why. */
+void state_move_aside(struct state_dir *dir, const char *key, const char *why);
+/* The names that follow "KEY/" in the keys of all records, each once, in the arena. */
+void state_list(struct state_dir *dir, const char *key, struct arena *arena, struct string_list *ret);
 /* The kernel's boot id, or "". */
 void state_boot_id(char ret[64]);

@@ -123,7 +123,7 @@ struct engine_task {
 
         enum task_state state;
         bool stop_wanted;
-        bool durable;  /* task.json is on the disk */
+        bool durable;  /* its record is on the disk */
         bool busy;     /* the driver prepares, releases or removes */
         bool released; /* network and resources are free */
         bool holds_resources;

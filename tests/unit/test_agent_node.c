@@ -9,6 +9,7 @@
 #include "agent/agent.h"
 #include "agent/agent_internal.h"
 #include "agent/fsutil.h"
+#include "agent/record_file.h"
 #include "agent_fakes.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -395,20 +396,19 @@ static void test_reboot(void **state)
 static void test_corrupt_state_never_blocks(void **state)
 {
         struct lab *lab = *state;
+        struct record_file *file = NULL;
+        struct error error = {0};
         char path[128];
-        int fd;
 
         run_task(lab, PAYLOAD("RUNNING", WEB));
         pass(lab, 200);
         stop_node(lab);
-        (void)snprintf(path, sizeof(path), "%s/tasks/t1/task.json", lab->dir);
-        fd = open(path, O_WRONLY | O_TRUNC);
-        assert_int_equal(write(fd, "{\"v\":99}", 8), 8);
-        close(fd);
-        (void)snprintf(path, sizeof(path), "%s/agent.json", lab->dir);
-        fd = open(path, O_WRONLY | O_TRUNC);
-        assert_int_equal(write(fd, "garbage", 7), 7);
-        close(fd);
+        (void)snprintf(path, sizeof(path), "%s/state", lab->dir);
+        assert_int_equal(record_file_open(path, &file, &error), 0);
+        record_file_put(file, "tasks/t1/task", "{\"v\":99}", 8);
+        record_file_put(file, "agent", "garbage", 7);
+        assert_int_equal(record_file_commit(file, false), 0);
+        record_file_close(file);
         start_node(lab);
         assert_true(wait_for(lab, is_connected));
         assert_int_equal(fakes.removals, 1); /* nobody knows the container any more */
