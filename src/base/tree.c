@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ordered index: a B+ tree. Leaves hold the nodes, inner pages hold pages; both are ordered by key, that of a page being the first one
- * at or below it. All keys of a page begin with the same `skip` bytes; of what follows the page keeps eight bytes as a number, the digest,
- * which decides nearly every comparison without a look at the key.
+ * at or below it. All keys of a page begin with the same `skip` bytes; of what follows the page keeps eight bytes as a number, the digest.
+ * With the shared bytes at hand too, nearly every comparison is decided without a look at a key, which lies elsewhere in memory.
  */
 #include "base/tree.h"
 
@@ -12,7 +12,9 @@
 #include "base/alloc.h"
 
 /* A page takes 1 KiB. */
-#define PAGE_MAX 62
+#define PAGE_MAX 61
+/* Of the bytes that its keys share; where they share more, the rest is looked up in a key. */
+#define SHARED_MAX 19u
 /* Digests are made anew when they would begin so many bytes later. */
 #define SKIP_WORTH 4
 
@@ -21,6 +23,7 @@ struct tree_page {
         const char *low;          /* its first key */
         uint16_t n, skip;
         bool leaf;
+        char shared[SHARED_MAX];
         uint64_t digests[PAGE_MAX];
         union {
                 struct tree_node *nodes[PAGE_MAX]; /* of a leaf */
@@ -91,8 +94,19 @@ static uint16_t shared(const struct tree_page *page)
 static void renew_digests(struct tree_page *page)
 {
         page->skip = shared(page);
+        memcpy(page->shared, key_at(page, 0), MIN(page->skip, SHARED_MAX));
         for (size_t i = 0; i < page->n; i++)
                 page->digests[i] = digest_of(key_at(page, i) + page->skip);
+}
+
+/* Compares the key with what the keys of the page begin with. */
+static int compare_shared(const struct tree_page *page, const char *key)
+{
+        int order = strncmp(key, page->shared, MIN(page->skip, SHARED_MAX));
+
+        if (order != 0 || page->skip <= SHARED_MAX)
+                return order;
+        return strncmp(key + SHARED_MAX, page->low + SHARED_MAX, page->skip - SHARED_MAX);
 }
 
 /* The key at `i` is new, those beside it are not. */
@@ -100,7 +114,7 @@ static void renew_digest(struct tree_page *page, size_t i)
 {
         const char *key = key_at(page, i);
 
-        if (page->n == 1 || strncmp(key, key_at(page, i == 0), page->skip) != 0)
+        if (page->n == 1 || compare_shared(page, key) != 0)
                 renew_digests(page);
         else
                 page->digests[i] = digest_of(key + page->skip);
@@ -123,7 +137,7 @@ static void renew_low(struct tree_page *page)
 /* How many keys of the page are less than `key`, or not greater when `equal_too`. */
 static size_t count_below(const struct tree_page *page, const char *key, bool equal_too)
 {
-        int order = page->skip > 0 ? strncmp(key, page->low, page->skip) : 0;
+        int order = compare_shared(page, key);
         size_t low = 0, high = page->n;
         uint64_t digest;
 
@@ -216,6 +230,7 @@ static void split(struct tree *tree, struct tree_page *page, size_t i, void *ite
         size_t at = i == PAGE_MAX ? PAGE_MAX : PAGE_MAX / 2;
 
         right->skip = page->skip;
+        memcpy(right->shared, page->shared, sizeof(right->shared));
         move(page, at, right);
         if (right->n > 0) {
                 right->low = key_at(right, 0);
@@ -243,6 +258,11 @@ static void insert_item(struct tree *tree, struct tree_page *page, size_t i, voi
                 place(page, i, item);
 }
 
+static bool has_key(const struct tree_page *leaf, size_t i, const char *key)
+{
+        return compare_shared(leaf, key) == 0 && leaf->digests[i] == digest_of(key + leaf->skip) && strcmp(leaf->nodes[i]->key, key) == 0;
+}
+
 void tree_insert(struct tree *tree, struct tree_node *node, const char *key)
 {
         struct tree_page *leaf;
@@ -253,7 +273,7 @@ void tree_insert(struct tree *tree, struct tree_node *node, const char *key)
                 tree->root = page_new(true);
         leaf = leaf_of(tree, key);
         i = leaf->n > 0 ? count_below(leaf, key, false) : 0;
-        assert(i == leaf->n || strcmp(leaf->nodes[i]->key, key) != 0);
+        assert(i == leaf->n || !has_key(leaf, i, key));
         insert_item(tree, leaf, i, node);
         tree->count++;
 }

@@ -3,8 +3,9 @@
 #include "model/stored.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "codec/json.h"
 
 /* All shapes are at their first version. A row here, and a test, comes with every version() that is raised in state.idl. */
 const struct stored_upgrade stored_upgrades[] = {
@@ -13,10 +14,8 @@ const struct stored_upgrade stored_upgrades[] = {
 
 void stored_encode(const struct shape *shape, const void *state, struct buf *out)
 {
-        char version[8];
-        int len = snprintf(version, sizeof(version), "%u ", shape->version);
-
-        buf_append(out, version, (size_t)len);
+        json_append_int(out, shape->version);
+        buf_append_char(out, ' ');
         shape_to_json(shape, state, out);
 }
 

@@ -18,12 +18,17 @@ static uint32_t hash_of(const char *key)
         return (uint32_t)hash_bytes(key, strlen(key));
 }
 
+static bool is_at(const struct table *table, size_t i, uint32_t hash, const char *key)
+{
+        return table->hashes[i] == hash && strcmp(table->objects[i]->key, key) == 0;
+}
+
 static void put(struct table *table, uint32_t hash, struct object *object)
 {
         size_t i = hash & (table->cap - 1);
 
-        while (table->objects[i] != NULL)
-                i = (i + 1) & (table->cap - 1);
+        for (; table->objects[i] != NULL; i = (i + 1) & (table->cap - 1))
+                assert(!is_at(table, i, hash, object->key));
         table->hashes[i] = hash;
         table->objects[i] = object;
 }
@@ -79,7 +84,7 @@ struct object *table_find(const struct table *table, const char *key)
                 return NULL;
         hash = hash_of(key);
         for (i = hash & (table->cap - 1); table->objects[i] != NULL; i = (i + 1) & (table->cap - 1))
-                if (table->hashes[i] == hash && strcmp(table->objects[i]->key, key) == 0)
+                if (is_at(table, i, hash, key))
                         return table->objects[i];
         return NULL;
 }
