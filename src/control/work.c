@@ -97,6 +97,8 @@ void work_drop(struct work_queue *queue, struct work *work)
 {
         list_remove(&work->link);
         heap_remove(queue, work);
+        if (queue->running == work)
+                queue->running = NULL;
 }
 
 static void mark_due(struct work_queue *queue, int64_t now_ms)
@@ -107,6 +109,17 @@ static void mark_due(struct work_queue *queue, int64_t now_ms)
                 heap_remove(queue, work);
                 work_mark(queue, work);
         }
+}
+
+/* Work that used up the room goes on with the rest before others come, but not for ever. It may have been dropped meanwhile. */
+static bool goes_on(const struct work_queue *queue, const struct work_turn *turn)
+{
+        struct work *work = queue->running;
+
+        if (work == NULL)
+                return false;
+        work->runs = turn->room == 0 && !list_empty(&work->link) ? (work->runs + 1) % WORK_RUNS : 0;
+        return work->runs > 0;
 }
 
 /* Items that are marked while the list is worked off (they have more to do, or others gave them work) wait for the next run. */
@@ -124,7 +137,12 @@ static void run_list(struct work_queue *queue, struct list *marked, struct work_
 
                 list_remove(&work->link);
                 heap_remove(queue, work);
+                queue->running = work;
                 work->run(work, turn);
+                if (goes_on(queue, turn)) {
+                        list_remove(&work->link);
+                        list_push_front(&batch, &work->link);
+                }
         }
         /* What there was no room for goes first next time. */
         while (!list_empty(&batch)) {

@@ -23,11 +23,18 @@ struct work_turn {
         uint32_t room; /* tasks that may still be started or stopped */
 };
 
+/*
+ * Work that used up the room goes on in the next run, WORK_RUNS in a row: what it knows of its surroundings is fresh then, where each of
+ * many that took turns would have to learn what all the others did meanwhile. Then it is behind the others.
+ */
+#define WORK_RUNS 5
+
 struct work {
         struct list link; /* in the queue while marked */
         int64_t due;      /* WORK_NEVER: no wish */
         size_t slot;      /* in the heap of wishes, counted from 1; 0: not there */
         bool urgent;      /* runs before the others */
+        uint32_t runs;    /* in a row that used up all room */
         void (*run)(struct work *work, struct work_turn *turn);
 };
 
@@ -35,6 +42,7 @@ struct work_queue {
         struct list urgent, marked;
         struct work **heap; /* by due time */
         size_t n, cap;
+        struct work *running; /* what was run last; NULL: it has been dropped since */
 };
 
 void work_queue_init(struct work_queue *queue);

@@ -104,6 +104,61 @@ static void stops_when_there_is_no_room(void **state)
         work_queue_done(&queue);
 }
 
+/* Each has more to do than one run has room for. */
+static void goes_on_before_others_come(void **state)
+{
+        struct work_queue queue;
+        struct item items[2];
+
+        init(&queue, items, 2);
+        for (int i = 0; i < 2; i++) {
+                items[i].takes = 5;
+                items[i].again = true;
+                work_mark(&queue, &items[i].work);
+        }
+        for (int i = 1; i <= WORK_RUNS; i++) {
+                assert_true(run(&queue, 0, 5));
+                assert_int_equal(items[0].runs, i);
+                assert_int_equal(items[1].runs, 0);
+        }
+        /* Then it is the other's turn, which is done after two. */
+        assert_true(run(&queue, 0, 5));
+        items[1].again = false;
+        assert_true(run(&queue, 0, 5));
+        assert_int_equal(items[0].runs, WORK_RUNS);
+        assert_int_equal(items[1].runs, 2);
+        assert_true(run(&queue, 0, 5));
+        assert_int_equal(items[0].runs, WORK_RUNS + 1);
+        /* Who leaves room lets the next one in, and starts to count anew. */
+        items[0].takes = 1;
+        work_mark(&queue, &items[1].work);
+        assert_true(run(&queue, 0, 5));
+        assert_int_equal(items[1].runs, 3);
+        work_drop(&queue, &items[0].work);
+        work_drop(&queue, &items[1].work);
+        work_queue_done(&queue);
+}
+
+static void drop_itself(struct work *work, struct work_turn *turn)
+{
+        turn->room = 0;
+        work_mark(CONTAINER_OF(work, struct item, work)->queue, work);
+        work_drop(CONTAINER_OF(work, struct item, work)->queue, work);
+}
+
+static void may_be_dropped_by_its_run(void **state)
+{
+        struct work_queue queue;
+        struct item items[1];
+
+        init(&queue, items, 1);
+        items[0].work.run = drop_itself;
+        work_mark(&queue, &items[0].work);
+        assert_false(run(&queue, 0, 5));
+        assert_true(work_queue_next(&queue) == WORK_NEVER);
+        work_queue_done(&queue);
+}
+
 static void wishes_again_while_it_runs(void **state)
 {
         struct work_queue queue;
@@ -121,10 +176,9 @@ static void wishes_again_while_it_runs(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(runs_once_per_turn),
-                cmocka_unit_test(runs_in_time),
-                cmocka_unit_test(stops_when_there_is_no_room),
-                cmocka_unit_test(wishes_again_while_it_runs),
+                cmocka_unit_test(runs_once_per_turn),          cmocka_unit_test(runs_in_time),
+                cmocka_unit_test(stops_when_there_is_no_room), cmocka_unit_test(goes_on_before_others_come),
+                cmocka_unit_test(may_be_dropped_by_its_run),   cmocka_unit_test(wishes_again_while_it_runs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
