@@ -52,7 +52,7 @@ static size_t count_waiting(struct model *model)
         size_t n = 0;
 
         tree_for_each (node, model_objects(model, OBJECT_CLUSTER))
-                n += fargate_waiting(MODEL_OBJECT(node, cluster));
+                n += MODEL_OBJECT(node, cluster)->n_waiting;
         return n;
 }
 

@@ -192,7 +192,7 @@ static void update_waiting(struct controller *controller, struct task *task)
         if (task->place.pool)
                 return;
         list_remove(&task->place.link);
-        if (!fargate_waits(task->state))
+        if (!task_is_waiting(task->state))
                 return;
         list_push(&controller->provisioning, &task->place.link);
         work_mark(&controller->queue, &controller->placing);
@@ -286,7 +286,7 @@ static void task_applied(struct controller *controller, struct object *object, c
                 return task_gone(controller, task);
         update_task(controller, task);
         update_waiting(controller, task);
-        if (task->state->capacity_provider && (fargate_waits(new_state) || (old_state && fargate_waits(old_state))))
+        if (task->state->capacity_provider && (task_is_waiting(new_state) || (old_state && task_is_waiting(old_state))))
                 mark_groups(controller);
         if (!task_is_over(new_state) || !old_state || task_is_over(old_state))
                 return;

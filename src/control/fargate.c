@@ -146,20 +146,6 @@ void fargate_put_on(struct state_task *state, const struct instance *host)
 
 /* ---- Waiting ---- */
 
-bool fargate_waits(const struct state_task *state)
-{
-        return state->last_status == STATE_TASK_STATUS_PROVISIONING && state->instance == NULL;
-}
-
-size_t fargate_waiting(const struct cluster *cluster)
-{
-        size_t n = 0;
-
-        list_for_each (task, &cluster->tasks, struct task, in_cluster)
-                n += fargate_waits(task->state);
-        return n;
-}
-
 /* Waits for an instance of a capacity provider over an Auto Scaling group. */
 static bool is_provided(const struct task *task)
 {

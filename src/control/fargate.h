@@ -41,9 +41,5 @@ bool fargate_has_architecture(struct model *model, const char *architecture);
 /* Where the task is: `instance` and, when it is not in the task's cluster, hostCluster. */
 void fargate_put_on(struct state_task *state, const struct instance *host);
 
-/* How many tasks of the cluster wait for a host. */
-size_t fargate_waiting(const struct cluster *cluster);
-/* Whether the task waits for a host. */
-bool fargate_waits(const struct state_task *state);
 /* Looks at every waiting task; returns when to look again for time's sake (INT64_MAX: when something changes). */
 int64_t fargate_place_waiting(struct controller *controller, int64_t now_ms);

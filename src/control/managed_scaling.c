@@ -177,7 +177,7 @@ struct waiting {
 
 static void add_waiting(struct look *look, struct waiting *waiting, const struct task *task)
 {
-        if (!str_eq(task->state->capacity_provider, look->provider->state->provider->name) || !fargate_waits(task->state))
+        if (!str_eq(task->state->capacity_provider, look->provider->state->provider->name) || !task_is_waiting(task->state))
                 return;
         if (waiting->n == waiting->room) {
                 uint32_t room = waiting->room > 0 ? 2 * waiting->room : 64;

@@ -156,7 +156,7 @@ static enum pool_class classify(const struct pool *pool, const struct task *task
                 return lost ? POOL_GONE : POOL_LEAVING;
         if (lost)
                 return POOL_LOST;
-        if (fargate_waits(state))
+        if (task_is_waiting(state))
                 return POOL_WAITING;
         if (task_is_before(state->last_status, STATE_TASK_STATUS_RUNNING))
                 return displaced ? POOL_STRANDED : POOL_PENDING;

@@ -7,7 +7,6 @@ int cluster_attach(struct model *model, struct object *object)
         struct cluster *cluster = CONTAINER_OF(object, struct cluster, object);
 
         list_init(&cluster->instances);
-        list_init(&cluster->tasks);
         list_init(&cluster->services);
         return 0;
 }

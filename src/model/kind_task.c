@@ -25,6 +25,11 @@ static bool is_pending(const struct state_task *state)
         return state->last_status < STATE_TASK_STATUS_RUNNING;
 }
 
+bool task_is_waiting(const struct state_task *state)
+{
+        return state->last_status == STATE_TASK_STATUS_PROVISIONING && state->instance == NULL;
+}
+
 static void count_in_cluster(struct cluster *cluster, const struct state_task *state, int sign)
 {
         enum ecs_launch_type type = state->launch_type != ECS_LAUNCH_TYPE_UNSET ? state->launch_type : ECS_LAUNCH_TYPE_EC2;
@@ -34,6 +39,7 @@ static void count_in_cluster(struct cluster *cluster, const struct state_task *s
                 cluster->n_running += n;
                 cluster->n_running_by_type[type] += n;
         } else if (is_pending(state)) {
+                cluster->n_waiting += task_is_waiting(state) ? n : 0;
                 cluster->n_pending += n;
                 cluster->n_pending_by_type[type] += n;
         } else if (task_is_over(state)) {
@@ -154,7 +160,6 @@ int task_attach(struct model *model, struct object *object)
         if (task->cluster == NULL)
                 return -ENOENT;
         task->cluster->n_members++;
-        list_push(&task->cluster->tasks, &task->in_cluster);
         list_init(&task->in_instance);
         list_init(&task->in_definition);
         list_init(&task->targets);
@@ -218,6 +223,5 @@ void task_detach(struct model *model, struct object *object)
         leave_definition(task, task->state);
         leave_instance(task, task->state);
         count_in_cluster(task->cluster, task->state, -1);
-        list_remove(&task->in_cluster);
         task->cluster->n_members--;
 }

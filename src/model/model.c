@@ -366,6 +366,24 @@ FIND_BY_ID(elastic_address, OBJECT_ELASTIC_ADDRESS)
 FIND_BY_ID(network_acl, OBJECT_NETWORK_ACL)
 FIND_BY_ID(vpc_endpoint, OBJECT_VPC_ENDPOINT)
 
+/* Their keys begin with the cluster's name, so they lie together. */
+struct task *model_next_task(struct model *model, const struct cluster *cluster, const struct task *task)
+{
+        const struct tree *tasks = model_objects(model, OBJECT_TASK);
+        char prefix[KEY_MAX];
+        struct tree_node *node;
+        struct task *next;
+
+        if (task != NULL) {
+                node = tree_next(&task->object.node);
+        } else {
+                snprintf(prefix, sizeof(prefix), "%s/", cluster->object.key);
+                node = tree_from(tasks, prefix);
+        }
+        next = node != NULL ? MODEL_OBJECT(node, task) : NULL;
+        return next != NULL && next->cluster == cluster ? next : NULL;
+}
+
 struct task *model_oldest_stopped(struct model *model)
 {
         return list_first(&model->stopped, struct task, in_stopped);

@@ -99,7 +99,6 @@ struct cluster {
         struct object object;
         const struct state_cluster *state;
         struct list instances; /* of struct instance, every status but INACTIVE */
-        struct list tasks;     /* of struct task, all that are remembered */
         struct list services;  /* of struct service, every status; see model/service.h */
         size_t n_services;     /* not INACTIVE */
         size_t n_services_active;
@@ -107,6 +106,7 @@ struct cluster {
         size_t n_awaited;   /* of them, those that were there when the model was opened and have not been connected since, nor lost */
         size_t n_running, n_pending; /* tasks by lastStatus; PENDING counts everything before RUNNING */
         size_t n_stopped;
+        size_t n_waiting; /* of those that are PENDING: PROVISIONING without an instance, which a capacity provider has to bring */
         /* The same by launch type; a task that names none counts as EC2. */
         size_t n_running_by_type[ECS_LAUNCH_TYPE_MAX], n_pending_by_type[ECS_LAUNCH_TYPE_MAX];
         size_t n_members; /* instances and services of any status, and tasks: a cluster that has any cannot be removed */
@@ -157,7 +157,6 @@ struct task {
         struct service *service;            /* NULL: none, or the task is STOPPED; see model/service.h */
         struct service_revision *revision;  /* that it was started for; NULL: none, of a task set, or the task is STOPPED */
         struct task_set *task_set;          /* the same */
-        struct list in_cluster;
         union {
                 struct list in_service; /* in service->tasks */
                 struct list in_stopped; /* in the model's queue of STOPPED tasks: those have no service */
@@ -255,12 +254,19 @@ struct setting *model_setting(struct model *model, const char *principal_arn, en
 struct access_key *model_access_key(struct model *model, const char *id);
 struct client_token *model_client_token(struct model *model, const char *key);
 
+/* All tasks of a cluster that are remembered, by id; NULL starts and ends. None may be removed meanwhile. */
+struct task *model_next_task(struct model *model, const struct cluster *cluster, const struct task *task);
+#define model_for_each_task(task, model, cluster) \
+        for (struct task *task = model_next_task(model, cluster, NULL); task != NULL; task = model_next_task(model, cluster, task))
+
 /* The STOPPED task whose stoppedAt is the oldest, or NULL: for whoever forgets old tasks. */
 struct task *model_oldest_stopped(struct model *model);
 /* STOPPED tasks of all clusters that are remembered. */
 size_t model_stopped_count(const struct model *model);
 /* lastStatus STOPPED or DELETED: holds no resources any more. */
 bool task_is_over(const struct state_task *state);
+/* PROVISIONING without an instance: waits for one that its capacity provider has to bring. */
+bool task_is_waiting(const struct state_task *state);
 
 /* Says whether the instance's agent is connected, and tells the observers when that is new. Not part of a transaction: a
  * connection is never stored. Connected again, an instance is not lost any more. */

@@ -74,7 +74,7 @@ static struct task *any_running(struct sim_world *world, bool of_service)
 
         if (cluster == NULL)
                 return NULL;
-        list_for_each (task, &cluster->tasks, struct task, in_cluster)
+        model_for_each_task (task, world->server.model, cluster)
                 if (task->state->last_status == STATE_TASK_STATUS_RUNNING && (!of_service || task->service != NULL))
                         return task;
         return NULL;

@@ -106,7 +106,7 @@ static bool all_agree(struct sim_world *world, struct unmet *u)
                 if (!runs_agree(world, node, u))
                         return false;
         }
-        list_for_each (task, &cluster->tasks, struct task, in_cluster)
+        model_for_each_task (task, world->server.model, cluster)
                 if (!task_agrees(world, task, u))
                         return false;
         return true;

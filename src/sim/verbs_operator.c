@@ -221,7 +221,7 @@ static void each_task(struct sim_world *world, const char *name, int64_t max,
         if (model == NULL || (cluster = model_cluster(model, world->cluster)) == NULL)
                 return;
         service = model_service(model, world->cluster, name);
-        list_for_each (task, &cluster->tasks, struct task, in_cluster) {
+        model_for_each_task (task, model, cluster) {
                 bool of_it = service != NULL ? str_eq(task->state->service_name, name)
                                              : str_empty(task->state->service_name) && str_eq(task->state->family, name);
 

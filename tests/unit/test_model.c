@@ -115,7 +115,7 @@ static size_t count_list(const struct list *head)
 
 static void check_cluster(struct model *model, struct cluster *c)
 {
-        size_t running = 0, pending = 0, stopped = 0, tasks = 0, instances = 0, all_instances = 0, by_type = 0;
+        size_t running = 0, pending = 0, stopped = 0, tasks = 0, instances = 0, all_instances = 0, by_type = 0, waiting = 0;
 
         FOR_TASKS(task, model)
         {
@@ -124,6 +124,7 @@ static void check_cluster(struct model *model, struct cluster *c)
                 tasks++;
                 running += task->state->last_status == STATE_TASK_STATUS_RUNNING;
                 pending += task->state->last_status < STATE_TASK_STATUS_RUNNING;
+                waiting += task->state->last_status == STATE_TASK_STATUS_PROVISIONING && task->state->instance == NULL;
                 stopped += task_is_over(task->state);
                 by_type += task->state->last_status == STATE_TASK_STATUS_RUNNING && task->state->launch_type == ECS_LAUNCH_TYPE_EXTERNAL;
         }
@@ -135,12 +136,17 @@ static void check_cluster(struct model *model, struct cluster *c)
         }
         assert_int_equal(c->n_running, running);
         assert_int_equal(c->n_pending, pending);
+        assert_int_equal(c->n_waiting, waiting);
         assert_int_equal(c->n_stopped, stopped);
         assert_int_equal(c->n_instances, instances);
         assert_int_equal(c->n_members, tasks + all_instances);
         assert_int_equal(c->n_running_by_type[ECS_LAUNCH_TYPE_EXTERNAL], by_type);
         assert_int_equal(c->n_running_by_type[ECS_LAUNCH_TYPE_EC2], running - by_type);
-        assert_int_equal(count_list(&c->tasks), tasks);
+        model_for_each_task (task, model, c) {
+                assert_ptr_equal(task->cluster, c);
+                tasks--;
+        }
+        assert_int_equal(tasks, 0);
         assert_int_equal(count_list(&c->instances), instances);
 }
 

@@ -362,7 +362,7 @@ static int check_not_in_use(struct api_call *call, struct cluster *cluster, cons
                                                 provider, service->state->name);
                 }
         }
-        list_for_each (task, &cluster->tasks, struct task, in_cluster) {
+        model_for_each_task (task, call->model, cluster) {
                 const char *provider = task->state->capacity_provider;
 
                 if (provider == NULL || task_is_over(task->state) || cluster_lists_provider(kept, provider))

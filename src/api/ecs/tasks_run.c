@@ -260,7 +260,7 @@ static int run_fargate(struct api_call *call, const struct ecs_run_task_request 
                        const struct ecs_capacity_provider_strategy_item_list *strategy, const char *asked,
                        struct ecs_run_task_response *out)
 {
-        size_t waiting = fargate_waiting(request->cluster);
+        size_t waiting = request->cluster->n_waiting;
         struct placement_request plain, placement;
         struct task *tasks[MAX_COUNT];
         struct tx *tx = tx_begin(call->model);
@@ -281,7 +281,7 @@ static int run_fargate(struct api_call *call, const struct ecs_run_task_request 
                 tasks[n] = insert_fargate(call, tx, request, &placement, waiting, &out->failures);
                 if (!tasks[n])
                         break;
-                waiting += fargate_waits(tasks[n]->state);
+                waiting += task_is_waiting(tasks[n]->state);
                 if (provider)
                         provider->n++;
         }
@@ -333,7 +333,7 @@ static int run_provided(struct api_call *call, const struct ecs_run_task_request
                         struct placement_request *plain, const struct ecs_capacity_provider_strategy_item_list *strategy, const char *asked,
                         struct ecs_run_task_response *out)
 {
-        size_t waiting = fargate_waiting(request->cluster);
+        size_t waiting = request->cluster->n_waiting;
         struct task *tasks[MAX_COUNT];
         struct tx *tx = tx_begin(call->model);
         struct providers providers;
@@ -355,7 +355,7 @@ static int run_provided(struct api_call *call, const struct ecs_run_task_request
                         fail_on(call, instance, request, reason, &out->failures);
                 if (!tasks[n])
                         break;
-                waiting += fargate_waits(tasks[n]->state);
+                waiting += task_is_waiting(tasks[n]->state);
                 provider->n++;
         }
         finish_run(call, tx, in, request, asked, tasks, n, out);
