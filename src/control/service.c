@@ -231,6 +231,7 @@ void service_work(struct work *work, struct work_turn *turn)
         struct service_run run = {
                 .controller = control->controller, .control = control, .service = control->service, .turn = turn, .now_ms = turn->now_ms};
 
+        run.waited = !list_empty(&control->waiting);
         list_remove(&control->waiting);
         if (control->service->state->status == STATE_SERVICE_STATUS_INACTIVE)
                 return;

@@ -73,6 +73,7 @@ struct service_run {
         struct task_names started, stopped;
         uint32_t draining; /* tasks whose targets have begun to drain */
         bool blocked;      /* there is no room for a task that should run */
+        bool waited;       /* it was blocked after the run before */
         bool throttled;    /* a task that should run has to wait */
         bool stuck;        /* minimumHealthyPercent and maximumPercent leave no way */
         bool guarded;      /* protected tasks keep it from scaling in */

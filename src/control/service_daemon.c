@@ -194,8 +194,10 @@ void service_run_daemon(struct service_run *run, struct pool *primary, bool laun
 {
         struct daemon daemon = {.run = run, .primary = primary};
 
-        if (!run->control->sweep)
+        if (!run->control->sweep) {
+                run->blocked = run->waited;
                 return;
+        }
         run->control->sweep = false;
         map_init(&daemon.sites);
         look_at_instances(&daemon);
