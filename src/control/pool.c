@@ -188,6 +188,11 @@ struct pool *pool_update(struct controller *controller, struct task *task)
         /* A task that is over belongs to no revision any more; it stays where it was until it has nothing left behind. */
         if (!task_is_over(task->state))
                 pool = task->revision ? task->revision->pool : task->task_set ? task->task_set->pool : NULL;
+        /* Its service has given it up. */
+        if (!pool && task->place.pool) {
+                leave(task);
+                task->place.pool = NULL;
+        }
         if (pool)
                 enter(pool, task, classify(pool, task));
         return pool;

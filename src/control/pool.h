@@ -8,6 +8,7 @@
  *               └── instance DRAINING ──► STRANDED
  *     any of them ── node lost ──► LOST                              wanted no longer
  *     any of them ── somebody wants it stopped ──► LEAVING (on a lost node: GONE) ──► over, while it has targets: OVER
+ *     GONE ── the service ends, and the node is fenced ──► belongs to nobody
  */
 #pragma once
 

@@ -5,6 +5,7 @@
 #include "control/service_deploy.h"
 #include "control/task.h"
 #include "control/task_network.h"
+#include "model/balancer.h"
 
 #define LOST_REASON "Container instance (%s) was lost: its agent has not been heard of"
 #define LOST_HOST_REASON "The Fargate host of the task was lost: it has not been heard of"
@@ -110,6 +111,26 @@ static void settle(struct service_run *run)
 
 /* ---- Deletion ---- */
 
+/*
+ * A fenced node has stopped what it ran, and what is to end does not wait until somebody can say so. The tasks belong to nobody from now
+ * on, but hold their place on the node until it is back: one that only stood still stops them then.
+ */
+static void give_up_fenced(struct service_run *run, struct pool *pool)
+{
+        pool_for_each(task, pool, POOL_GONE)
+        {
+                struct state_task *state;
+
+                if (!task->instance || !task->instance->fenced)
+                        continue;
+                list_for_each (target, &task->targets, struct target, in_task)
+                        tx_remove(run->tx, &target->object);
+                state = tx_edit(run->tx, &task->object);
+                state->service_name = NULL;
+                tx_put(run->tx, &task->object, state);
+        }
+}
+
 static void end_service(struct service_run *run)
 {
         struct state_service *state;
@@ -127,7 +148,7 @@ static void drain(struct service_run *run)
 {
         static const enum pool_class live[] = {POOL_WAITING, POOL_PENDING, POOL_FRESH, POOL_HEALTHY, POOL_UNHEALTHY, POOL_MOVING};
 
-        list_for_each (pool, &run->control->pools, struct pool, link)
+        list_for_each (pool, &run->control->pools, struct pool, link) {
                 for (size_t i = 0; i < ARRAY_SIZE(live); i++)
                         pool_for_each(task, pool, live[i])
                         {
@@ -135,6 +156,8 @@ static void drain(struct service_run *run)
                                         return service_again(run);
                                 service_scale_in_task(run, task);
                         }
+                give_up_fenced(run, pool);
+        }
         if (list_empty(&run->service->tasks))
                 end_service(run);
 }
@@ -171,8 +194,10 @@ static void run_task_sets(struct service_run *run)
                 settled = service_group_settled(&group);
                 set_stability(run, set, settled);
                 steady = steady && settled;
-                /* DeleteTaskSet has emptied it. */
-                if (set->state->status == STATE_TASK_SET_STATUS_DRAINING && list_empty(&set->tasks))
+                if (set->state->status != STATE_TASK_SET_STATUS_DRAINING)
+                        continue;
+                give_up_fenced(run, set->pool);
+                if (list_empty(&set->tasks))
                         tx_remove(run->tx, &set->object);
         }
         service_set_steady(run, steady && !list_empty(&run->service->task_sets));

@@ -165,9 +165,14 @@ static void count_task(struct task *task, const struct state_task *state, int si
                 count(&task->task_set->counts, state, sign);
 }
 
+static bool belongs(const struct state_task *state)
+{
+        return state->service_name != NULL && !task_is_over(state);
+}
+
 void task_join_service(struct model *model, struct task *task, const struct state_task *state)
 {
-        if (state->service_name == NULL || task_is_over(state))
+        if (!belongs(state))
                 return;
         task->service = model_service(model, state->cluster, state->service_name);
         if (task->service == NULL)
@@ -199,7 +204,7 @@ void task_leave_service(struct task *task, const struct state_task *state)
 
 void task_change_service(struct model *model, struct task *task, const struct state_task *old)
 {
-        if (task_is_over(old) != task_is_over(task->state)) {
+        if (belongs(old) != belongs(task->state)) {
                 task_leave_service(task, old);
                 task_join_service(model, task, task->state);
         } else if (task->service != NULL && old->last_status != task->state->last_status) {

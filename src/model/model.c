@@ -408,6 +408,7 @@ void model_set_connected(struct model *model, struct instance *instance, bool co
         instance->connected = connected;
         instance->lease_until_us = 0;
         instance->lost = false;
+        instance->fenced = false;
         instance_arrived(instance);
         tell_presence(model, instance);
 }
@@ -419,11 +420,12 @@ void model_set_lease(struct model *model, struct instance *instance, int64_t unt
                 instance->lease_until_us = until_us;
 }
 
-void model_set_lost(struct model *model, struct instance *instance)
+void model_set_lost(struct model *model, struct instance *instance, bool fenced)
 {
         if (instance->connected || instance->lost)
                 return;
         instance->lost = true;
+        instance->fenced = fenced;
         instance_arrived(instance);
         instance->lease_until_us = 0;
         tell_presence(model, instance);

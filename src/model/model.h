@@ -140,9 +140,10 @@ struct instance {
         size_t n_running, n_pending;
         struct port_set *ports_used, *ports_used_udp; /* the instance's own reserved ports and its tasks'; see model/ports.h */
         /* Its agent's lease; not stored. connected → silent → lost → connected again. Set with the functions below. */
-        bool awaited;           /* counted in cluster->n_awaited */
-        bool connected;         /* an ACS session is open and the agent was heard of lately: new tasks may go there */
-        bool lost;              /* the lease has run out: what has to run is made up for elsewhere. Never together with `connected` */
+        bool awaited;   /* counted in cluster->n_awaited */
+        bool connected; /* an ACS session is open and the agent was heard of lately: new tasks may go there */
+        bool lost;      /* the lease has run out: what has to run is made up for elsewhere. Never together with `connected` */
+        bool fenced;    /* lost, and its agent has stopped what is made up for: it runs nowhere, unless the machine only stood still */
         int64_t lease_until_us; /* monotonic: when it will be lost unless its agent is heard of; 0 while connected or lost */
         void *session;          /* the server's session, or NULL; not the model's */
         void *node;             /* the scheduler's, or NULL; not the model's */
@@ -274,7 +275,7 @@ void model_set_connected(struct model *model, struct instance *instance, bool co
 /* Until when an instance that is neither connected nor lost is waited for. */
 void model_set_lease(struct model *model, struct instance *instance, int64_t until_us);
 /* The lease of an instance that is not connected has run out. Tells the observers when that is new. */
-void model_set_lost(struct model *model, struct instance *instance);
+void model_set_lost(struct model *model, struct instance *instance, bool fenced);
 
 /* Commits so far, and the last durable one. */
 uint64_t model_sequence(const struct model *model);

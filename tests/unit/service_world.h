@@ -158,7 +158,7 @@ static inline void world_set_instance(struct world *w, int number, enum state_in
 static inline void world_lose(struct world *w, int number)
 {
         model_set_connected(w->model, world_instance(w, number), false);
-        model_set_lost(w->model, world_instance(w, number));
+        model_set_lost(w->model, world_instance(w, number), false);
 }
 
 /* ---- What agents do ---- */

@@ -245,6 +245,36 @@ static void test_terms_are_told(void **state)
         expect_terms(w, &w->other, 0);
 }
 
+/* Silent for the whole lease, and its agent knows the terms: its unique tasks are over. */
+static void test_fenced(void **state)
+{
+        struct world *w = *state;
+        struct instance *other;
+
+        join_fencing(w, &w->other);
+        other = model_instance(w->c.h.model, "lab", w->other.instance);
+        wait_ms(w, 10000, 100);
+        assert_true(other->lost);
+        assert_true(other->fenced);
+        /* the stock agent lets them run */
+        assert_true(w->instance->lost);
+        assert_false(w->instance->fenced);
+        fake_disconnect(&w->other);
+        fake_connect(&w->c, &w->other, w->other.instance, false);
+        assert_false(other->fenced);
+        /* an agent that died alone leaves its containers behind */
+        fake_disconnect(&w->other);
+        wait_ms(w, 10000, 100);
+        assert_true(other->lost);
+        assert_false(other->fenced);
+        /* one that was told not to fence */
+        fake_connect(&w->c, &w->other, w->other.instance, false);
+        tag(w, "gantry:fence", "off");
+        wait_ms(w, 10000, 100);
+        assert_true(other->lost);
+        assert_false(other->fenced);
+}
+
 static void test_terms_of_the_cluster(void **state)
 {
         struct world *w = *state;
@@ -283,6 +313,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_instance_that_never_connects, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_busy_server, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_terms_are_told, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_fenced, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_terms_of_the_cluster, setup, teardown),
         };
 

@@ -137,7 +137,7 @@ static void test_rollout_without_a_lost_node(void **state)
         tx_commit(tx);
         harness_ok(&c.h, "DescribeServices", "{'cluster':'lab','services':['s']}");
         assert_int_equal(harness_count(&c.h, "services[0].deployments"), 2);
-        model_set_lost(c.h.model, task->instance);
+        model_set_lost(c.h.model, task->instance, false);
         harness_ok(&c.h, "DescribeServices", "{'cluster':'lab','services':['s']}");
         assert_int_equal(harness_count(&c.h, "services[0].deployments"), 1);
         /* The node is back, and has to stop it first. */

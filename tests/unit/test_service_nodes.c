@@ -44,7 +44,7 @@ static void replaces_what_was_on_a_lost_node(void **state)
         model_set_connected(w->model, world_instance(w, 3), false);
         world_settle(w);
         assert_int_equal(world_count(w, STATE_TASK_STATUS_RUNNING, 3), 2);
-        model_set_lost(w->model, world_instance(w, 3));
+        model_set_lost(w->model, world_instance(w, 3), false);
         world_run(w);
         assert_int_equal(world_count(w, STATE_TASK_STATUS_RUNNING, 3), 0);
         assert_int_equal(world_count(w, STATE_TASK_STATUS_STOPPING, 3), 2);
@@ -124,6 +124,63 @@ static void gives_up_a_node_that_never_returns(void **state)
         world_wait(w, 5 * 60000);
         assert_int_equal(world_count(w, STATE_TASK_STATUS_STOPPING, 3), 0);
         assert_int_equal(world_instance(w, 3)->memory_used, 0);
+}
+
+static void delete_with_a_lost_node(struct world *w, bool fenced)
+{
+        struct tx *tx;
+
+        world_create(w, 4);
+        world_settle(w);
+        model_set_connected(w->model, world_instance(w, 3), false);
+        tx = tx_begin(w->model);
+        service_begin_deletion(tx, world_service(w), w->env.now_ms);
+        tx_commit(tx);
+        world_settle(w);
+        assert_int_equal(world_service(w)->state->status, STATE_SERVICE_STATUS_DRAINING);
+        model_set_lost(w->model, world_instance(w, 3), fenced);
+        world_run(w);
+}
+
+static void ends_with_a_fenced_node(void **state)
+{
+        struct world *w = *state;
+        struct task *left;
+
+        delete_with_a_lost_node(w, true);
+        assert_int_equal(world_service(w)->state->status, STATE_SERVICE_STATUS_INACTIVE);
+        /* Its tasks keep their place on the node, also when the server starts anew and when the name is used again. */
+        assert_int_equal(world_instance(w, 3)->memory_used, 2 * 64);
+        world_restart(w);
+        model_set_connected(w->model, world_instance(w, 1), true);
+        model_set_connected(w->model, world_instance(w, 2), true);
+        assert_int_equal(world_instance(w, 3)->memory_used, 2 * 64);
+        world_create(w, 2);
+        world_settle(w);
+        assert_int_equal(world_service(w)->counts.running, 2);
+        assert_int_equal(world_service(w)->counts.stopping, 0);
+        /* The node is back, and its agent says how they ended. */
+        model_set_connected(w->model, world_instance(w, 3), true);
+        for (int i = 0; i < 2; i++) {
+                left = list_first(&world_instance(w, 3)->tasks, struct task, in_instance);
+                assert_int_equal(left->state->desired_status, STATE_TASK_STATUS_STOPPED);
+                world_report(w, left, STATE_TASK_STATUS_STOPPED, 137);
+        }
+        assert_int_equal(world_instance(w, 3)->memory_used, 0);
+        world_settle(w);
+        assert_true(world_service(w)->state->steady);
+}
+
+/* Where nothing but silence is known, its tasks may still run. */
+static void waits_for_a_lost_node_that_may_run_on(void **state)
+{
+        struct world *w = *state;
+
+        delete_with_a_lost_node(w, false);
+        world_wait(w, 4 * 60000);
+        assert_int_equal(world_service(w)->state->status, STATE_SERVICE_STATUS_DRAINING);
+        world_wait(w, 60000);
+        assert_int_equal(world_service(w)->state->status, STATE_SERVICE_STATUS_INACTIVE);
 }
 
 static void survives_a_restart_with_a_lost_node(void **state)
@@ -453,6 +510,8 @@ int main(void)
                 TEST(waits_for_nodes_after_a_restart),
                 TEST(does_not_wait_for_ever_after_a_restart),
                 TEST(gives_up_a_node_that_never_returns),
+                TEST(ends_with_a_fenced_node),
+                TEST(waits_for_a_lost_node_that_may_run_on),
                 TEST(survives_a_restart_with_a_lost_node),
                 TEST(replaces_what_was_deregistered),
                 TEST(empties_an_instance),

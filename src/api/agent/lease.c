@@ -143,11 +143,20 @@ void lease_released(struct agent *agent)
                 lease_wait(agent, lease->restarting ? MAX(lease->timing.restart_ms, lease->timing.dead_ms) : lease->timing.dead_ms);
 }
 
-static void lose(struct agent *agent, int64_t silent_ms)
+/*
+ * Whether the agent of a node that said nothing for its whole lease has stopped its unique tasks by now, or the machine is off. One
+ * whose connection was closed may have died alone, and then its containers run on.
+ */
+static bool is_fenced(const struct lease *lease)
+{
+        return lease->can_fence && lease->timing.fence && !lease->resend;
+}
+
+static void lose(struct agent *agent, int64_t silent_ms, bool fenced)
 {
         log_warn("node is lost: what has to run is replaced elsewhere", LOG_S("instance", agent->instance->object.key),
                  LOG_I("silent_ms", silent_ms), LOG_I("tasks", agent->instance->n_running + agent->instance->n_pending));
-        model_set_lost(agent->agents->model, agent->instance);
+        model_set_lost(agent->agents->model, agent->instance, fenced);
 }
 
 static void sweep_away(struct agent *agent, int64_t now_us, int64_t late_us)
@@ -158,7 +167,7 @@ static void sweep_away(struct agent *agent, int64_t now_us, int64_t late_us)
                 return;
         lease->until_us += late_us;
         if (now_us >= lease->until_us)
-                lose(agent, lease->timing.dead_ms);
+                lose(agent, lease->timing.dead_ms, false);
         else if (late_us > 0)
                 model_set_lease(agent->agents->model, agent->instance, lease->until_us);
 }
@@ -182,7 +191,7 @@ static void sweep_connected(struct agent *agent, int64_t now_us, int64_t late_us
         if (quiet_ms < timing->dead_ms)
                 return;
         agent->agents->stats.silences++;
-        lose(agent, quiet_ms);
+        lose(agent, quiet_ms, is_fenced(&agent->lease));
         channel->ops->abort(channel);
 }
 

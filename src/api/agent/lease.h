@@ -34,10 +34,10 @@ struct lease_timing {
 
 struct lease {
         struct lease_timing timing;
-        int64_t until_us;  /* monotonic; while not connected and not lost */
-        bool restarting;   /* the agent has said that it ends in an orderly way */
-        bool can_fence;    /* it announced LEASE_CAPABILITY */
-        bool said, resend; /* the agent knows the terms; it has to be told them anew */
+        int64_t until_us; /* monotonic; while not connected and not lost */
+        bool restarting;  /* the agent has said that it ends in an orderly way */
+        bool can_fence;   /* it announced LEASE_CAPABILITY */
+        bool resend;      /* the agent has to be told the terms anew */
 };
 
 /* How often silence must be looked for. */
