@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+from farm import free_port
 from lab import ROOT, LabTest, wait_for
 
 LOGS = {'logDriver': 'awslogs', 'options': {'awslogs-group': '/far', 'awslogs-region': 'us-east-1', 'awslogs-stream-prefix': 'far',
@@ -77,6 +78,38 @@ class FargateTest(LabTest):
     def pid_of(self, marker):
         """On the host, of the process whose command line ends so; conmon's does not."""
         return wait_for(lambda: next((pid for pid, line in processes().items() if line.endswith(marker)), None), 10, marker)
+
+    # ---- services ----
+
+    def running(self, service):
+        return [arn for arn in self.ecs.list_tasks(serviceName=service)['taskArns'] if self.lab.task(arn)['lastStatus'] == 'RUNNING']
+
+    def balancer(self, name):
+        """The ARN of a target group, and the port of a listener on loopback that forwards to it."""
+        elb = self.lab.client('elbv2')
+        subnets = [s['SubnetId'] for s in self.lab.ec2.describe_subnets()['Subnets']][:2]
+        made = elb.create_load_balancer(Name=name, Subnets=subnets)['LoadBalancers'][0]['LoadBalancerArn']
+        group = elb.create_target_group(Name=name, VpcId=self.vpc, Protocol='HTTP', Port=80, TargetType='ip', HealthCheckIntervalSeconds=5,
+                                        HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2)['TargetGroups'][0]['TargetGroupArn']
+        elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[{'Key': 'deregistration_delay.timeout_seconds', 'Value': '0'}])
+        port = free_port()
+        elb.create_listener(LoadBalancerArn=made, Protocol='HTTP', Port=port, DefaultActions=[{'Type': 'forward', 'TargetGroupArn': group}])
+        return group, port
+
+    def web(self, text, more=''):
+        """What serves the size that a task sees of itself on port 80, and the same on 81, which its security group closes."""
+        return self.define('web', f'mkdir /www; (grep MemTotal /proc/meminfo; echo processors $(grep -c ^processor /proc/cpuinfo); echo {text}) '
+                                  f'> /www/index.html; {more} httpd -p 81 -h /www; trap "exit 0" TERM; httpd -f -p 80 -h /www & wait',
+                           {'portMappings': [{'containerPort': 80}]})
+
+    def settled(self, service):
+        shown = self.ecs.describe_services(services=[service])['services'][0]
+        return shown if len(shown['deployments']) == 1 and shown['runningCount'] == shown['desiredCount'] and shown['pendingCount'] == 0 else None
+
+    def reach(self, address, port):
+        """From another task, which no rule lets in but by port."""
+        probe = self.start(self.define('probe', f'nc -w 2 {address} {port} </dev/null >/dev/null 2>&1 && echo "answer open" || echo "answer closed"'))
+        return next(line for line in self.output(probe, 'answer') if line.startswith('answer')).split()[1]
 
 
 def image_with(directory, name, source, path):

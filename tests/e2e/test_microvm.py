@@ -4,40 +4,14 @@ import glob
 import os
 import random
 import re
-import shutil
 import time
-import unittest
 
-from fargate import FargateTest, processes
-from lab import GANTRY, wait_for
-
-MISSING = [name for name in ('qemu-system-x86_64', 'mkfs.erofs', 'mkfs.ext4') if not shutil.which(name, path='/usr/bin:/usr/sbin')]
-INIT = os.path.join(os.path.dirname(GANTRY), 'src/guest/gantry-init')
-IMAGE = os.path.join(os.path.dirname(GANTRY), 'microvm')
-
-# Emulated machines boot for seconds, and longer with others beside them.
-MINUTES = unittest.skipUnless('GANTRY_MACHINES' in os.environ, 'make soak-microvm: minutes')
+from fargate import processes
+from lab import wait_for
+from microvm import MINUTES, MicroVmTest, machines
 
 
-def machines():
-    """Process ids of QEMU."""
-    return {pid for pid, line in processes().items() if line.startswith('/usr/bin/qemu-system')}
-
-
-@unittest.skipIf(MISSING, f'not installed: {MISSING}')
-@unittest.skipUnless(os.path.exists(INIT), 'this build has no gantry-init (sanitizers)')
-@unittest.skipUnless(os.path.exists(os.path.join(IMAGE, 'initramfs')), f'no image: tools/microvm-image.sh {IMAGE}')
-class MicroVm(FargateTest):
-    isolation = 'microvm'
-    patience = 40
-
-    def start(self, definition, until='RUNNING', network=None, **more):
-        """Runs it and waits; the first machine of all has to boot."""
-        arn = self.lab.run(definition, launchType='FARGATE', networkConfiguration=network or self.network, **more)
-        self.addCleanup(self.stop, arn)
-        self.lab.wait_status(arn, until, 60)
-        return arn
-
+class MicroVm(MicroVmTest):
     def test_what_a_server_is(self):
         script = ('uname -r; grep -c ^processor /proc/cpuinfo; sed -n 1p /proc/meminfo; df -Pm / | tail -n 1; echo to-err >&2; hostname;'
                   'wget -qO- $ECS_CONTAINER_METADATA_URI_V4/task | grep -o "\\"LaunchType\\":\\"[A-Z]*\\""; echo net $(ls /sys/class/net);'
@@ -114,14 +88,6 @@ class MicroVm(FargateTest):
         self.assertEqual(len(machines()), len({os.stat(f'/proc/{pid}').st_uid for pid in machines()}))
         for arn in (victim, attacker):
             self.stop(arn)
-
-    def task_machine(self, arn):
-        """Process id of the machine of the task."""
-        for path in glob.glob('/run/gantry/*/vm/*/machine.json'):
-            with open(path) as machine, open(path.replace('machine.json', 'process.json')) as process:
-                if arn.rsplit('/', 1)[1] in machine.read():
-                    return int(re.search(r'"pid":(\d+)', process.read()).group(1))
-        return None
 
     def test_agent_and_machine_are_killed(self):
         definition = self.define('kept', 'i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.2; done')
