@@ -345,6 +345,21 @@ void box_ended(struct guest *guest, struct box *box, int status)
         guest_tell_box(guest, box, NULL);
 }
 
+void box_forget(struct box *box)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+
+        if (box->root != NULL && umount2(box->root, MNT_DETACH) == 0)
+                (void)rmdir(box->root);
+        (void)!files_remove(AT_FDCWD, arena_printf(&arena, "/disk/boxes/%u", box->index));
+        (void)rmdir(arena_printf(&arena, GROUPS "%s", box_group(box, &arena)));
+        drop_output(box);
+        free(box->root);
+        buf_done(&box->log);
+        arena_done(&box->arena);
+        *box = (struct box){.out = {-1, -1}};
+}
+
 void box_describe(const struct box *box, struct arena *arena, struct guest_box *ret)
 {
         (void)arena;

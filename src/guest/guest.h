@@ -20,6 +20,8 @@
 /* What a container has written and the host has not acknowledged: at most so much is held, then the container waits. */
 #define GUEST_LOG_MAX ((size_t)256 << 10)
 #define GUEST_EXEC_OUTPUT 4096
+#define GUEST_REHEARSE "rehearse" /* argument of gantry-init: end at once */
+#define GUEST_REHEARSE_PROGRAM "/rehearsal"
 
 enum box_state { BOX_NONE = 0, BOX_RUNNING, BOX_ENDED };
 
@@ -59,12 +61,16 @@ struct guest {
 
 /* setup.c: file systems, modules, a root that can be changed. -errno with what failed in `error`. */
 int setup_machine(struct error *error) MUST_CHECK;
-/* The task's disk at /disk, its clock, randomness, name, and network. */
+/* The disk of tasks at /disk, and their control group; nothing when they are there. */
+int setup_disk(struct error *error) MUST_CHECK;
+/* The task's disk, its clock, randomness, name, limit and network. */
 int setup_task(const struct guest_configure *in, struct error *error) MUST_CHECK;
 /* Image `number` at /images/NUMBER, when it is not there yet. */
 int setup_image(int number, struct error *error) MUST_CHECK;
 /* network.c */
 int setup_network(const struct guest_configure *in, struct error *error) MUST_CHECK;
+/* As if it had never been. */
+void setup_network_off(void);
 void setup_power_off(void);
 
 /* box.c */
@@ -76,6 +82,8 @@ bool box_read(struct box *box, int which);
 void box_ended(struct guest *guest, struct box *box, int status);
 void box_describe(const struct box *box, struct arena *arena, struct guest_box *ret);
 const char *box_group(const struct box *box, struct arena *arena);
+/* As if one that has ended had never been: its files and its group go, too. */
+void box_forget(struct box *box);
 
 /* box_child.c: in the new process. Never returns; what fails is written to `report`. */
 struct box_start_files {
@@ -95,6 +103,9 @@ void exec_start(struct guest *guest, const struct guest_exec *in);
 void exec_cancel(struct guest *guest, int32_t number);
 void exec_read(struct exec *exec);
 void exec_ended(struct guest *guest, struct exec *exec, int status);
+
+/* rehearse.c: with the disk there and no task. */
+int rehearse(struct guest *guest, struct error *error) MUST_CHECK;
 
 /* main.c: an event for the host. */
 void guest_tell(struct guest *guest, const struct guest_event *event);

@@ -113,6 +113,18 @@ static void configure(struct guest *guest, const struct guest_configure *in)
         guest_tell(guest, &event);
 }
 
+/* The machine is as good without it. */
+static void prepare(struct guest *guest)
+{
+        struct error error = {0};
+        int r = setup_disk(&error);
+
+        if (r == 0)
+                r = rehearse(guest, &error);
+        if (r < 0)
+                say("cannot prepare for a task", error.message);
+}
+
 static void take_ack(struct guest *guest, const struct guest_ack *ack)
 {
         struct box *box = ack->index >= 0 && ack->index < GUEST_BOXES ? &guest->boxes[ack->index] : NULL;
@@ -135,6 +147,8 @@ static void take_command(struct guest *guest, const struct frame *frame)
                 say("cannot read what the host says", error.message);
                 return;
         }
+        if (c->prepare && !guest->configured)
+                prepare(guest);
         if (c->configure != NULL)
                 configure(guest, c->configure);
         if (c->start != NULL)
@@ -296,12 +310,16 @@ static void turn(struct guest *guest)
                 queue_log(guest, &guest->boxes[i]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
         static struct guest guest = {.port = -1};
         struct error error = {0};
         sigset_t set;
-        int r = setup_machine(&error);
+        int r;
+
+        if (argc > 1 && str_eq(argv[1], GUEST_REHEARSE))
+                return 0;
+        r = setup_machine(&error);
 
         if (r < 0) {
                 say(error.message, NULL);

@@ -87,6 +87,17 @@ static int fix_neighbour(int fd, const struct guest_configure *in)
         return ioctl(fd, SIOCSARP, &request) < 0 ? -errno : 0;
 }
 
+void setup_network_off(void)
+{
+        CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct ifreq request = {.ifr_name = INTERFACE};
+
+        put_address(&request.ifr_addr, "0.0.0.0");
+        (void)ioctl(fd, SIOCSIFADDR, &request);
+        request.ifr_flags = 0; /* routes and neighbours go with it */
+        (void)ioctl(fd, SIOCSIFFLAGS, &request);
+}
+
 int setup_network(const struct guest_configure *in, struct error *error)
 {
         CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -201,20 +201,24 @@ static int mount_disk(const char *serial, const char *at, const char *type, unsi
         return 0;
 }
 
+static int make_task_group(void)
+{
+        if (mkdir("/sys/fs/cgroup/task", 0755) < 0)
+                return -errno;
+        (void)guest_write_file("/sys/fs/cgroup/task/pids.max", "8192");
+        return guest_write_file("/sys/fs/cgroup/task/cgroup.subtree_control", "+cpu +memory +pids +io");
+}
+
 /* What the kernel has left is the task's: a limit that is met before the whole machine runs out of memory. */
-static int limit_task(void)
+static void limit_task(void)
 {
         struct sysinfo info;
         char text[32];
 
-        if (mkdir("/sys/fs/cgroup/task", 0755) < 0 && errno != EEXIST)
-                return -errno;
         if (sysinfo(&info) == 0) {
                 (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)info.freeram * info.mem_unit);
                 (void)guest_write_file("/sys/fs/cgroup/task/memory.max", text);
         }
-        (void)guest_write_file("/sys/fs/cgroup/task/pids.max", "8192");
-        return guest_write_file("/sys/fs/cgroup/task/cgroup.subtree_control", "+cpu +memory +pids +io");
 }
 
 int setup_image(int number, struct error *error)
@@ -230,6 +234,19 @@ int setup_image(int number, struct error *error)
         return mount_disk(serial, at, "erofs", MS_RDONLY | MS_NODEV, error);
 }
 
+int setup_disk(struct error *error)
+{
+        int r;
+
+        if (access("/sys/fs/cgroup/task", F_OK) == 0)
+                return 0;
+        look_at_disk(0);
+        r = mount_disk("disk", "/disk", "ext4", MS_NOSUID | MS_NODEV, error);
+        if (r == 0 && (r = make_task_group()) < 0)
+                return error_set(error, -r, "cannot make the task's control group: %s", strerror(-r));
+        return r;
+}
+
 int setup_task(const struct guest_configure *in, struct error *error)
 {
         int r = 0;
@@ -239,11 +256,9 @@ int setup_task(const struct guest_configure *in, struct error *error)
                 stir_random(&in->seed);
         if (in->hostname != NULL && sethostname(in->hostname, strlen(in->hostname)) < 0)
                 return error_set(error, errno, "cannot set the host's name: %s", strerror(errno));
-        look_at_disk(0);
-        if (in->disk)
-                r = mount_disk("disk", "/disk", "ext4", MS_NOSUID | MS_NODEV, error);
-        if (r == 0 && (r = limit_task()) < 0)
-                return error_set(error, -r, "cannot make the task's control group: %s", strerror(-r));
+        r = setup_disk(error);
+        if (r == 0)
+                limit_task();
         if (r == 0 && in->address != NULL)
                 r = setup_network(in, error);
         return r;

@@ -20,7 +20,7 @@
 #define GIB ((int64_t)1 << 30)
 #define MKFS "/usr/sbin/mkfs.ext4"
 #define RECORD "machine.json"
-#define SHARES_WAITING 2 /* of the processors, for a machine that nobody has asked for: the least that there is */
+#define SHARES_WAITING 128 /* of the processors, for a machine that nobody has asked for: an eighth of what others have */
 
 static void set_state(struct vm *vm, enum vm_state state)
 {
@@ -163,6 +163,54 @@ struct vm *vm_free(struct vm *vm)
         return NULL;
 }
 
+/* ---- disk and configuration ---- */
+
+static void send_configure(struct vm *vm)
+{
+        struct guest_configure *in = vm->configure;
+        const struct guest_command command = {.configure = in};
+        unsigned char seed[64];
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        SHAPE_SET(in, guest_configure, time_ms, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+        if (getrandom(seed, sizeof(seed), 0) == (ssize_t)sizeof(seed))
+                in->seed = (struct shape_blob){.data = seed, .len = sizeof(seed)};
+        channel_send(vm->channel, &command);
+        free(TAKE(vm->configure));
+}
+
+static void fail_configuration(struct vm *vm, const struct error *error)
+{
+        if (vm->callbacks != NULL && !vm->freed)
+                vm->callbacks->configured(vm, error, vm->data);
+}
+
+/* A disk that does not come is an end: QEMU has answered, so the machine is not the one to ask again. */
+static void on_disk(struct qmp_call *call, int status, const char *answer, const struct error *error)
+{
+        const struct guest_command prepare = {.prepare = true, .has = guest_command_has_prepare};
+        struct vm *vm = CONTAINER_OF(call, struct vm, call);
+
+        (void)answer;
+        vm->disk_there = status == 0;
+        if (status < 0 && vm->configure != NULL)
+                fail_configuration(vm, error);
+        else if (status < 0)
+                vm_end(vm);
+        else if (vm->configure != NULL)
+                send_configure(vm);
+        else
+                channel_send(vm->channel, &prepare);
+}
+
+static void insert_disk(struct vm *vm)
+{
+        vm->call.done = on_disk;
+        qemu_disk_insert(vm->qemu, VM_DISK, vm->disk_fd, false, &vm->call);
+        close(TAKE_FD(vm->disk_fd));
+}
+
 /* ---- what the guest says ---- */
 
 static void tell_taken(struct vm *vm)
@@ -193,6 +241,8 @@ static void on_hello(void *owner, const struct guest_hello *hello)
                 tell_adopted(vm, hello);
         else if (vm->state == VM_RESTORING) {
                 set_state(vm, VM_ATTACHED);
+                if (vm->callbacks == NULL)
+                        insert_disk(vm);
                 tell_taken(vm);
                 return;
         }
@@ -328,10 +378,7 @@ static int make_disk(struct vm *vm, uint32_t gib, struct error *error)
         r = format_disk(fd, error);
         if (r < 0)
                 return r;
-        if (vm->disk_fd >= 0)
-                close(vm->disk_fd);
         vm->disk_fd = TAKE_FD(fd);
-        vm->disk_gib = gib;
         return 0;
 }
 
@@ -341,7 +388,7 @@ static void make_parts(uv_work_t *work)
 
         vm->tap_fd = vpc_tap_open(vm->tap, &vm->error);
         if (vm->tap_fd >= 0)
-                (void)make_disk(vm, vm->id != NULL ? vm->size.storage_gib : VM_STORAGE_GIB, &vm->error);
+                (void)make_disk(vm, vm->size.storage_gib, &vm->error);
 }
 
 static void on_parts(uv_work_t *work, int status)
@@ -375,7 +422,7 @@ struct vm *vm_new(struct vm_host *host, struct vm_template *t)
         vm->host = host;
         vm->number = host->next_number++;
         vm->dir = xprintf("%s/%u", host->run_dir, vm->number);
-        vm->group_path = xprintf("%s/vm-%u", host->parent, vm->number);
+        vm->group_path = vm_host_group(host, vm->number);
         vm->tap_fd = vm->disk_fd = -1;
         list_init(&vm->group);
         list_init(&vm->execs);
@@ -384,6 +431,7 @@ struct vm *vm_new(struct vm_host *host, struct vm_template *t)
         list_push(&host->vms, &vm->link);
         host->holds++;
         vm->template = t;
+        vm->size.storage_gib = VM_STORAGE_GIB;
         return vm;
 }
 
@@ -443,7 +491,7 @@ int vm_take(struct vm_host *host, const char *id, const struct vm_size *size, co
                 return -error->number;
         }
         t->wanted++;
-        vm = warm_take(host, t);
+        vm = size->storage_gib == VM_STORAGE_GIB ? warm_take(host, t) : NULL;
         if (vm == NULL)
                 vm = vm_new(host, t);
         else
@@ -484,7 +532,7 @@ int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *ca
         free(vm->group_path);
         vm->dir = TAKE(dir);
         vm->number = (uint32_t)record->number;
-        vm->group_path = xprintf("%s/vm-%u", host->parent, vm->number);
+        vm->group_path = vm_host_group(host, vm->number);
         host->next_number = MAX(host->next_number, vm->number + 1);
         vm->id = xstrdup(id);
         vm->size = (struct vm_size){(uint32_t)record->cpu_millis, (uint32_t)record->memory_mib, (uint32_t)record->storage_gib};
@@ -492,7 +540,7 @@ int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *ca
         vm->limited = record->limited;
         vm->callbacks = callbacks;
         vm->data = data;
-        vm->told_taken = vm->adopted = vm->disk_inserted = true;
+        vm->told_taken = vm->adopted = vm->disk_there = true;
         set_state(vm, VM_RESTORING);
         vm_boxes_adopt(vm);
         r = qemu_adopt(host->loop, vm->dir, &events, vm, &vm->qemu, error);
@@ -505,85 +553,15 @@ int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *ca
         return 0;
 }
 
-/* ---- configuration ---- */
-
-static void send_configure(struct vm *vm)
-{
-        struct guest_configure *in = vm->configure;
-        const struct guest_command command = {.configure = in};
-        unsigned char seed[64];
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_REALTIME, &now);
-        SHAPE_SET(in, guest_configure, time_ms, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
-        if (getrandom(seed, sizeof(seed), 0) == (ssize_t)sizeof(seed))
-                in->seed = (struct shape_blob){.data = seed, .len = sizeof(seed)};
-        SHAPE_SET(in, guest_configure, disk, true);
-        channel_send(vm->channel, &command);
-        free(TAKE(vm->configure));
-}
-
-static void fail_configuration(struct vm *vm, const struct error *error)
-{
-        if (vm->callbacks != NULL && !vm->freed)
-                vm->callbacks->configured(vm, error, vm->data);
-}
-
-static void on_disk(struct qmp_call *call, int status, const char *answer, const struct error *error)
-{
-        struct vm *vm = CONTAINER_OF(call, struct vm, call);
-
-        (void)answer;
-        if (status < 0)
-                fail_configuration(vm, error);
-        else
-                send_configure(vm);
-}
-
-static void insert_disk(struct vm *vm)
-{
-        vm->disk_inserted = true;
-        vm->call.done = on_disk;
-        qemu_disk_insert(vm->qemu, VM_DISK, vm->disk_fd, false, &vm->call);
-        close(TAKE_FD(vm->disk_fd));
-}
-
-static void make_other_disk(uv_work_t *work)
-{
-        struct vm *vm = CONTAINER_OF(work, struct vm, work);
-
-        (void)make_disk(vm, vm->size.storage_gib, &vm->error);
-}
-
-static void on_other_disk(uv_work_t *work, int status)
-{
-        struct vm *vm = CONTAINER_OF(work, struct vm, work);
-
-        (void)status;
-        vm->working = false;
-        if (vm->freed)
-                free_now(vm);
-        else if (vm->state == VM_ENDED) {
-                set_state(vm, VM_CONFIGURING);
-                end_now(vm, vm->reason);
-        } else if (error_is_set(&vm->error))
-                fail_configuration(vm, &vm->error);
-        else
-                insert_disk(vm);
-}
-
 void vm_configure(struct vm *vm, const struct guest_configure *in)
 {
         set_state(vm, VM_CONFIGURING);
         free(vm->configure);
         vm->configure = SHAPE_PACK(guest_configure, in);
-        if (vm->disk_gib == vm->size.storage_gib) {
+        if (vm->disk_there)
+                send_configure(vm);
+        else if (vm->disk_fd >= 0)
                 insert_disk(vm);
-                return;
-        }
-        vm->working = true;
-        int r = uv_queue_work(vm->host->loop, &vm->work, make_other_disk, on_other_disk);
-        assert(r == 0);
 }
 
 void vm_limit(struct vm *vm)

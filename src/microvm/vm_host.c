@@ -108,6 +108,18 @@ enum qemu_accel vm_host_accel(const struct vm_host *host)
         return host->accel;
 }
 
+/* Two agents of one machine count alike: the name of the directory above their machines' tells them apart. */
+char *vm_host_group(const struct vm_host *host, uint32_t number)
+{
+        CLEANUP_FREE char *dir = xstrdup(host->run_dir);
+        char *slash = strrchr(dir, '/');
+
+        if (slash != NULL)
+                *slash = '\0';
+        slash = strrchr(dir, '/');
+        return xprintf("%s/vm-%s-%u", host->parent, slash != NULL ? slash + 1 : dir, number);
+}
+
 /* ---- what an earlier agent has left ---- */
 
 /* Calls `each` for every machine's directory. */
@@ -163,7 +175,7 @@ static void sweep_one(const struct vm_host *host, const char *dir, void *data)
         qemu_end_stray(dir);
         if (str_to_int64(name, &number) < 0)
                 return;
-        CLEANUP_FREE char *group = xprintf("%s/vm-%s", host->parent, name);
+        CLEANUP_FREE char *group = vm_host_group(host, (uint32_t)number);
         int r = cgroup_remove(&host->cgroups, group);
         if (r < 0)
                 log_debug("a control group is left", LOG_S("group", group), LOG_ERRNO(r));

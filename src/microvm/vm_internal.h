@@ -65,8 +65,7 @@ struct vm {
         struct channel *channel;
         char tap[IFNAMSIZ];
         int tap_fd, disk_fd;
-        uint32_t disk_gib;
-        bool told_taken, adopted, ending, freed, working, disk_inserted;
+        bool told_taken, adopted, ending, freed, working, disk_there;
         bool starting, limited;            /* a container was sent; one has run, and the machine has its size */
         uint32_t images;                   /* a bit each: inserted */
         struct guest_configure *configure; /* packed: to be sent when its disk is in */
@@ -123,7 +122,9 @@ void vm_boxes_done(struct vm *vm);
 /* Opens log and counter again after a restart. */
 void vm_boxes_adopt(struct vm *vm);
 
-/* vm_host.c: directory of the machine that belongs to the task, malloc'ed; NULL. Blocks. */
+/* vm_host.c: path of a machine's control group, malloc'ed. */
+char *vm_host_group(const struct vm_host *host, uint32_t number);
+/* Directory of the machine that belongs to the task, malloc'ed; NULL. Blocks. */
 char *vm_host_find(const struct vm_host *host, const char *id);
 
 /* warm.c */

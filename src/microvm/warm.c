@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The warm pool: machines that wait for a task, of the sizes that are asked for most. One more is made a moment after nothing was asked
- * for and no task is on its way to its machine, and it gets what nobody else wants of the processors until it is taken: it must not get in
- * the way of the starts that it is meant to speed up.
+ * for and no task is on its way to its machine, and until it is taken it gets little of the processors when others want them: it must not
+ * get in the way of the starts that it is meant to speed up. While it waits it goes through a start (guest/rehearse.c).
  */
 #include "base/alloc.h"
 #include "microvm/vm_internal.h"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fargate tasks in micro-VMs of their own: real machines, emulated where KVM does not work, and attacks on them, each of which has to fail."""
 import glob
+import json
 import os
 import random
 import re
@@ -111,16 +112,17 @@ class MicroVm(MicroVmTest):
         gone = self.lab.task(first)
         self.assertIn('micro-VM of the task has ended', gone['stoppedReason'] + gone['containers'][0].get('reason', ''))
 
-    @MINUTES
     def test_warm_start_and_nothing_left(self):
         definition = self.define('quick', 'exec sleep 7861', {'stopTimeout': 2})
         self.stop(self.start(definition))
-        wait_for(lambda: len(glob.glob('/run/gantry/*/vm/[0-9]*')) >= 1, 20, 'a warm machine')
-        time.sleep(1.5)
+        waiting = wait_for(self.prepared, 40, 'two warm machines')
+        wait_for(lambda: self.counts()[2] == 2, 20, 'the control group of the one before to be gone')
         before = self.counts()
-        began = time.monotonic()
         arn = self.start(definition)
-        self.assertLess(time.monotonic() - began, 3)
+        self.assertIn(self.machine_of(arn), waiting)
+        for directory in waiting:
+            with open(f'{directory}/io/console') as console:
+                self.assertNotIn('cannot', console.read())  # it went through a start
         self.stop(arn)
         wait_for(lambda: self.counts() == before, 20, f'{before}, not {self.counts()}')
 
@@ -141,9 +143,33 @@ class MicroVm(MicroVmTest):
         wait_for(lambda: not self.ecs.list_tasks(family='short')['taskArns'], 60, 'all to be gone')
         wait_for(lambda: self.counts() == before, 30, f'{before}, not {self.counts()}')
 
+    def prepared(self):
+        """Directories of machines that wait, when there are as many as there should be and all have come to rest."""
+        def used():
+            found = {}
+            for directory in glob.glob('/run/gantry/*/vm/[0-9]*'):
+                with open(f'{directory}/process.json') as record, open(f"/proc/{json.load(record)['pid']}/stat") as stat:
+                    found[directory] = sum(int(word) for word in stat.read().rsplit(')', 1)[1].split()[11:13])
+            return found
+        try:
+            begin = used()
+            time.sleep(1)
+            end = used()
+        except (OSError, ValueError):
+            return None
+        return set(end) if len(end) == 2 and begin.keys() == end.keys() and all(end[d] - begin[d] < 10 for d in end) else None
+
+    def machine_of(self, arn):
+        for path in glob.glob('/run/gantry/*/vm/[0-9]*/machine.json'):
+            with open(path) as record:
+                if json.load(record)['id'] == arn.rsplit('/', 1)[1]:
+                    return os.path.dirname(path)
+        return None
+
     def counts(self):
         links = len(os.listdir('/sys/class/net'))
-        groups = len(glob.glob('/sys/fs/cgroup/memory/*/vm-*') + glob.glob('/sys/fs/cgroup/*/vm-*'))
+        ours = [os.path.basename(os.path.dirname(path)) for path in glob.glob('/run/gantry/*/vm')]
+        groups = sum(len(glob.glob(f'/sys/fs/cgroup/memory/*/vm-{key}-*') + glob.glob(f'/sys/fs/cgroup/*/vm-{key}-*')) for key in ours)
         with open('/proc/self/mounts') as mounts:
             n_mounts = mounts.read().count('\n')
         return len(machines()), links, groups, n_mounts, len(glob.glob('/run/gantry/*/vm/*')), len(self.lab.ec2.describe_network_interfaces()['NetworkInterfaces'])
