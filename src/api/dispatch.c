@@ -281,16 +281,33 @@ int api_run(struct api *api, const char *service, const char *operation, const c
         return status;
 }
 
-struct exchange *api_submit(struct api *api, const char *service, const char *operation, const char *principal_arn, const char *json,
+/* As a signature would have said. */
+static int be(struct exchange *x, const char *key_id, struct error *error)
+{
+        const struct access_key *key = model_access_key(x->call.model, key_id);
+
+        if (key == NULL)
+                return error_api(error, "UnrecognizedClientException", "The security token included in the request is invalid.");
+        x->call.key_id = arena_strdup(x->call.arena, key_id);
+        x->call.principal_arn = arena_strdup(x->call.arena, key->state->principal_arn);
+        x->call.key_kind = key->state->kind;
+        return 0;
+}
+
+struct exchange *api_submit(struct api *api, const char *service, const char *operation, const char *key_id, const char *json,
                             api_answer_fn answer, void *data)
 {
         struct arena *arena = xalloc(sizeof(*arena));
-        struct exchange *x = prepare(api, arena, service, operation, principal_arn);
+        struct exchange *x = prepare(api, arena, service, operation, NULL);
+        struct error error = {0};
 
         detach(x, arena_strdup(arena, json), NULL);
         x->answer = answer;
         x->answer_data = data;
-        run_detached(x, service);
+        if (key_id != NULL && be(x, key_id, &error) < 0)
+                exchange_fail(x, &error);
+        else
+                run_detached(x, service);
         if (x->run_status == 0) {
                 x->abandoned = arena;
                 return x;

@@ -127,11 +127,12 @@ int api_run(struct api *api, const char *service, const char *operation, const c
 
 /*
  * The same for a model whose commits take time: `answer` gets the answer once, when what it rests on is durable, perhaps before
- * api_submit returns. Returns what api_withdraw takes, or NULL when the answer was given already. The simulator's way in.
+ * api_submit returns. `key_id` NULL: the administrator; else whose access key that is, which must be there. Returns what api_withdraw
+ * takes, or NULL when the answer was given already. The simulator's way in.
  */
 struct exchange;
 typedef void (*api_answer_fn)(void *data, int status, const char *json, size_t len);
-struct exchange *api_submit(struct api *api, const char *service, const char *operation, const char *principal_arn, const char *json,
+struct exchange *api_submit(struct api *api, const char *service, const char *operation, const char *key_id, const char *json,
                             api_answer_fn answer, void *data);
 /* Frees a request whose answer will never come, because the server that was asked is no more: before model_close. */
 void api_withdraw(struct exchange *request);

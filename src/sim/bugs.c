@@ -3,6 +3,7 @@
 #include "sim/bugs.h"
 
 #include "base/strutil.h"
+#include "control/group.h"
 #include "control/task.h"
 #include "model/alarm.h"
 #include "model/scaling.h"
@@ -29,6 +30,9 @@ const char *const sim_bug_names[SIM_BUG_MAX] = {
         [SIM_BUG_BEYOND_LIMITS] = "scaling goes beyond the maximum",
         [SIM_BUG_TURNS] = "scaling goes up and down in turn",
         [SIM_BUG_DEAF_ALARM] = "the alarm of a policy does not act",
+        [SIM_BUG_GROUP_BEYOND_LIMITS] = "a group goes beyond its maximum",
+        [SIM_BUG_GUARD_LOST] = "scale-in takes a machine with a protected task",
+        [SIM_BUG_NOT_EMPTIED] = "a machine goes with its tasks",
 };
 
 /* How often, in percent of the occasions. */
@@ -51,6 +55,9 @@ static const unsigned char chances[SIM_BUG_MAX] = {
         [SIM_BUG_BEYOND_LIMITS] = 1,
         [SIM_BUG_TURNS] = 1,
         [SIM_BUG_DEAF_ALARM] = 100,
+        [SIM_BUG_GROUP_BEYOND_LIMITS] = 1,
+        [SIM_BUG_GUARD_LOST] = 1,
+        [SIM_BUG_NOT_EMPTIED] = 100,
 };
 
 bool sim_bug_strikes(struct sim_world *world, enum sim_bug bug)
@@ -163,11 +170,62 @@ static void meddle_scaling(struct sim_world *world)
         }
 }
 
+/* ---- Machines ---- */
+
+static void want_too_many(struct sim_world *world, struct scaling_group *group)
+{
+        struct tx *tx = tx_begin(world->server.model);
+        struct state_scaling_group *state = tx_edit(tx, &group->object);
+
+        SHAPE_SET(state->group, asg_auto_scaling_group, desired_capacity, state->group->max_size + 1);
+        tx_put(tx, &group->object, state);
+        (void)tx_commit(tx);
+}
+
+static void take_away(struct sim_world *world, struct machine *machine)
+{
+        struct tx *tx = tx_begin(world->server.model);
+
+        machine_terminate(tx, machine, "an instance was taken out of service", env_now_ms(&world->clock.env));
+        (void)tx_commit(tx);
+}
+
+static void hurry(struct sim_world *world, struct machine *machine)
+{
+        struct tx *tx = tx_begin(world->server.model);
+        struct state_machine *state = tx_edit(tx, &machine->object);
+
+        state->state = ASG_LIFECYCLE_STATE_TERMINATING_PROCEED;
+        tx_put(tx, &machine->object, state);
+        (void)tx_commit(tx);
+}
+
+static void meddle_machines(struct sim_world *world)
+{
+        int64_t now_ms = env_now_ms(&world->clock.env);
+
+        tree_for_each (node, model_objects(world->server.model, OBJECT_MACHINE)) {
+                struct machine *machine = MODEL_OBJECT(node, machine);
+                bool guarded;
+                uint32_t tasks = machine_tasks(world->server.model, machine, now_ms, &guarded);
+
+                if (guarded && machine_is_live(machine) && sim_bug_strikes(world, SIM_BUG_GUARD_LOST))
+                        return take_away(world, machine);
+                if (tasks > 0 && machine->state->state == ASG_LIFECYCLE_STATE_TERMINATING_WAIT &&
+                    sim_bug_strikes(world, SIM_BUG_NOT_EMPTIED))
+                        return hurry(world, machine);
+        }
+        tree_for_each (node, model_objects(world->server.model, OBJECT_SCALING_GROUP))
+                if (sim_bug_strikes(world, SIM_BUG_GROUP_BEYOND_LIMITS))
+                        return want_too_many(world, MODEL_OBJECT(node, scaling_group));
+}
+
 void sim_bug_meddle(struct sim_world *world)
 {
         if (!sim_server_is_up(&world->server) || world->clock.now_us < 5 * SIM_SECOND)
                 return;
         meddle_scaling(world);
+        meddle_machines(world);
         if (sim_bug_strikes(world, SIM_BUG_TASK_GOES_BACK))
                 take_back(world);
         else if (sim_bug_strikes(world, SIM_BUG_ONE_TOO_MANY))

@@ -29,6 +29,9 @@ enum sim_bug {
         SIM_BUG_BEYOND_LIMITS,        /* a service that scales by itself gets more tasks than its maximum */
         SIM_BUG_TURNS,                /* it gets a task more, and one less, in turn */
         SIM_BUG_DEAF_ALARM,           /* the alarm of its policy does not act */
+        SIM_BUG_GROUP_BEYOND_LIMITS,  /* a group wants a machine more than its maximum */
+        SIM_BUG_GUARD_LOST,           /* scale-in takes a machine with a protected task */
+        SIM_BUG_NOT_EMPTIED,          /* a machine that goes does not wait until its tasks have gone */
         SIM_BUG_MAX
 };
 

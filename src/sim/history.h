@@ -20,6 +20,9 @@ void sim_history_make(uint64_t seed, const struct sim_history_options *options, 
 /* The same about one service under load that scales by itself (sim/load.h). */
 void sim_load_history_make(uint64_t seed, struct sim_scenario *ret);
 
+/* The same about an Auto Scaling group that follows a service and jobs (sim/group.h). */
+void sim_group_history_make(uint64_t seed, struct sim_scenario *ret);
+
 /*
  * Takes away steps, nodes and clauses for as long as the story still breaks the same invariant (delta debugging: Zeller and
  * Hildebrandt 2002), playing it at most `tries` times. `scenario` must fail; it is changed in place.

@@ -8,6 +8,7 @@
 #include "base/strutil.h"
 #include "control/task.h"
 #include "model/service.h"
+#include "sim/group.h"
 #include "sim/image.h"
 #include "sim/load.h"
 #include "sim/node.h"
@@ -52,6 +53,14 @@ const struct sim_invariant_text sim_invariants[SIM_INV_MAX] = {
         [SIM_INV_GROWTH] = {"too much load is answered",
                             "A service whose tasks have too much work grows within seconds, whatever cooldown there is.",
                             SIM_BUG_DEAF_ALARM},
+        [SIM_INV_GROUP_LIMITS] = {"a group stays within its limits",
+                                  "An Auto Scaling group never wants fewer machines than its minimum, nor has more than its maximum.",
+                                  SIM_BUG_GROUP_BEYOND_LIMITS},
+        [SIM_INV_GUARDED] = {"a machine with protected tasks stays",
+                             "A machine that is well is never taken out of service while a task on it is protected.", SIM_BUG_GUARD_LOST},
+        [SIM_INV_EMPTIED] = {"a machine is emptied before it goes",
+                             "No machine that is well is given up to be destroyed while tasks are on it, or new ones may come.",
+                             SIM_BUG_NOT_EMPTIED},
         [SIM_INV_EXACT] = {"exactly what was asked for", "At rest a service has its desired count of tasks, all of its last revision.",
                            SIM_BUG_AGENT_LOSES_TASK, true},
         [SIM_INV_AGREE] = {"server and nodes agree", "At rest the server believes exactly what runs on the nodes.",
@@ -172,6 +181,7 @@ void sim_invariants_changed(struct sim_world *world, struct object *object, cons
         if (object->kind == OBJECT_TASK && new_state != NULL)
                 task_changed(world, CONTAINER_OF(object, struct task, object), old_state);
         sim_load_service_changed(world, object, old_state, new_state);
+        sim_group_changed(world, object, old_state, new_state);
 }
 
 void sim_invariants_connected(struct sim_world *world, struct instance *instance)

@@ -74,12 +74,13 @@ struct sim_node {
         bool watching;      /* an event is set for a look at the lease */
         int64_t started_us; /* of the agent's process */
         bool inactive;      /* the server said so */
-        bool gone;          /* deregistered for good by the operator: it does not come back */
+        bool gone;          /* deregistered for good by the operator, or its machine taken away: it does not come back */
         uint32_t failures;  /* to connect, in a row */
 
         /* The agent's disk. */
         char instance[33];  /* "" before the first registration */
         char token[37];     /* of the registration under way */
+        char key[33];       /* access key that it registers with, of a group's machine; "": the administrator's */
         int64_t lease_us;   /* as the server said; 0: nothing is to be stopped */
         int64_t sequence;   /* highest number of a payload or manifest */
         struct list runs;   /* of struct sim_run */

@@ -76,6 +76,11 @@ static void on_api_answer(void *data, int status, const char *json, size_t len)
         sim_after(&request->world->clock, sim_network_delay(request->world, request->node), on_answer, request, NULL, 0);
 }
 
+static const char *key_of(const struct sim_request *request)
+{
+        return request->node != NULL && request->node->key[0] != '\0' ? request->node->key : NULL;
+}
+
 static void on_arrival(void *owner, void *data, uint64_t number)
 {
         struct sim_request *request = owner;
@@ -106,7 +111,7 @@ static void on_arrival(void *owner, void *data, uint64_t number)
                 server->working = false;
                 return;
         }
-        exchange = api_submit(server->api, service, operation, NULL, request->json, on_api_answer, request);
+        exchange = api_submit(server->api, service, operation, key_of(request), request->json, on_api_answer, request);
         server->working = false;
         if (exchange != NULL)
                 request->exchange = exchange;

@@ -4,7 +4,9 @@
 
 #include "base/strutil.h"
 #include "control/task.h"
+#include "model/machine.h"
 #include "model/service.h"
+#include "sim/group.h"
 #include "sim/image.h"
 #include "sim/invariant.h"
 #include "sim/node.h"
@@ -79,6 +81,8 @@ static bool task_agrees(struct sim_world *world, const struct task *task, struct
 
         if (task_is_over(state))
                 return true;
+        if (state->last_status == STATE_TASK_STATUS_PROVISIONING)
+                return true; /* it waits for a machine: whether there should be one is asked of its service and group */
         node = node_of(world, state->instance);
         if (node != NULL && !node_serves(node))
                 return true; /* nobody can know */
@@ -136,6 +140,13 @@ static bool never_gets_healthy(struct sim_world *world, const char *revision)
                (definition->checked && image->unhealthy_us > 0 && image->unhealthy_us < healthy);
 }
 
+static bool may_use(struct sim_world *world, const struct sim_want *want, const struct instance *instance)
+{
+        const struct machine *machine = model_machine_of(world->server.model, instance);
+
+        return want->provider[0] == '\0' || (machine != NULL && str_eq(machine->state->group, want->provider));
+}
+
 /* Could one more task of the service be placed somewhere? */
 static bool has_room(struct sim_world *world, const struct sim_want *want, const struct sim_want *definition, struct instance *instance)
 {
@@ -143,7 +154,7 @@ static bool has_room(struct sim_world *world, const struct sim_want *want, const
 
         if (node == NULL || !node_serves(node) || instance->state->status != STATE_INSTANCE_STATUS_ACTIVE || !instance->connected)
                 return false;
-        if (want->only_zone[0] != '\0' && !str_eq(node->zone, want->only_zone))
+        if ((want->only_zone[0] != '\0' && !str_eq(node->zone, want->only_zone)) || !may_use(world, want, instance))
                 return false;
         if (instance->state->cpu - instance->cpu_used < definition->cpu ||
             instance->state->memory - instance->memory_used < definition->memory)
@@ -167,7 +178,8 @@ static bool has_room_anywhere(struct sim_world *world, const struct sim_want *wa
         list_for_each (instance, &cluster->instances, struct instance, in_cluster)
                 if (has_room(world, want, definition, instance))
                         return true;
-        return false;
+        /* Or on a machine that its group may have made. */
+        return want->provider[0] != '\0' && sim_group_may_grow(world, want->provider, definition->cpu, definition->memory);
 }
 
 /* Whether minimumHealthyPercent and maximumPercent let a rollout do anything at all. */
@@ -291,6 +303,7 @@ static bool is_quiet(struct sim_world *world)
 
 bool sim_at_rest(struct sim_world *world, enum sim_invariant *ret, struct buf *why)
 {
+        CLEANUP_BUF struct buf text = {0};
         struct unmet u = {ret, why};
 
         if (!sim_server_is_up(&world->server))
@@ -302,6 +315,8 @@ bool sim_at_rest(struct sim_world *world, enum sim_invariant *ret, struct buf *w
                         return false;
         if (!is_quiet(world))
                 return unmet(&u, SIM_INV_SETTLES, "tasks still come and go");
+        if (!sim_groups_rest(world, &text))
+                return unmet(&u, SIM_INV_SETTLES, "%s", text.data);
         list_for_each (want, &world->wants, struct sim_want, link)
                 if (is_restless(want, world))
                         return true;

@@ -14,6 +14,7 @@
 #include "control/retention.h"
 #include "sched/sched.h"
 #include "sim/disk.h"
+#include "sim/group.h"
 #include "sim/network.h"
 #include "sim/node.h"
 #include "sim/world.h"
@@ -74,6 +75,19 @@ static void on_housekeeping(void *owner, void *data, uint64_t life)
 
 /* ---- Start and end ---- */
 
+/* Groups name zones before there is a node in them. */
+static void learn_zones(struct model *model)
+{
+        struct tx *tx;
+
+        if (model_meta(model)->zones.n > 0)
+                return;
+        tx = tx_begin(model);
+        for (int c = 'a'; c <= 'c'; c++)
+                network_learn_zone(model, tx, (char[]){'z', 'o', 'n', 'e', '-', (char)c, '\0'});
+        (void)tx_commit(tx);
+}
+
 void sim_server_start(struct sim_server *server)
 {
         struct sim_world *world = server->world;
@@ -87,6 +101,7 @@ void sim_server_start(struct sim_server *server)
                 return;
         }
         model_hold_commits(server->model);
+        learn_zones(server->model);
         server->life++;
         server->writing = false;
         server->doom = SIM_CRASH_NOW;
@@ -96,8 +111,12 @@ void sim_server_start(struct sim_server *server)
         server->agents = agents_new(&(struct agents_options){.model = server->model});
         agents_serve(server->agents, server->api);
         server->retention = retention_new(server->model, NULL);
-        server->controller = controller_new(&(struct controller_options){
-                .model = server->model, .sched = server->sched, .ops = &api_controller_ops, .data = server->api});
+        server->controller = controller_new(&(struct controller_options){.model = server->model,
+                                                                         .sched = server->sched,
+                                                                         .ops = &api_controller_ops,
+                                                                         .data = server->api,
+                                                                         .machines = &sim_machine_ops,
+                                                                         .machines_data = world});
         server->control_at_ms = INT64_MAX;
         server->observer = (struct model_observer){.changed = sim_world_changed, .connected = sim_world_connected};
         model_observe(server->model, &server->observer);

@@ -64,6 +64,10 @@ static const struct clause {
         [SIM_EVERY] = {"every", CLAUSE_TIME, 0, 0, "one turn of the shape takes so long"},
         [SIM_NOISE] = {"noise", CLAUSE_NUMBER, 0, 100, "the sensor is off by so many percent at most"},
         [SIM_BLIND] = {"blind", CLAUSE_NUMBER, 0, 100, "percent of the seconds in which it tells nothing"},
+        [SIM_PROVIDER] = {"provider", CLAUSE_NAME, 0, 0, "capacity provider: the name of a group"},
+        [SIM_BOOTS] = {"boots", CLAUSE_TIME, 0, 0, "from a machine's making until its agent is up"},
+        [SIM_FAILS] = {"fails", CLAUSE_NUMBER, 0, 90, "percent of the machines that cannot be made"},
+        [SIM_IDLE] = {"idle", CLAUSE_TIME, 0, 0, "machines that are not needed for so long go"},
 };
 
 /* ---- Words ---- */
@@ -325,7 +329,7 @@ void sim_step_print(const struct sim_step *step, struct buf *out)
 
 void sim_language_print(struct buf *out)
 {
-        static const char *const subjects[] = {"", "NODE", "SERVICE", "FAMILY", "IMAGE"};
+        static const char *const subjects[] = {"", "NODE", "SERVICE", "FAMILY", "IMAGE", "GROUP"};
         static const char *const values[] = {"", " N", " TIME", " NAME"};
 
         for (uint32_t v = 0; v < sim_n_verbs; v++) {

@@ -60,13 +60,17 @@ enum sim_clause {
         SIM_EVERY,
         SIM_NOISE,
         SIM_BLIND,
+        SIM_PROVIDER,
+        SIM_BOOTS,
+        SIM_FAILS,
+        SIM_IDLE,
         SIM_CLAUSE_MAX
 };
 
 struct sim_world;
 struct sim_step;
 
-enum sim_subject { SIM_SUBJECT_NONE = 0, SIM_SUBJECT_NODE, SIM_SUBJECT_SERVICE, SIM_SUBJECT_FAMILY, SIM_SUBJECT_IMAGE };
+enum sim_subject { SIM_SUBJECT_NONE = 0, SIM_SUBJECT_NODE, SIM_SUBJECT_SERVICE, SIM_SUBJECT_FAMILY, SIM_SUBJECT_IMAGE, SIM_SUBJECT_GROUP };
 
 struct sim_verb {
         const char *pattern; /* words; "*" is the subject */

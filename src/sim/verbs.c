@@ -3,6 +3,7 @@
 #include "sim/verbs.h"
 
 #include "base/macro.h"
+#include "sim/group.h"
 #include "sim/load.h"
 #include "sim/operator.h"
 #include "sim/step.h"
@@ -24,17 +25,23 @@ const struct sim_verb sim_verbs[] = {
          "registers a task definition of one container; the second of a family is FAMILY:2"},
         {"create service *", SIM_SUBJECT_SERVICE,
          C(SIM_TASK) | C(SIM_COUNT) | C(SIM_MIN) | C(SIM_MAX) | C(SIM_BREAKER) | C(SIM_DAEMON) | C(SIM_DISTINCT) | C(SIM_SPREAD) |
-                 C(SIM_PACK) | C(SIM_ONLY),
+                 C(SIM_PACK) | C(SIM_ONLY) | C(SIM_PROVIDER),
          C(SIM_TASK), sim_do_create_service, "creates a service"},
         {"update service *", SIM_SUBJECT_SERVICE, C(SIM_TASK) | C(SIM_COUNT) | C(SIM_FORCE), 0, sim_do_update_service,
          "changes how many or which tasks it has; with force a new deployment of the same"},
         {"delete service *", SIM_SUBJECT_SERVICE, 0, 0, sim_do_delete_service, "deletes it with its tasks"},
-        {"run task *", SIM_SUBJECT_FAMILY, C(SIM_COUNT), 0, sim_do_run_task, "runs tasks that no service owns: FAMILY or FAMILY:REVISION"},
+        {"run task *", SIM_SUBJECT_FAMILY, C(SIM_COUNT) | C(SIM_PROVIDER), 0, sim_do_run_task,
+         "runs tasks that no service owns: FAMILY or FAMILY:REVISION"},
         {"stop task of *", SIM_SUBJECT_SERVICE, C(SIM_COUNT), 0, sim_do_stop_task, "StopTask for running tasks of a service or family"},
         {"protect service *", SIM_SUBJECT_SERVICE, C(SIM_COUNT) | C(SIM_FOR), 0, sim_do_protect,
          "protects running tasks from scale-in, for whole minutes"},
         {"scale service *", SIM_SUBJECT_SERVICE, C(SIM_AT_LEAST) | C(SIM_AT_MOST) | C(SIM_COOLDOWN), C(SIM_AT_LEAST) | C(SIM_AT_MOST),
          sim_do_scale, "within these limits it follows its load from now on, by target tracking"},
+        {"group *", SIM_SUBJECT_GROUP,
+         C(SIM_AT_LEAST) | C(SIM_AT_MOST) | C(SIM_CPU) | C(SIM_MEMORY) | C(SIM_ZONES) | C(SIM_BOOTS) | C(SIM_FAILS) | C(SIM_IDLE),
+         C(SIM_AT_LEAST) | C(SIM_AT_MOST), sim_do_group,
+         "an Auto Scaling group and a capacity provider of its name: managed scaling, termination protection, draining"},
+        {"terminate *", SIM_SUBJECT_NODE, 0, 0, sim_do_terminate, "its group shall empty the machine and make another"},
         {"drain *", SIM_SUBJECT_NODE, 0, 0, sim_do_drain, "its service tasks move away"},
         {"activate *", SIM_SUBJECT_NODE, 0, 0, sim_do_activate, "ends a drain"},
         {"deregister *", SIM_SUBJECT_NODE, C(SIM_FORCE), 0, sim_do_deregister, "takes the node out of the cluster, and its machine away"},
@@ -65,6 +72,7 @@ const struct sim_verb sim_verbs[] = {
         {"expect service *", SIM_SUBJECT_SERVICE, COUNTS | C(SIM_TASK) | C(SIM_ZONE) | C(SIM_DEPLOYMENT) | C(SIM_WITHIN), 0,
          sim_do_expect_service, "so many tasks of it run on nodes (of that revision, in that zone)"},
         {"expect task *", SIM_SUBJECT_FAMILY, COUNTS | C(SIM_WITHIN), 0, sim_do_expect_family, "the same for tasks that no service owns"},
+        {"expect group *", SIM_SUBJECT_GROUP, COUNTS | C(SIM_WITHIN), 0, sim_do_expect_group, "so many machines of it have joined"},
         {"expect *", SIM_SUBJECT_NODE, COUNTS | C(SIM_WITHIN), 0, sim_do_expect_node, "so many tasks run on the node or in the zone"},
         {"keep service *", SIM_SUBJECT_SERVICE, C(SIM_AT_LEAST) | C(SIM_AT_MOST) | C(SIM_FOR), C(SIM_FOR), sim_do_keep_service,
          "at no moment from now on are there fewer, or more"},

@@ -28,4 +28,5 @@ void sim_do_expect_service(struct sim_world *world, const struct sim_step *step)
 void sim_do_expect_family(struct sim_world *world, const struct sim_step *step);
 void sim_do_expect_node(struct sim_world *world, const struct sim_step *step);
 void sim_do_keep_service(struct sim_world *world, const struct sim_step *step);
+void sim_do_expect_group(struct sim_world *world, const struct sim_step *step);
 void sim_do_expect_rest(struct sim_world *world, const struct sim_step *step);

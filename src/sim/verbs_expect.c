@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/strutil.h"
 #include "model/service.h"
+#include "sim/group.h"
 #include "sim/invariant.h"
 #include "sim/node.h"
 #include "sim/step.h"
@@ -148,6 +149,11 @@ static bool node_holds(struct sim_world *world, const struct sim_step *step, str
         return is_within(step, n, why);
 }
 
+static bool group_holds(struct sim_world *world, const struct sim_step *step, struct buf *why)
+{
+        return is_within(step, sim_group_joined(world, step->subject), why);
+}
+
 static bool rest_holds(struct sim_world *world, const struct sim_step *step, struct buf *why)
 {
         enum sim_invariant which = SIM_INV_SETTLES;
@@ -163,6 +169,11 @@ void sim_do_expect_service(struct sim_world *world, const struct sim_step *step)
 void sim_do_expect_family(struct sim_world *world, const struct sim_step *step)
 {
         expect(world, step, family_holds, false);
+}
+
+void sim_do_expect_group(struct sim_world *world, const struct sim_step *step)
+{
+        expect(world, step, group_holds, false);
 }
 
 void sim_do_expect_node(struct sim_world *world, const struct sim_step *step)

@@ -85,6 +85,12 @@ static void write_placement(struct sim_world *world, const struct sim_want *want
         buf_append_char(out, ']');
 }
 
+static void write_provider(const char *provider, struct buf *out)
+{
+        if (!str_empty(provider))
+                buf_printf(out, ",\"capacityProviderStrategy\":[{\"capacityProvider\":\"%s\"}]", provider);
+}
+
 static void copy(char *to, size_t size, const char *from)
 {
         (void)snprintf(to, size, "%s", from != NULL ? from : "");
@@ -102,6 +108,7 @@ static struct sim_want *service_want(struct sim_world *world, const struct sim_s
         want->max_percent = (int32_t)sim_step_number(step, SIM_MAX, want->daemon ? 100 : 200);
         copy(want->only_zone, sizeof(want->only_zone), step->text[SIM_ONLY]);
         copy(want->spread, sizeof(want->spread), step->text[SIM_SPREAD]);
+        copy(want->provider, sizeof(want->provider), step->text[SIM_PROVIDER]);
         copy(want->revision, sizeof(want->revision), step->text[SIM_TASK]);
         return want;
 }
@@ -130,6 +137,7 @@ void sim_do_create_service(struct sim_world *world, const struct sim_step *step)
                 buf_printf(&json, ",\"desiredCount\":%d", want->high);
         write_deployment(world, want, &json);
         write_placement(world, want, step->text[SIM_PACK], &json);
+        write_provider(want->provider, &json);
         buf_append_char(&json, '}');
         sim_operate(world, want, "CreateService", buf_take(&json), on_created, xprintf("%d", want->daemon ? 0 : want->high));
 }
@@ -203,11 +211,15 @@ void sim_do_run_task(struct sim_world *world, const struct sim_step *step)
         int64_t left = sim_step_number(step, SIM_COUNT, 1);
 
         /* Ten at a time, as the API wants it. */
-        for (; left > 0; left -= 10)
-                sim_operate(world, NULL, "RunTask",
-                            xprintf("{\"cluster\":\"%s\",\"taskDefinition\":\"%s\",\"count\":%d,\"clientToken\":\"r-%016llx\"}",
-                                    world->cluster, step->subject, (int)MIN(left, 10), token(world)),
-                            on_run, xprintf("family:%s", step->subject));
+        for (; left > 0; left -= 10) {
+                CLEANUP_BUF struct buf json = {0};
+
+                buf_printf(&json, "{\"cluster\":\"%s\",\"taskDefinition\":\"%s\",\"count\":%d,\"clientToken\":\"r-%016llx\"",
+                           world->cluster, step->subject, (int)MIN(left, 10), token(world));
+                write_provider(step->text[SIM_PROVIDER], &json);
+                buf_append_char(&json, '}');
+                sim_operate(world, NULL, "RunTask", buf_take(&json), on_run, xprintf("family:%s", step->subject));
+        }
 }
 
 /* Calls `each` for up to `max` tasks that the server has running in the service, or else of the family. */

@@ -14,7 +14,7 @@
 struct sim_world;
 struct sim_step;
 
-enum sim_want_kind { SIM_WANT_SERVICE = 0, SIM_WANT_TASK, SIM_WANT_DEFINITION };
+enum sim_want_kind { SIM_WANT_SERVICE = 0, SIM_WANT_TASK, SIM_WANT_DEFINITION, SIM_WANT_GROUP };
 
 struct sim_want {
         struct list link; /* world->wants */
@@ -32,13 +32,18 @@ struct sim_want {
         bool scaled; /* the server may change the desired count by itself */
         char only_zone[24];
         char spread[24];      /* "zone", "instance", "" */
+        char provider[48];    /* its tasks go to machines of this group; "": to any node */
         char revision[64];    /* "web:2": asked for last */
         char good[64];        /* the last whose rollout was complete */
         int64_t protected_us; /* of a task: promised to be protected until then; 0: not */
         /* Definitions: what the containers are. */
         char image[64];
-        int32_t cpu, memory, port, revisions;
+        int32_t cpu, memory, port, revisions; /* cpu and memory also of a group's machines */
         bool checked;
+        /* Groups: */
+        int32_t least, most;
+        int64_t boot_us;
+        uint32_t fails; /* percent */
 };
 
 struct sim_want *sim_want(struct sim_world *world, enum sim_want_kind kind, const char *name);

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "base/strutil.h"
+#include "sim/group.h"
 #include "sim/image.h"
 #include "sim/invariant.h"
 #include "sim/load.h"
@@ -42,6 +43,7 @@ struct sim_world *sim_world_new(const struct sim_options *options)
         list_init(&world->images);
         list_init(&world->wants);
         list_init(&world->loads);
+        list_init(&world->machines);
         list_init(&world->operations);
         sim_server_init(&world->server, world, options->disk);
         return world;
@@ -66,13 +68,14 @@ struct sim_world *sim_world_free(struct sim_world *world)
         sim_operations_free(world);
         sim_wants_free(world);
         sim_loads_free(world);
+        sim_machines_free(world);
         buf_done(&world->text);
         arena_done(&world->arena);
         free(world);
         return NULL;
 }
 
-struct sim_node *sim_world_add_node(struct sim_world *world, const char *zone, int32_t cpu, int32_t memory)
+struct sim_node *sim_world_new_node(struct sim_world *world, const char *zone, int32_t cpu, int32_t memory)
 {
         struct sim_node *node = sim_node_new(world, zone, cpu, memory);
 
@@ -81,6 +84,13 @@ struct sim_node *sim_world_add_node(struct sim_world *world, const char *zone, i
                 world->nodes = xrealloc(world->nodes, world->nodes_cap * sizeof(*world->nodes));
         }
         world->nodes[world->n_nodes++] = node;
+        return node;
+}
+
+struct sim_node *sim_world_add_node(struct sim_world *world, const char *zone, int32_t cpu, int32_t memory)
+{
+        struct sim_node *node = sim_world_new_node(world, zone, cpu, memory);
+
         sim_node_boot(node);
         return node;
 }

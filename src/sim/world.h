@@ -64,6 +64,7 @@ struct sim_world {
         struct list requests;
         struct list images;
         struct list loads;                   /* of struct sim_load */
+        struct list machines;                /* of struct sim_machine: what the machine driver has */
         struct list wants;                   /* of struct sim_want: what the operator has been promised */
         const struct sim_scenario *scenario; /* that is played, or NULL */
         int64_t faults_until_us;             /* the last fault that was set ends then: what is at rest may be asked for after it */
@@ -82,7 +83,8 @@ struct sim_world *sim_world_new(const struct sim_options *options);
 /* NULL is fine. Returns NULL. */
 struct sim_world *sim_world_free(struct sim_world *world);
 
-/* Adds a node that boots now. */
+/* Adds a node that is off; one that boots now. */
+struct sim_node *sim_world_new_node(struct sim_world *world, const char *zone, int32_t cpu, int32_t memory);
 struct sim_node *sim_world_add_node(struct sim_world *world, const char *zone, int32_t cpu, int32_t memory);
 /* By name ("node-3"), or NULL. */
 struct sim_node *sim_world_node(const struct sim_world *world, const char *name);

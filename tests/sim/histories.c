@@ -2,9 +2,10 @@
 /*
  * Plays random histories against the control plane:
  *
- *     sim_histories [FIRST [COUNT [JOBS [tasks | load]]]]
+ *     sim_histories [FIRST [COUNT [JOBS [tasks | load | groups]]]]
  *
- * COUNT seeds (1000) from FIRST (1) on, in JOBS processes (0: one a core); with "tasks" no services, with "load" one service under changing load. A seed that breaks an invariant is shrunk and printed as a
+ * COUNT seeds (1000) from FIRST (1) on, in JOBS processes (0: one a core); with "tasks" no services, with "load" one service under changing load, with
+ * "groups" one whose machines come and go. A seed that breaks an invariant is shrunk and printed as a
  * scenario file, which `gantry sim FILE` plays again.
  */
 #include <stdio.h>
@@ -51,7 +52,7 @@ static void report(uint64_t seed, struct sim_scenario *scenario, const struct si
 }
 
 static struct sim_history_options history;
-static bool load;
+static bool load, groups;
 
 static void play(uint64_t seed, struct sums *sums)
 {
@@ -61,6 +62,8 @@ static void play(uint64_t seed, struct sums *sums)
 
         if (load)
                 sim_load_history_make(seed, &scenario);
+        else if (groups)
+                sim_group_history_make(seed, &scenario);
         else
                 sim_history_make(seed, &history, &scenario);
         sim_scenario_run(&scenario, &options, NULL, NULL, &outcome);
@@ -94,6 +97,7 @@ int main(int argc, char **argv)
         log_setup(LOG_LEVEL_MAX, LOG_FORMAT_TEXT);
         history.no_services = argc > 4 && str_eq(argv[4], "tasks");
         load = argc > 4 && str_eq(argv[4], "load");
+        groups = argc > 4 && str_eq(argv[4], "groups");
         if (jobs == 0)
                 jobs = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
         if (pipe(pipes) < 0)

@@ -19,7 +19,7 @@
 /* Histories until it must have been found. */
 #define HISTORIES 400
 
-static bool services, loaded;
+static bool services, loaded, grouped;
 
 static bool finds(enum sim_bug bug, uint64_t seed, const char *invariant, uint32_t *strikes)
 {
@@ -30,6 +30,8 @@ static bool finds(enum sim_bug bug, uint64_t seed, const char *invariant, uint32
 
         if (loaded)
                 sim_load_history_make(seed, &scenario);
+        else if (grouped)
+                sim_group_history_make(seed, &scenario);
         else
                 sim_history_make(seed, &options, &scenario);
         sim_scenario_run(&scenario, &world, NULL, NULL, &outcome);
@@ -44,11 +46,18 @@ static bool needs_load(enum sim_bug bug)
         return bug == SIM_BUG_BEYOND_LIMITS || bug == SIM_BUG_TURNS || bug == SIM_BUG_DEAF_ALARM;
 }
 
+/* And where machines come and go. */
+static bool needs_groups(enum sim_bug bug)
+{
+        return bug == SIM_BUG_GROUP_BEYOND_LIMITS || bug == SIM_BUG_GUARD_LOST || bug == SIM_BUG_NOT_EMPTIED;
+}
+
 static void check(const struct sim_invariant_text *invariant, enum sim_bug bug)
 {
         uint32_t strikes = 0;
 
         loaded = needs_load(bug);
+        grouped = needs_groups(bug);
         for (uint64_t seed = 1; seed <= HISTORIES; seed++)
                 if (finds(bug, seed, invariant->name, &strikes)) {
                         print_message("%-45s found by \"%s\" in history %llu\n", sim_bug_names[bug], invariant->name,
@@ -105,7 +114,7 @@ static void every_bug_is_found(void **state)
 static void without_bugs_all_is_well(void **state)
 {
         (void)state;
-        loaded = false;
+        loaded = grouped = false;
         for (uint64_t seed = 1; seed <= 50; seed++) {
                 uint32_t strikes = 0;
 
