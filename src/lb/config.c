@@ -122,6 +122,21 @@ static void append_keep_alive(const struct listener *listener, struct buf *out)
                            seconds);
 }
 
+/* 1-TIME-ID in hexadecimal digits, as X-Ray reads it. */
+#define TRACE "1-%[date,bytes(4),hex,lower]-%[rand,bytes(4),hex,lower]%[rand,bytes(4),hex,lower]%[rand,bytes(4),hex,lower]"
+#define TRACED "req.fhdr(X-Amzn-Trace-Id)"
+
+/* A request that has a Root gets a Self, in the place of that of the balancer before; one that has none gets a Root. All else is kept. */
+static void append_trace(struct buf *out)
+{
+        buf_append_str(out, "  http-request set-header X-Amzn-Trace-Id 'Self=" TRACE ";%[" TRACED
+                            ",regsub(\";?Self=[^;]*$|Self=[^;]*;\",\"\")]' "
+                            "if { " TRACED " -m sub Root= }\n"
+                            "  http-request set-header X-Amzn-Trace-Id 'Root=" TRACE ";%[" TRACED "]' if { " TRACED " -m found } !{ " TRACED
+                            " -m sub Root= }\n"
+                            "  http-request add-header X-Amzn-Trace-Id 'Root=" TRACE "' unless { " TRACED " -m found }\n");
+}
+
 static void append_headers(const struct listener *listener, struct buf *out)
 {
         const char *xff = load_balancer_attribute(listener->balancer, "routing.http.xff_header_processing.mode");
@@ -150,6 +165,7 @@ static void append_headers(const struct listener *listener, struct buf *out)
             is_on(load_balancer_attribute(listener->balancer, "routing.http.x_amzn_tls_version_and_cipher_suite.enabled")))
                 buf_append_str(out, "  http-request set-header X-Amzn-Tls-Version %[ssl_fc_protocol]\n"
                                     "  http-request set-header X-Amzn-Tls-Cipher-Suite %[ssl_fc_cipher]\n");
+        append_trace(out);
 }
 
 /* Response headers that listener attributes ask for: the middle of the key is the header's name. */

@@ -40,13 +40,18 @@ def cpu_of(master):
     return total / os.sysconf('SC_CLK_TCK')
 
 
+TRACE = '1-%[date,bytes(4),hex,lower]-' + 3 * '%[rand,bytes(4),hex,lower]'
+
+
 def by_hand(directory, ports):
     """What an administrator would write for one service."""
     port, path = free_port(), os.path.join(directory, 'hand.cfg')
     with open(path, 'w') as f:
         f.write('defaults\n  mode http\n  timeout connect 4s\n  timeout client 60s\n  timeout server 60s\n'
                 f'frontend web\n  bind 127.0.0.1:{port}\n  option forwardfor\n'
-                f'  http-request set-header X-Forwarded-Proto http\n  http-request set-header X-Forwarded-Port {port}\n  default_backend tasks\n'
+                f'  http-request set-header X-Forwarded-Proto http\n  http-request set-header X-Forwarded-Port {port}\n'
+                f"  http-request add-header X-Amzn-Trace-Id 'Root={TRACE}' unless {{ req.hdr(X-Amzn-Trace-Id) -m found }}\n"
+                '  default_backend tasks\n'
                 'backend tasks\n  balance roundrobin\n  option httpchk GET /\n')
         f.writelines(f'  server s{p} 127.0.0.1:{p} check inter 5s\n' for p in ports)
     # In a session of its own, as Gantry's: the kernel shares processors among sessions.

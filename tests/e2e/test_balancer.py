@@ -176,6 +176,26 @@ class Rules(BalancerTest):
         self.assertEqual(str(port), headers['x-forwarded-port'])
         self.assertIn('127.0.0.1', headers['x-forwarded-for'])
 
+    def test_trace(self):
+        """X-Amzn-Trace-Id: a Root for those that have none, else a Self; what clients wrote beside stays."""
+        group = self.group(self.target('app'))
+        port, _ = self.listen(self.balancer(), group)
+        self.until(port, 'app')
+        root, before, new = 'Root=1-67891233-abcdef012345678912345678', 'Self=1-67891234-12456789abcdef0123456780', '1-([0-9a-f]{8})-[0-9a-f]{24}'
+        cases = [(None, f'Root={new}'), ('CalledFrom=app', f'Root={new};CalledFrom=app'), (root, f'Self={new};{root}'),
+                 (f'{root};CalledFrom=app', f'Self={new};{root};CalledFrom=app'), (f'{before};{root};A=b', f'Self={new};{root};A=b'),
+                 (f'{root};{before}', f'Self={new};{root}'), (f'{root};{before};A=b', f'Self={new};{root};A=b')]
+        ids = set()
+        for sent, expected in cases:
+            with self.subTest(sent):
+                seen = self.ask(port, **({'X_Amzn_Trace_Id': sent} if sent else {}))[1]
+                got = {k.lower(): v for k, v in seen['headers'].items()}['x-amzn-trace-id']
+                match = re.fullmatch(expected, got)
+                self.assertIsNotNone(match, got)
+                self.assertLess(abs(int(match.group(1), 16) - time.time()), 60)
+                ids.add(re.search(new, got).group())
+        self.assertEqual(len(cases), len(ids))
+
     def test_source_address(self):
         here, elsewhere = self.target('here'), self.target('elsewhere')
         groups = self.group(here), self.group(elsewhere)
