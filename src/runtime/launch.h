@@ -45,7 +45,8 @@ struct launch {
         int report_fd; /* what it says about its start: see launch_wait_ready; the caller closes it */
 };
 
-/* 0 or -errno of the fork; takes a fraction of a millisecond. Any thread. */
+/* 0 or -errno of the fork. Any thread; it waits until the program is about to be executed, or could not be (a processor other than
+ * x86-64 does not wait). */
 int launch_start(struct launch *launch) MUST_CHECK;
 /* Waits until namespaces and mounts are made and the program is about to be executed. Afterwards report_fd gives nothing but EOF when
  * it could be executed, else what launch_read_failure reads. */
