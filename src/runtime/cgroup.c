@@ -29,21 +29,23 @@ static bool has_word(const char *list, const char *word)
         return false;
 }
 
-/* Controllers of version 1 among the options of a mount: "rw,cpu,cpuacct" → "cpu,cpuacct". */
+/* Controllers of version 1 that something is done with, among the options of a mount: "rw,cpu,cpuacct" → "cpu,cpuacct". In other
+ * hierarchies containers stay where the agent is: each costs every start two more groups. */
 static void keep_controllers(const char *options, char *ret, size_t size)
 {
-        static const char *const known[] = {
-                "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "net_cls", "net_prio", "perf_event", "hugetlb",
-                "rdma", "misc",
+        static const char *const used[] = {
+                "cpu", "cpuacct", "memory", "devices", "blkio", "pids",
+                /* lxcfs shows a sandbox its processors only where it has a group of its own. */
+                "cpuset",
                 /* No controller, but where systemd keeps its units: who leaves a unit must leave it there too. */
                 "name=systemd"};
 
         size_t len = 0;
 
         *ret = '\0';
-        for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-                if (has_word(options, known[i]) && len + strlen(known[i]) + 2 < size)
-                        len += (size_t)snprintf(ret + len, size - len, "%s%s", len > 0 ? "," : "", known[i]);
+        for (size_t i = 0; i < ARRAY_SIZE(used); i++)
+                if (has_word(options, used[i]) && len + strlen(used[i]) + 2 < size)
+                        len += (size_t)snprintf(ret + len, size - len, "%s%s", len > 0 ? "," : "", used[i]);
 }
 
 /* One line of mountinfo: "ID PARENT MAJ:MIN ROOT MOUNTPOINT OPTIONS … - TYPE SOURCE SUPEROPTIONS". */
@@ -195,12 +197,15 @@ static void enable_controllers(const char *dir)
                 (void)write_text(path, controllers[i]);
 }
 
-/* mkdir -p below the mount point. */
+/* mkdir -p below the mount point. With version 1, whose groups inherit by themselves (cgroup_parent_prepare), one call does most often. */
 static int make_group(const struct cgroups *cgroups, uint32_t mount, const char *path, struct error *error)
 {
         char dir[PATH_MAX], parent[PATH_MAX];
         size_t base = strlen(cgroups->mounts[mount].path);
 
+        snprintf(dir, sizeof(dir), "%s%s", cgroups->mounts[mount].path, path);
+        if (cgroups->version == 1 && strchr(path + 1, '/') != NULL && (mkdir(dir, 0755) == 0 || errno == EEXIST))
+                return 0;
         snprintf(dir, sizeof(dir), "%s%s/", cgroups->mounts[mount].path, path);
         for (char *slash = dir + base; (slash = strchr(slash, '/')) != NULL; slash++) {
                 *slash = '\0';
