@@ -20,6 +20,7 @@
 struct host_use {
         size_t tasks, spot;
         int64_t cpu, memory; /* of Fargate tasks; the rest that is taken belongs to the node's own */
+        int64_t overhead;    /* MiB that their servers take beyond that */
 };
 
 static bool is_host(const struct instance *instance)
@@ -43,6 +44,7 @@ static struct host_use use_of(const struct instance *host)
                 use.spot += is_spot(task);
                 use.cpu += task->state->cpu;
                 use.memory += task->state->memory;
+                use.overhead += task->state->overhead;
         }
         return use;
 }
@@ -78,28 +80,34 @@ static void list_host(const struct instance *host, struct buf *out)
         struct host_use use = use_of(host);
         const char *zone = network_zone_of(host);
 
-        buf_printf(out, "%-32s  %-9s  %-8s  %-12s  %5zu  %4zu  %6lld/%-6d  %6lld/%-6d  %s%s\n", host->state->id, state_of(host),
+        buf_printf(out, "%-32s  %-9s  %-8s  %-12s  %5zu  %4zu  %6lld/%-6d  %6lld/%-6d  %8lld  %s%s\n", host->state->id, state_of(host),
                    fargate_isolation(host), zone != NULL ? zone : "", use.tasks, use.spot, (long long)use.cpu, host->state->cpu,
-                   (long long)use.memory, host->state->memory, takes_spot(host) ? "" : "no FARGATE_SPOT; ",
+                   (long long)(use.memory + use.overhead), host->state->memory, (long long)use.overhead,
+                   takes_spot(host) ? "" : "no FARGATE_SPOT; ",
                    str_eq(host->state->cluster, FARGATE_CLUSTER) ? "" : "also a node of cluster default");
 }
 
 void capacity_list(struct model *model, struct buf *out)
 {
         size_t waiting = count_waiting(model), hosts = 0;
+        bool microvms = false;
 
-        buf_printf(out, "%-32s  %-9s  %-8s  %-12s  %5s  %4s  %-13s  %-13s\n", "HOST", "STATE", "APART BY", "ZONE", "TASKS", "SPOT",
-                   "CPU UNITS", "MIB");
+        buf_printf(out, "%-32s  %-9s  %-8s  %-12s  %5s  %4s  %-13s  %-13s  %8s\n", "HOST", "STATE", "APART BY", "ZONE", "TASKS", "SPOT",
+                   "CPU UNITS", "MIB", "OVERHEAD");
         tree_for_each (node, model_objects(model, OBJECT_INSTANCE)) {
                 const struct instance *host = MODEL_OBJECT(node, instance);
 
                 if (!is_host(host))
                         continue;
                 list_host(host, out);
+                microvms |= fargate_overhead(host, 0) > 0;
                 hosts++;
         }
         if (hosts == 0)
                 buf_append_str(out, "There is no host. Give the pool one: gantry agent --fargate=sandbox on any machine.\n");
+        if (microvms)
+                buf_append_str(out, "OVERHEAD: the MiB of them that micro-VMs cost beyond what their tasks have, 160 and a 48th of the "
+                                    "task's memory each.\n");
         if (waiting > 0)
                 buf_printf(out, "%zu task%s for capacity.\n", waiting, waiting == 1 ? " waits" : "s wait");
 }

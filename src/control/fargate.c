@@ -39,16 +39,22 @@ const char *fargate_isolation(const struct instance *instance)
         return attribute_of(instance, FARGATE_ATTRIBUTE);
 }
 
+int32_t fargate_overhead(const struct instance *host, int32_t memory)
+{
+        return str_eq(fargate_isolation(host), "microvm") ? FARGATE_MICROVM_MIB(memory) : 0;
+}
+
 /* ---- Picking ---- */
 
-/* The same, on instances that have one attribute more. */
-static void require(const struct placement_request *request, const char *attribute, struct arena *arena, struct placement_request *ret)
+/* The same, on instances that have one attribute more; `value` NULL: any. */
+static void require(const struct placement_request *request, const char *attribute, const char *value, struct arena *arena,
+                    struct placement_request *ret)
 {
         struct ecs_attribute_list *required = ARENA_NEW(arena, struct ecs_attribute_list);
 
         for (uint32_t i = 0; request->required != NULL && i < request->required->n; i++)
                 *SHAPE_PUSH(arena, required) = request->required->items[i];
-        *SHAPE_PUSH(arena, required) = (struct ecs_attribute){.name = attribute};
+        *SHAPE_PUSH(arena, required) = (struct ecs_attribute){.name = attribute, .value = value};
         *ret = *request;
         ret->required = required;
         ret->class_id = 0;
@@ -56,7 +62,7 @@ static void require(const struct placement_request *request, const char *attribu
 
 void fargate_request(const struct placement_request *request, struct arena *arena, struct placement_request *ret)
 {
-        require(request, FARGATE_ATTRIBUTE, arena, ret);
+        require(request, FARGATE_ATTRIBUTE, NULL, arena, ret);
         ret->launch_type = ECS_LAUNCH_TYPE_FARGATE;
 }
 
@@ -78,6 +84,28 @@ static bool has_more_room(const struct instance *a, const struct instance *b)
         return (int64_t)a->cpu_used * MAX(b->state->cpu, 1) < (int64_t)b->cpu_used * MAX(a->state->cpu, 1);
 }
 
+static bool has_room(const struct instance *host, int32_t memory)
+{
+        return host->state->memory - host->memory_used >= memory + fargate_overhead(host, memory);
+}
+
+/* A host that has what its kind of server costs, too. Mostly the first one has; else there may be one with more room, or one of sandboxes. */
+static struct instance *pick_with_room(struct sched *sched, struct placement_request *request, struct arena *arena)
+{
+        struct instance *found = sched_pick(sched, request);
+        struct placement_request more = *request, sandbox;
+
+        if (found == NULL || has_room(found, request->memory))
+                return found;
+        more.memory += FARGATE_MICROVM_MIB(request->memory);
+        more.class_id = 0;
+        found = sched_pick(sched, &more);
+        if (found != NULL)
+                return found;
+        require(request, FARGATE_ATTRIBUTE, "sandbox", arena, &sandbox);
+        return sched_pick(sched, &sandbox);
+}
+
 /* Of two clusters' candidates the one that is less used: strategies hold within a cluster. */
 struct instance *fargate_pick(struct model *model, struct sched *sched, const struct placement_request *request, const char *provider)
 {
@@ -86,10 +114,10 @@ struct instance *fargate_pick(struct model *model, struct sched *sched, const st
         struct instance *best = NULL;
 
         if (str_eq(provider, "FARGATE_SPOT"))
-                require(request, FARGATE_SPOT_ATTRIBUTE, &arena, &wish);
+                require(request, FARGATE_SPOT_ATTRIBUTE, NULL, &arena, &wish);
         for (size_t i = 0; i < ARRAY_SIZE(host_clusters); i++) {
                 struct placement_request here = on_hosts_of(model, &wish, host_clusters[i], &arena);
-                struct instance *found = here.cluster != NULL ? sched_pick(sched, &here) : NULL;
+                struct instance *found = here.cluster != NULL ? pick_with_room(sched, &here, &arena) : NULL;
 
                 if (found != NULL && (best == NULL || has_more_room(found, best)))
                         best = found;
@@ -102,7 +130,7 @@ static bool would_do(struct sched *sched, struct placement_request *request, str
         const char *reason;
 
         if (host->lost || host->state->status != STATE_INSTANCE_STATUS_ACTIVE || host->state->cpu < request->cpu ||
-            host->state->memory < request->memory)
+            host->state->memory < request->memory + fargate_overhead(host, request->memory))
                 return false;
         reason = sched_reason(sched, request, host);
         return reason == NULL || str_eq(reason, "AGENT") || str_starts_with(reason, "RESOURCE:");
@@ -142,6 +170,8 @@ void fargate_put_on(struct state_task *state, const struct instance *host)
 {
         state->instance = host->state->id;
         state->host_cluster = str_eq(host->state->cluster, state->cluster) ? NULL : host->state->cluster;
+        if (state->launch_type == ECS_LAUNCH_TYPE_FARGATE)
+                SHAPE_SET(state, state_task, overhead, fargate_overhead(host, state->memory));
 }
 
 /* ---- Waiting ---- */

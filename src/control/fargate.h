@@ -20,12 +20,18 @@
 
 struct controller;
 
+/* A micro-VM costs its host more than the task's memory: QEMU itself, its translated code when it emulates, the guest's kernel and its books
+ * of the rest. MiB, at most. */
+#define FARGATE_MICROVM_MIB(mib) (160 + (mib) / 48)
+
 /* FARGATE or FARGATE_SPOT; NULL is neither. */
 bool fargate_is_provider(const char *provider);
 /* "LATEST" and NULL are the version that there is, in words; others stay. */
 const char *fargate_platform(const char *version);
 /* Whether the instance is a host, and how it keeps its tasks apart ("sandbox", "microvm"); NULL when it is none. */
 const char *fargate_isolation(const struct instance *instance);
+/* MiB that a task of `memory` MiB takes of the host beyond those. */
+int32_t fargate_overhead(const struct instance *host, int32_t memory);
 
 /*
  * What a Fargate task of the definition needs, from the `request` that says so for any instance (cpu, memory, zones, rules, group,
@@ -38,7 +44,7 @@ struct instance *fargate_pick(struct model *model, struct sched *sched, const st
 bool fargate_possible(struct model *model, struct sched *sched, const struct placement_request *request);
 /* A host that has this architecture ("x86_64", "arm64") is in the pool. */
 bool fargate_has_architecture(struct model *model, const char *architecture);
-/* Where the task is: `instance` and, when it is not in the task's cluster, hostCluster. */
+/* Where the task is: `instance`; when it is not in the task's cluster, hostCluster; for a Fargate task its overhead there. */
 void fargate_put_on(struct state_task *state, const struct instance *host);
 
 /* Looks at every waiting task; returns when to look again for time's sake (INT64_MAX: when something changes). */

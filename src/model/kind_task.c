@@ -56,7 +56,7 @@ static bool is_shown(const struct instance *instance, const struct state_task *s
 static void occupy(struct instance *instance, const struct state_task *state)
 {
         instance->cpu_used += state->cpu;
-        instance->memory_used += state->memory;
+        instance->memory_used += state->memory + state->overhead;
         instance->n_running += is_shown(instance, state) && is_running(state);
         instance->n_pending += is_shown(instance, state) && is_pending(state);
         port_set_add_all(instance->ports_used, &state->ports);
@@ -66,7 +66,7 @@ static void occupy(struct instance *instance, const struct state_task *state)
 static void vacate(struct instance *instance, const struct state_task *state)
 {
         instance->cpu_used -= state->cpu;
-        instance->memory_used -= state->memory;
+        instance->memory_used -= state->memory + state->overhead;
         instance->n_running -= is_shown(instance, state) && is_running(state);
         instance->n_pending -= is_shown(instance, state) && is_pending(state);
         port_set_remove_all(instance->ports_used, &state->ports);

@@ -114,15 +114,15 @@ void cluster_group(struct cluster_harness *c, const char *name, const char *type
         c->h.service = service;
 }
 
-void cluster_register_host(struct cluster_harness *c, int cpu, int memory, const char *zone, char ret[33])
+void cluster_register_host(struct cluster_harness *c, const char *isolation, int cpu, int memory, const char *zone, char ret[33])
 {
         char attributes[256];
 
         snprintf(attributes, sizeof(attributes),
-                 "{'name':'ecs.capability.task-eni'},{'name':'gantry.fargate','value':'sandbox'},{'name':'gantry.fargate-spot'},{'name':'"
+                 "{'name':'ecs.capability.task-eni'},{'name':'gantry.fargate','value':'%s'},{'name':'gantry.fargate-spot'},{'name':'"
                  "ecs.availability-zone','value':'%"
                  "s'}",
-                 zone);
+                 isolation, zone);
         register_in(c, FARGATE_CLUSTER, cpu, memory, attributes, ret);
 }
 

@@ -53,7 +53,7 @@ void cluster_register(struct cluster_harness *c, int cpu, int memory, const char
 void cluster_group(struct cluster_harness *c, const char *name, const char *type, const char *more);
 
 /* The same for a host of the Fargate pool, in `zone`. */
-void cluster_register_host(struct cluster_harness *c, int cpu, int memory, const char *zone, char ret[33]);
+void cluster_register_host(struct cluster_harness *c, const char *isolation, int cpu, int memory, const char *zone, char ret[33]);
 
 /* Registers and connects. */
 void fake_join(struct cluster_harness *c, struct fake_agent *fake, int cpu, int memory);

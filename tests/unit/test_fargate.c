@@ -41,7 +41,14 @@ static void begin(struct world *w)
 
 static void join(struct world *w, struct fake_agent *fake, int cpu, int memory, const char *zone)
 {
-        cluster_register_host(&w->c, cpu, memory, zone, w->id);
+        cluster_register_host(&w->c, "sandbox", cpu, memory, zone, w->id);
+        fake_connect(&w->c, fake, w->id, false);
+        fake_ack(fake, "TaskManifestMessage");
+}
+
+static void join_with_machines(struct world *w, struct fake_agent *fake, int cpu, int memory)
+{
+        cluster_register_host(&w->c, "microvm", cpu, memory, "us-east-1a", w->id);
         fake_connect(&w->c, fake, w->id, false);
         fake_ack(fake, "TaskManifestMessage");
 }
@@ -96,6 +103,36 @@ static void test_a_task_on_a_host(void **state)
         harness_ok(&w.c.h, "StopTask", "{'cluster':'lab','task':'%s'}", w.task);
         fake_ack(&w.host, "PayloadMessage");
         expect(&w, "tasks[0].desiredStatus", "STOPPED");
+        end(&w);
+}
+
+/* A machine takes more of its host than its task has. */
+static void test_what_machines_cost(void **state)
+{
+        CLEANUP_BUF struct buf text = {0};
+        struct fake_agent second = {0}, third = {0};
+        struct world w;
+
+        begin(&w);
+        join_with_machines(&w, &w.host, 4096, 600);
+        run(&w, "'launchType':'FARGATE'");
+        expect(&w, "failures[0].reason", FARGATE_UNAVAILABLE);
+        join_with_machines(&w, &second, 2048, 1400);
+        run(&w, "'launchType':'FARGATE','count':3");
+        assert_int_equal(harness_count(&w.c.h, "tasks"), 3);
+        expect(&w, "tasks[1].lastStatus", "PENDING");
+        expect(&w, "tasks[2].lastStatus", "PROVISIONING");
+        harness_ok(&w.c.h, "DescribeContainerInstances", "{'cluster':'.fargate','containerInstances':['%s']}", w.id);
+        assert_int_equal(harness_int(&w.c.h, "containerInstances[0].remainingResources[1].integerValue"), 1400 - 2 * (512 + 170));
+        capacity_list(w.c.h.model, &text);
+        assert_non_null(strstr(text.data, "   1364/1400         340  "));
+        /* A sandbox needs its size and no more, also where it is the emptiest micro-VM host that is looked at first. */
+        join(&w, &third, 256, 512, "us-east-1a");
+        cluster_run(&w.c);
+        fake_ack(&third, "PayloadMessage");
+        expect(&w, "tasks[0].desiredStatus", "RUNNING");
+        fake_done(&second);
+        fake_done(&third);
         end(&w);
 }
 
@@ -298,13 +335,10 @@ static void test_spot_is_taken_back(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_a_task_on_a_host),
-                cmocka_unit_test(test_the_pool_is_hidden),
-                cmocka_unit_test(test_waiting_for_capacity),
-                cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_strategy),
-                cmocka_unit_test(test_services),
-                cmocka_unit_test(test_spot_is_taken_back),
+                cmocka_unit_test(test_a_task_on_a_host),   cmocka_unit_test(test_what_machines_cost),
+                cmocka_unit_test(test_the_pool_is_hidden), cmocka_unit_test(test_waiting_for_capacity),
+                cmocka_unit_test(test_refusals),           cmocka_unit_test(test_strategy),
+                cmocka_unit_test(test_services),           cmocka_unit_test(test_spot_is_taken_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
