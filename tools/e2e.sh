@@ -8,7 +8,7 @@ build=$(readlink -f "${1:-build}")
 shift || true
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || { echo "e2e: needs root: containers, namespaces, cgroups" >&2; exit 1; }
-  exec sudo --preserve-env=GANTRY_PATIENCE,GANTRY_ROLLOUT_KILLS,GANTRY_NETWORK_KILLS,GANTRY_LOAD_SECONDS,GANTRY_LOAD_RATE,GANTRY_SEED,GANTRY_FARGATE_TASKS,GANTRY_TF_PLUGINS,GANTRY_E2E_JOBS "$0" "$build" "$@"
+  exec sudo --preserve-env=GANTRY_PATIENCE,GANTRY_ROLLOUT_KILLS,GANTRY_NETWORK_KILLS,GANTRY_LOAD_SECONDS,GANTRY_LOAD_RATE,GANTRY_SEED,GANTRY_FARGATE_TASKS,GANTRY_TF_PLUGINS,GANTRY_E2E_JOBS,GANTRY_E2E_SECONDS "$0" "$build" "$@"
 fi
 export GANTRY=$build/gantry GANTRY_BUILD=$build PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/e2e
 python=${GANTRY_PYTHON:-/usr/bin/python3}
