@@ -19,6 +19,8 @@ const Instance = lazy(() => import('./pages/instance'))
 const LogGroup = lazy(() => import('./pages/log-groups').then(m => ({ default: m.LogGroupPage })))
 const LogGroups = lazy(() => import('./pages/log-groups'))
 const Networks = lazy(() => import('./pages/networks'))
+const ScalingGroup = lazy(() => import('./pages/scaling-group'))
+const ScalingGroups = lazy(() => import('./pages/scaling-groups'))
 const SecurityGroup = lazy(() => import('./pages/security-group'))
 const Service = lazy(() => import('./pages/service'))
 const ServiceCreate = lazy(() => import('./pages/service-create'))
@@ -53,6 +55,8 @@ export function App() {
             <Route path="/logs/:group" element={<LogGroup />} />
             <Route path="/networks/groups/:group" element={<SecurityGroup />} />
             <Route path="/networks/:tab?" element={<Networks />} />
+            <Route path="/scaling-groups" element={<ScalingGroups />} />
+            <Route path="/scaling-groups/:name" element={<ScalingGroup />} />
             <Route path="/settings" element={<Settings />} />
             <Route path="/task-definitions" element={<TaskDefinitions />} />
             <Route path="/task-definitions/create" element={<TaskDefinitionCreate />} />

@@ -1,5 +1,6 @@
 // Clients of the public API, one a service, signed with the session's keys.
 import { ApplicationAutoScalingClient } from '@aws-sdk/client-application-auto-scaling'
+import { AutoScalingClient } from '@aws-sdk/client-auto-scaling'
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
 import { EC2Client } from '@aws-sdk/client-ec2'
@@ -41,6 +42,7 @@ function lazily<T>(make: () => T): () => T {
 
 export const ecs = lazily(() => new ECSClient(withRegion()))
 export const scaling = lazily(() => new ApplicationAutoScalingClient(withRegion()))
+export const machines = lazily(() => new AutoScalingClient(withRegion()))
 export const cloudwatch = lazily(() => new CloudWatchClient(withRegion()))
 export const logs = lazily(() => new CloudWatchLogsClient(withRegion()))
 export const ec2 = lazily(() => new EC2Client(withRegion()))

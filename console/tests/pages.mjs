@@ -27,7 +27,7 @@ page.on('request', request => {
 const pages = [
   ['clusters', 'Clusters'],
   ['clusters/create', 'Create cluster'],
-  ['clusters/default/services', 'default'],
+  ['clusters/default/services', 'default', 'Update cluster'],
   ['clusters/default/tasks', 'default'],
   ['clusters/default/infrastructure', 'default'],
   ['clusters/default/schedules', 'default'],
@@ -45,7 +45,9 @@ const pages = [
   ['task-definitions/create', 'Name, image and port'],
   ['task-definitions/create?from=web', 'Create new revision'],
   ['task-definitions/web', 'web'],
-  ['task-definitions/web/1', 'web:1'],
+  ['task-definitions/web/1', 'web:1', 'Deregister'],
+  ['scaling-groups', 'Auto Scaling groups'],
+  ['scaling-groups/pool', 'pool', 'Edit size'],
   ['load-balancers', 'Load balancers'],
   ['networks/groups', 'Networks'],
   ['logs', 'Log groups'],
@@ -61,6 +63,9 @@ async function accessible() {
     await go(path, heading)
     assert.match(await page.title(), /.+ · Gantry$/)
     await settled()
+    const elsewhere = page.getByRole('navigation').getByRole('link', { name: 'Logs', exact: true }).first()
+    assert.ok(await elsewhere.isVisible(), `the way elsewhere, at ${path}`)
+    assert.equal(await elsewhere.evaluate(link => link.pathname ?? '/console/logs'), '/console/logs', 'good in a tab of its own, too')
     bad.push(...(await violations(page)))
     await page.getByRole('button', { name: 'Dark mode' }).click()
     if (dialog) {

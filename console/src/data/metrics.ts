@@ -4,8 +4,6 @@ import { useEffect, useRef, useState } from 'react'
 
 import { cloudwatch } from '../aws'
 
-export type Unit = 'percent' | 'count' | 'seconds' | 'bytes'
-
 /** One line of a chart. */
 export interface Metric {
   label: string
@@ -14,6 +12,8 @@ export interface Metric {
   dimensions: Record<string, string>
   /** Average, Maximum, Minimum, Sum, p99… */
   stat: string
+  /** Of a sum that is counted all the time: told as so many a second, whatever a point stands for. */
+  rate?: boolean
 }
 
 export interface Line {
@@ -69,8 +69,11 @@ async function read(metrics: Metric[], from: Date, to: Date, period: number): Pr
           },
         })),
       }))
-    for (const result of answer.MetricDataResults ?? [])
-      found[Number(result.Id!.slice(1))]!.push(...(result.Timestamps ?? []).map((x, i) => ({ x, y: result.Values![i]! })))
+    for (const result of answer.MetricDataResults ?? []) {
+      const i = Number(result.Id!.slice(1))
+      const share = metrics[i]!.rate ? period : 1
+      found[i]!.push(...(result.Timestamps ?? []).map((x, n) => ({ x, y: result.Values![n]! / share })))
+    }
     NextToken = answer.NextToken
   } while (NextToken)
   return found

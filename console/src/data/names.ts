@@ -28,13 +28,30 @@ export function ago(time: Date | undefined): string {
   return time ? `${duration(Date.now() - time.getTime())} ago` : '–'
 }
 
-/** A value with its unit, as short as a scale needs it: "12.5 %", "1.2 k", "35 ms". */
-export function amountOf(value: number, unit: 'percent' | 'count' | 'seconds' | 'bytes'): string {
-  const short = (n: number) => String(Number(n.toPrecision(3)))
+export type Unit = 'percent' | 'count' | 'rate' | 'seconds' | 'bytes' | 'bytes a second' | 'MiB' | 'CPU units'
+
+const prefixes: [number, string][] = [
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+]
+
+function short(n: number): string {
+  return String(Number(n.toPrecision(3)))
+}
+
+/** A value with its unit, as short as a scale needs it: "12.5 %", "12 k", "35 ms", "1.5 kB/s". */
+export function amountOf(value: number, unit: Unit): string {
   if (unit === 'percent') return `${short(value)} %`
   if (unit === 'seconds') return value > 0 && value < 1 ? `${short(value * 1000)} ms` : `${short(value)} s`
-  const after = unit === 'bytes' ? 'B' : ''
-  if (value >= 1e9) return `${short(value / 1e9)} G${after}`
-  if (value >= 1e6) return `${short(value / 1e6)} M${after}`
-  return value >= 10_000 ? `${short(value / 1000)} k${after}` : `${short(value)} ${after}`.trim()
+  if (unit === 'MiB') return value >= 1024 ? `${short(value / 1024)} GiB` : `${short(value)} MiB`
+  if (unit === 'rate') return `${short(value)}/s`
+  const after = unit === 'bytes' ? 'B' : unit === 'bytes a second' ? 'B/s' : ''
+  const [size, prefix] = prefixes.find(([least]) => value >= (after ? least : Math.max(least, 10_000))) ?? [1, '']
+  return `${short(value / size)} ${prefix}${after}`.trim()
+}
+
+/** CPU units as what they are a part of: "0.25 vCPU". */
+export function vcpus(units: number): string {
+  return `${short(units / 1024)} vCPU`
 }

@@ -9,7 +9,8 @@ import { useNavigate, useParams } from 'react-router-dom'
 
 import { type Alarm, alarmHistory, conditionOf, deleteAlarm, getAlarm, metricsOf, setActions } from '../data/alarms'
 import { useLoad } from '../data/load'
-import type { Unit } from '../data/metrics'
+import type { Unit } from '../data/names'
+import { Arn } from '../parts/arn'
 import { Charts } from '../parts/charts'
 import { Confirm } from '../parts/confirm'
 import { Facts } from '../parts/facts'
@@ -83,7 +84,7 @@ export default function AlarmPage() {
                   ['Condition', conditionOf(alarm)],
                   ['When in alarm', alarm.AlarmActions?.join(', ') || 'nothing'],
                   ['When OK again', alarm.OKActions?.join(', ') || 'nothing'],
-                  ['ARN', alarm.AlarmArn],
+                  ['ARN', <Arn of={alarm.AlarmArn} />],
                 ]}
               />
               <Box>{alarm.StateReason}</Box>

@@ -1,18 +1,27 @@
-import { DescribeTargetHealthCommand, type Listener, type TargetGroup, type TargetHealthDescription } from '@aws-sdk/client-elastic-load-balancing-v2'
+import { DescribeTargetHealthCommand, type Action, type Listener, type TargetGroup, type TargetHealthDescription } from '@aws-sdk/client-elastic-load-balancing-v2'
 import Container from '@cloudscape-design/components/container'
 import Header from '@cloudscape-design/components/header'
+import Link from '@cloudscape-design/components/link'
 import SpaceBetween from '@cloudscape-design/components/space-between'
 import { useParams } from 'react-router-dom'
 
 import { elb } from '../aws'
 import { getBalancer, listListeners, listTargetGroups, urlOf } from '../data/balancers'
 import { useLoad } from '../data/load'
+import { Arn } from '../parts/arn'
 import { Charts } from '../parts/charts'
 import { Facts } from '../parts/facts'
 import { List } from '../parts/list'
 import { balancerPanels } from '../parts/metric-panels'
 import { ErrorAlert, Page } from '../parts/page'
 import { Status } from '../parts/status'
+
+/** "forward to web", "redirect", "fixed-response". */
+function actionInWords(action: Action): string {
+  const groups = action.ForwardConfig?.TargetGroups?.map(g => g.TargetGroupArn) ?? [action.TargetGroupArn]
+  const names = groups.filter(Boolean).map(arn => arn!.split('/')[1])
+  return names.length > 0 ? `${action.Type} to ${names.join(', ')}` : (action.Type ?? '')
+}
 
 async function getAll(name: string) {
   const balancer = await getBalancer(name)
@@ -57,11 +66,11 @@ export default function Balancer() {
               items={[
                 ['State', <Status of={data.balancer.State?.Code} />],
                 ['Type', data.balancer.Type],
-                ['DNS name', data.balancer.DNSName],
+                ['DNS name', <Arn of={data.balancer.DNSName} />],
                 ['VPC', data.balancer.VpcId],
                 ['Subnets', data.balancer.AvailabilityZones?.map(z => z.SubnetId).join(', ')],
                 ['Security groups', data.balancer.SecurityGroups?.join(', ')],
-                ['ARN', data.balancer.LoadBalancerArn],
+                ['ARN', <Arn of={data.balancer.LoadBalancerArn} />],
               ]}
             />
           </Container>
@@ -76,11 +85,11 @@ export default function Balancer() {
                 id: 'port',
                 header: 'Listener',
                 cell: l => (
-                  <a href={urlOf(data.balancer, l)} target="_blank" rel="noreferrer">{`${l.Protocol} ${l.Port}`}</a>
+                  <Link external href={urlOf(data.balancer, l)}>{`${l.Protocol} ${l.Port}`}</Link>
                 ),
                 isRowHeader: true,
               },
-              { id: 'action', header: 'Default action', cell: l => l.DefaultActions?.map(a => a.Type).join(', ') },
+              { id: 'action', header: 'Default action', cell: l => l.DefaultActions?.map(actionInWords).join(', ') },
             ]}
           />
           <Charts panels={balancerPanels(data.balancer, data.groups)} />

@@ -4,6 +4,7 @@ import { ecs } from '../aws'
 import { getCluster } from '../data/ecs'
 import { useLoad } from '../data/load'
 import { shortName } from '../data/names'
+import { Link } from '../parts/link'
 import { List } from '../parts/list'
 import { ErrorAlert } from '../parts/page'
 import { Status } from '../parts/status'
@@ -27,6 +28,11 @@ function scaling(provider: CapacityProvider): string {
   return managed?.status === 'ENABLED' ? `keeps ${managed.targetCapacity ?? 100} % in use` : 'off'
 }
 
+function groupOf(provider: CapacityProvider) {
+  const name = shortName(provider.autoScalingGroupProvider?.autoScalingGroupArn)
+  return name ? <Link to={`/scaling-groups/${encodeURIComponent(name)}`}>{name}</Link> : '–'
+}
+
 /** What the cluster can get machines from. */
 export function ClusterProviders({ cluster: name }: { cluster: string }) {
   const { data, error, loading } = useLoad(() => getProviders(name), [name], c => ['capacity-provider', 'cluster', 'reset'].includes(c.kind))
@@ -39,11 +45,11 @@ export function ClusterProviders({ cluster: name }: { cluster: string }) {
         items={data?.providers}
         loading={loading}
         id={p => p.name!}
-        empty="Tasks run on the container instances that are there. A capacity provider adds and takes away machines: aws ecs create-capacity-provider, then put-cluster-capacity-providers."
+        empty="Tasks run on the container instances that are there. A capacity provider adds and takes away machines: Update cluster chooses FARGATE, or one that aws ecs create-capacity-provider made."
         columns={[
           { id: 'name', header: 'Name', cell: p => p.name, isRowHeader: true },
           { id: 'status', header: 'Status', cell: p => <Status of={p.status} /> },
-          { id: 'group', header: 'Auto scaling group', cell: p => shortName(p.autoScalingGroupProvider?.autoScalingGroupArn) || '–' },
+          { id: 'group', header: 'Auto scaling group', cell: groupOf },
           { id: 'scaling', header: 'Managed scaling', cell: scaling },
           { id: 'share', header: 'Default strategy', cell: p => (data ? share(data.cluster, p) : '') },
         ]}

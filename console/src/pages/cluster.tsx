@@ -10,6 +10,7 @@ import { useNavigate, useParams } from 'react-router-dom'
 import { ecs } from '../aws'
 import { getCluster } from '../data/ecs'
 import { useLoad } from '../data/load'
+import { Arn } from '../parts/arn'
 import { Charts } from '../parts/charts'
 import { Confirm } from '../parts/confirm'
 import { Facts } from '../parts/facts'
@@ -22,6 +23,7 @@ import { Infrastructure } from './cluster-infrastructure'
 import { ClusterSchedules } from './cluster-schedules'
 import { ClusterServices } from './cluster-services'
 import { ClusterTasks } from './cluster-tasks'
+import { ClusterUpdate } from './cluster-update'
 
 function Overview({ cluster }: { cluster: EcsCluster }) {
   return (
@@ -33,7 +35,7 @@ function Overview({ cluster }: { cluster: EcsCluster }) {
           ['Tasks', `${cluster.runningTasksCount} running, ${cluster.pendingTasksCount} pending`],
           ['Container instances', cluster.registeredContainerInstancesCount],
           ['Container Insights', cluster.settings?.find(s => s.name === 'containerInsights')?.value],
-          ['ARN', cluster.clusterArn],
+          ['ARN', <Arn of={cluster.clusterArn} />],
         ]}
       />
     </Container>
@@ -44,7 +46,8 @@ export default function Cluster() {
   const { cluster: name = '', tab = 'services' } = useParams()
   const navigate = useNavigate()
   const tell = useFlash()
-  const [deleting, setDeleting] = useState(false)
+  const [doing, setDoing] = useState<'update' | 'delete'>()
+  const close = () => setDoing(undefined)
   const { data: cluster, error } = useLoad(() => getCluster(name), [name])
 
   return (
@@ -52,7 +55,12 @@ export default function Cluster() {
       title={name}
       crumbs={[{ text: 'Clusters', href: '/clusters' }, { text: name, href: `/clusters/${name}` }]}
       error={error}
-      actions={<Button onClick={() => setDeleting(true)}>Delete cluster</Button>}
+      actions={
+        <SpaceBetween direction="horizontal" size="xs">
+          <Button disabled={!cluster} onClick={() => setDoing('update')}>Update cluster</Button>
+          <Button onClick={() => setDoing('delete')}>Delete cluster</Button>
+        </SpaceBetween>
+      }
     >
       <SpaceBetween size="l">
         {cluster && <Overview cluster={cluster} />}
@@ -70,11 +78,12 @@ export default function Cluster() {
           ]}
         />
       </SpaceBetween>
-      {deleting && (
+      {doing === 'update' && cluster && <ClusterUpdate cluster={cluster} close={close} />}
+      {doing === 'delete' && (
         <Confirm
           title={`Delete cluster ${name}?`}
           action="Delete"
-          close={() => setDeleting(false)}
+          close={close}
           run={async () => {
             await ecs().send(new DeleteClusterCommand({ cluster: name }))
             tell('success', `Cluster ${name} is deleted.`)

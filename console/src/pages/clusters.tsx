@@ -1,4 +1,5 @@
 import type { Cluster } from '@aws-sdk/client-ecs'
+import Box from '@cloudscape-design/components/box'
 import Button from '@cloudscape-design/components/button'
 import { useNavigate } from 'react-router-dom'
 
@@ -25,7 +26,15 @@ export default function Clusters() {
         loading={loading}
         id={cluster => cluster.clusterName!}
         actions={create}
-        empty={create}
+        empty={
+          <>
+            <Box color="inherit">
+              A cluster is what services and tasks run in: on machines that join it with gantry agent (gantry up has one already), or on Fargate.
+              Create one, then a task definition that says which containers to run, then a service that keeps them running.
+            </Box>
+            {create}
+          </>
+        }
         columns={[
           {
             id: 'name',

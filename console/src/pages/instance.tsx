@@ -9,6 +9,7 @@ import { ecs } from '../aws'
 import { attribute } from '../data/instances'
 import { useLoad } from '../data/load'
 import { shortId } from '../data/names'
+import { Arn } from '../parts/arn'
 import { Facts } from '../parts/facts'
 import { InstanceUse } from '../parts/instance-use'
 import { List } from '../parts/list'
@@ -72,7 +73,7 @@ export default function Instance() {
                 ['Tasks', `${instance.runningTasksCount} running, ${instance.pendingTasksCount} pending`],
                 ['Capacity provider', instance.capacityProviderName],
                 ['EC2 instance', instance.ec2InstanceId],
-                ['ARN', instance.containerInstanceArn],
+                ['ARN', <Arn of={instance.containerInstanceArn} />],
               ]}
             />
           </Container>

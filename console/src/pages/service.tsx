@@ -1,9 +1,8 @@
-import { DeleteServiceCommand, UpdateServiceCommand, type Service as EcsService } from '@aws-sdk/client-ecs'
+import { DeleteServiceCommand, UpdateServiceCommand, type Service as EcsService, type ServiceEvent } from '@aws-sdk/client-ecs'
 import Button from '@cloudscape-design/components/button'
 import Container from '@cloudscape-design/components/container'
 import Header from '@cloudscape-design/components/header'
 import SpaceBetween from '@cloudscape-design/components/space-between'
-import Table from '@cloudscape-design/components/table'
 import Tabs from '@cloudscape-design/components/tabs'
 import { useState } from 'react'
 import { useNavigate, useParams } from 'react-router-dom'
@@ -14,12 +13,14 @@ import { useTasks } from '../data/live-ecs'
 import { useLoad } from '../data/load'
 import { shortName } from '../data/names'
 import { asJson } from '../data/show'
+import { Arn } from '../parts/arn'
 import { Charts } from '../parts/charts'
 import { Code } from '../parts/code'
 import { Confirm } from '../parts/confirm'
 import { Facts } from '../parts/facts'
 import { useFlash } from '../parts/flash'
 import { Link } from '../parts/link'
+import { List } from '../parts/list'
 import { LogView } from '../parts/logs'
 import { servicePanels } from '../parts/metric-panels'
 import { ErrorAlert, Page } from '../parts/page'
@@ -48,13 +49,14 @@ function Health({ service, cluster }: { service: EcsService; cluster: string }) 
 
 function Events({ service }: { service: EcsService }) {
   return (
-    <Table
-      header={<Header variant="h2" counter={`(${service.events?.length ?? 0})`} description="The newest hundred.">Events</Header>}
+    <List<ServiceEvent>
+      title="Events"
+      noun="event"
       items={service.events ?? []}
-      trackBy="id"
-      empty="No events yet."
-      ariaLabels={{ tableLabel: 'Events' }}
-      columnDefinitions={[
+      loading={false}
+      id={event => event.id!}
+      description="The newest hundred."
+      columns={[
         { id: 'time', header: 'When', cell: e => <Since time={e.createdAt} />, width: 140 },
         { id: 'message', header: 'Message', cell: e => e.message, isRowHeader: true },
       ]}
@@ -125,7 +127,7 @@ export default function Service() {
                 ['Launch type', service.launchType],
                 ['Service type', service.schedulingStrategy],
                 ['Created', <Since time={service.createdAt} />],
-                ['ARN', service.serviceArn],
+                ['ARN', <Arn of={service.serviceArn} />],
               ]}
             />
           </Container>

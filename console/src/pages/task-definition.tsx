@@ -1,4 +1,4 @@
-import { DeregisterTaskDefinitionCommand, type ContainerDefinition } from '@aws-sdk/client-ecs'
+import { DeleteTaskDefinitionsCommand, DeregisterTaskDefinitionCommand, type ContainerDefinition } from '@aws-sdk/client-ecs'
 import Button from '@cloudscape-design/components/button'
 import ButtonDropdown from '@cloudscape-design/components/button-dropdown'
 import Container from '@cloudscape-design/components/container'
@@ -13,7 +13,10 @@ import { ecs } from '../aws'
 import { requestFrom } from '../data/draft'
 import { getTaskDefinition } from '../data/ecs'
 import { useLoad } from '../data/load'
+import { vcpus } from '../data/names'
 import { asJson } from '../data/show'
+import { Arn } from '../parts/arn'
+import { ClusterChoice } from '../parts/cluster-choice'
 import { Code } from '../parts/code'
 import { Confirm } from '../parts/confirm'
 import { Facts } from '../parts/facts'
@@ -53,13 +56,10 @@ export default function TaskDefinition() {
   const name = `${family}:${revision}`
   const navigate = useNavigate()
   const tell = useFlash()
-  const [deregistering, setDeregistering] = useState(false)
+  const [doing, setDoing] = useState<'service' | 'task' | 'deregister' | 'delete'>()
   const { data: definition, error } = useLoad(() => getTaskDefinition(name), [name], c => c.kind === 'task-definition' || c.kind === 'reset')
-  const follow = (id: string) => {
-    if (id === 'service') navigate(`/clusters/default/services/create?taskDefinition=${name}`)
-    else if (id === 'run') navigate(`/clusters/default/tasks/run?taskDefinition=${name}`)
-    else setDeregistering(true)
-  }
+  const close = () => setDoing(undefined)
+  const inactive = definition?.status === 'INACTIVE'
   return (
     <Page
       title={name}
@@ -71,13 +71,16 @@ export default function TaskDefinition() {
       error={error}
       actions={
         <SpaceBetween direction="horizontal" size="xs">
+          <Button disabled={!definition || definition.status === 'DELETE_IN_PROGRESS'} onClick={() => setDoing(inactive ? 'delete' : 'deregister')}>
+            {inactive ? 'Delete' : 'Deregister'}
+          </Button>
           <ButtonDropdown
+            disabled={definition?.status !== 'ACTIVE'}
             items={[
               { id: 'service', text: 'Create service' },
-              { id: 'run', text: 'Run task' },
-              { id: 'deregister', text: 'Deregister', disabled: definition?.status !== 'ACTIVE' },
+              { id: 'task', text: 'Run task' },
             ]}
-            onItemClick={event => follow(event.detail.id)}
+            onItemClick={event => setDoing(event.detail.id as 'service' | 'task')}
           >
             Deploy
           </ButtonDropdown>
@@ -94,11 +97,11 @@ export default function TaskDefinition() {
                 ['Launch types', definition.compatibilities?.join(', ')],
                 ['Network mode', definition.networkMode],
                 ['Registered', <Since time={definition.registeredAt} />],
-                ['CPU', definition.cpu ? `${Number(definition.cpu) / 1024} vCPU` : undefined],
+                ['CPU', definition.cpu ? vcpus(Number(definition.cpu)) : undefined],
                 ['Memory', definition.memory ? `${definition.memory} MiB` : undefined],
                 ['Task role', definition.taskRoleArn],
                 ['Task execution role', definition.executionRoleArn],
-                ['ARN', definition.taskDefinitionArn],
+                ['ARN', <Arn of={definition.taskDefinitionArn} />],
               ]}
             />
           </Container>
@@ -112,17 +115,39 @@ export default function TaskDefinition() {
           />
         </SpaceBetween>
       )}
-      {deregistering && (
+      {(doing === 'service' || doing === 'task') && (
+        <ClusterChoice
+          title={doing === 'service' ? `Create a service of ${name}` : `Run ${name}`}
+          close={close}
+          choose={cluster => navigate(`/clusters/${cluster}/${doing === 'service' ? 'services/create' : 'tasks/run'}?taskDefinition=${name}`)}
+        />
+      )}
+      {doing === 'deregister' && (
         <Confirm
           title={`Deregister ${name}?`}
           action="Deregister"
-          close={() => setDeregistering(false)}
+          close={close}
           run={async () => {
             await ecs().send(new DeregisterTaskDefinitionCommand({ taskDefinition: name }))
             tell('success', `${name} is inactive.`)
           }}
         >
           Services that use it go on; new tasks and services cannot use it.
+        </Confirm>
+      )}
+      {doing === 'delete' && (
+        <Confirm
+          title={`Delete ${name}?`}
+          action="Delete"
+          close={close}
+          run={async () => {
+            const { failures } = await ecs().send(new DeleteTaskDefinitionsCommand({ taskDefinitions: [name] }))
+            if (failures?.length) throw new Error(failures.map(f => [f.reason, f.detail].filter(Boolean).join(': ')).join('; '))
+            tell('success', `${name} is deleted as soon as no task and no service uses it.`)
+            navigate(`/task-definitions/${family}`)
+          }}
+        >
+          It cannot be brought back. Tasks and services that use it go on.
         </Confirm>
       )}
     </Page>

@@ -14,11 +14,13 @@ import { useParams } from 'react-router-dom'
 import { ecs } from '../aws'
 import { getTask, getTaskDefinition } from '../data/ecs'
 import { useLoad } from '../data/load'
-import { shortId, shortName } from '../data/names'
+import { shortId, shortName, vcpus } from '../data/names'
 import { advice } from '../data/stopped'
+import { Arn } from '../parts/arn'
 import { Charts } from '../parts/charts'
 import { Confirm } from '../parts/confirm'
 import { Facts } from '../parts/facts'
+import { TextField } from '../parts/fields'
 import { Link as AppLink } from '../parts/link'
 import { TaskLogs } from '../parts/logs'
 import { servicePanels } from '../parts/metric-panels'
@@ -28,9 +30,12 @@ import { Since } from '../parts/since'
 import { Status } from '../parts/status'
 import { TagTable } from '../parts/tags'
 import { Timeline } from '../parts/timeline'
+import { TaskConfiguration } from './task-configuration'
 
 /** Where a container answers, as the browser would open it when it runs on the same machine. */
 function bindings(container: EcsContainer) {
+  const own = container.networkInterfaces?.[0]?.privateIpv4Address
+  if (own) return `at ${own}`
   return (container.networkBindings ?? []).map(b => {
     const host = b.bindIP === '0.0.0.0' || !b.bindIP ? window.location.hostname : b.bindIP
     return (
@@ -90,6 +95,7 @@ function Why({ task }: { task: EcsTask }) {
 export default function Task() {
   const { cluster = '', task: id = '' } = useParams()
   const [stopping, setStopping] = useState(false)
+  const [reason, setReason] = useState('')
   const { data: task, error } = useLoad(() => getTask(cluster, id), [cluster, id], c => c.key === `${cluster}/${id}` || c.kind === 'reset')
   const { data: definition } = useLoad(
     async () => (task?.taskDefinitionArn ? getTaskDefinition(task.taskDefinitionArn) : undefined), [task?.taskDefinitionArn], () => false)
@@ -119,10 +125,10 @@ export default function Task() {
                   ['Launch type', task.launchType],
                   ['Group', task.group],
                   ['Container instance', task.containerInstanceArn && task.launchType !== 'FARGATE' ? <AppLink to={`/clusters/${cluster}/instances/${shortName(task.containerInstanceArn)}`}>{shortId(task.containerInstanceArn)}</AppLink> : undefined],
-                  ['CPU', `${Number(task.cpu ?? 0) / 1024} vCPU`],
+                  ['CPU', vcpus(Number(task.cpu ?? 0))],
                   ['Memory', `${task.memory ?? 0} MiB`],
                   ['Started by', task.startedBy],
-                  ['ARN', task.taskArn],
+                  ['ARN', <Arn of={task.taskArn} />],
                 ]}
               />
               <Timeline task={task} />
@@ -133,6 +139,7 @@ export default function Task() {
             tabs={[
               { id: 'containers', label: 'Containers', content: <Containers task={task} /> },
               { id: 'logs', label: 'Logs', content: definition ? <TaskLogs task={task} definition={definition} /> : <Box>–</Box> },
+              { id: 'configuration', label: 'Configuration', content: definition ? <TaskConfiguration task={task} definition={definition} /> : <Box>–</Box> },
               { id: 'metrics', label: 'Metrics', content: <TaskMetrics cluster={cluster} task={task} /> },
               { id: 'tags', label: 'Tags', content: <TagTable arn={task.taskArn} tags={task.tags} /> },
             ]}
@@ -145,10 +152,11 @@ export default function Task() {
           action="Stop"
           close={() => setStopping(false)}
           run={async () => {
-            await ecs().send(new StopTaskCommand({ cluster, task: id }))
+            await ecs().send(new StopTaskCommand({ cluster, task: id, reason: reason || undefined }))
           }}
         >
           Containers get SIGTERM, and SIGKILL when their stop timeout is over.
+          <TextField label="Reason" value={reason} onChange={setReason} hint="Shown as why it stopped; may be empty." />
         </Confirm>
       )}
     </Page>

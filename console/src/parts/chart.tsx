@@ -1,8 +1,8 @@
 // A chart of lines over time. In a piece of its own: only pages that show charts load the design system's.
 import LineChart from '@cloudscape-design/components/line-chart'
 
-import type { Series, Unit } from '../data/metrics'
-import { amountOf } from '../data/names'
+import type { Series } from '../data/metrics'
+import { amountOf, type Unit } from '../data/names'
 
 const words = {
   filterLabel: 'Filter lines',
@@ -19,7 +19,8 @@ const words = {
 function top(series: Series, unit: Unit, threshold = 0): number {
   const most = Math.max(threshold, 0, ...(series.lines ?? []).flatMap(line => line.points.map(point => point.y)))
   if (unit === 'percent') return Math.max(100, Math.ceil(most / 50) * 50)
-  return most > 0 ? most * 1.15 : 1
+  if (most > 0) return most * 1.15
+  return unit.startsWith('bytes') ? 1000 : 1
 }
 
 function summary(title: string, series: Series, unit: Unit): string {

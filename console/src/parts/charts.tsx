@@ -5,9 +5,10 @@ import Grid from '@cloudscape-design/components/grid'
 import Header from '@cloudscape-design/components/header'
 import SegmentedControl from '@cloudscape-design/components/segmented-control'
 import SpaceBetween from '@cloudscape-design/components/space-between'
-import { lazy, Suspense, useState } from 'react'
+import { lazy, Suspense, useSyncExternalStore } from 'react'
 
-import { type Metric, type Span, spans, type Unit, useMetrics } from '../data/metrics'
+import { type Metric, type Span, spans, useMetrics } from '../data/metrics'
+import type { Unit } from '../data/names'
 import { Loading } from './loading'
 
 const Chart = lazy(() => import('./chart'))
@@ -23,6 +24,23 @@ export interface Panel {
 }
 
 const KEY = 'gantry-chart-span'
+const listeners = new Set<() => void>()
+
+/** The time that all charts show, kept for the next visit. */
+function useSpan(): [Span, (id: string) => void] {
+  const id = useSyncExternalStore(
+    listener => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    () => localStorage.getItem(KEY) ?? '1h',
+  )
+  const choose = (wanted: string) => {
+    localStorage.setItem(KEY, wanted)
+    listeners.forEach(listener => listener())
+  }
+  return [spans.find(one => one.id === id) ?? spans[1]!, choose]
+}
 
 function PanelChart({ panel, span }: { panel: Panel; span: Span }) {
   const series = useMetrics(panel.metrics, span)
@@ -41,12 +59,7 @@ function PanelChart({ panel, span }: { panel: Panel; span: Span }) {
 }
 
 export function Charts({ title = 'Metrics', panels }: { title?: string; panels: Panel[] }) {
-  const [id, setId] = useState(localStorage.getItem(KEY) ?? '1h')
-  const span = spans.find(one => one.id === id) ?? spans[1]!
-  const choose = (wanted: string) => {
-    localStorage.setItem(KEY, wanted)
-    setId(wanted)
-  }
+  const [span, choose] = useSpan()
   return (
     <Container
       header={

@@ -2,7 +2,7 @@
 import type { ContainerInstance } from '@aws-sdk/client-ecs'
 import ProgressBar from '@cloudscape-design/components/progress-bar'
 
-import { shortId } from '../data/names'
+import { shortId, vcpus } from '../data/names'
 
 function amount(resources: ContainerInstance['registeredResources'], name: string): number {
   return resources?.find(r => r.name === name)?.integerValue ?? 0
@@ -16,7 +16,7 @@ export function InstanceUse({ of, instance }: { of: 'CPU' | 'MEMORY'; instance: 
       variant="standalone"
       value={whole > 0 ? (100 * used) / whole : 0}
       ariaLabel={`${of === 'CPU' ? 'CPU' : 'Memory'} of ${shortId(instance.containerInstanceArn)}`}
-      additionalInfo={of === 'CPU' ? `${used / 1024} of ${whole / 1024} vCPU` : `${used} of ${whole} MiB`}
+      additionalInfo={of === 'CPU' ? `${vcpus(used)} of ${vcpus(whole)}` : `${used} of ${whole} MiB`}
     />
   )
 }

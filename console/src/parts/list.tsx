@@ -28,6 +28,7 @@ interface ListProps<T> {
   onSelect?: (items: T[]) => void
   multi?: boolean
   pageSize?: number
+  wrapLines?: boolean
 }
 
 function Empty({ title, children }: { title: string; children?: ReactNode }) {
@@ -55,6 +56,7 @@ export function List<T>(props: ListProps<T>) {
       {...collection.collectionProps}
       variant={props.fullPage ? 'full-page' : 'container'}
       stickyHeader={props.fullPage}
+      wrapLines={props.wrapLines}
       trackBy={id}
       items={collection.items}
       loading={loading && !items}

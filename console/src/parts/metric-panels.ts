@@ -60,7 +60,7 @@ export function balancerPanels(balancer: LoadBalancer, groups: TargetGroup[]): P
   const application = balancer.Type !== 'network'
   const namespace = application ? 'AWS/ApplicationELB' : 'AWS/NetworkELB'
   const LoadBalancer = metricName(balancer.LoadBalancerArn)
-  const of = (name: string, label: string, stat: Metric['stat']): Metric => ({ namespace, name, label, dimensions: { LoadBalancer }, stat })
+  const of = (name: string, label: string, stat: Metric['stat']): Metric => ({ namespace, name, label, dimensions: { LoadBalancer }, stat, rate: stat === 'Sum' })
   const each = (name: string, words: string): Metric[] =>
     groups.map(group => ({
       namespace, name, label: `${group.TargetGroupName}: ${words}`, dimensions: { LoadBalancer, TargetGroup: metricName(group.TargetGroupArn) }, stat: 'Average',
@@ -69,17 +69,21 @@ export function balancerPanels(balancer: LoadBalancer, groups: TargetGroup[]): P
   const traffic: Panel[] = application
     ? [
         {
-          title: 'Requests',
-          unit: 'count',
+          title: 'Requests a second',
+          unit: 'rate',
           empty,
           metrics: [
             of('RequestCount', 'Requests', 'Sum'), of('HTTPCode_Target_4XX_Count', '4xx of targets', 'Sum'), of('HTTPCode_Target_5XX_Count', '5xx of targets', 'Sum'),
             of('HTTPCode_ELB_5XX_Count', '5xx of the balancer', 'Sum'),
           ],
         },
-        { title: 'Response time of the targets', unit: 'seconds', empty, metrics: [of('TargetResponseTime', 'Average', 'Average'), of('TargetResponseTime', '99 of 100', 'p99')] },
+        { title: 'Response time of the targets', unit: 'seconds', empty, metrics: [of('TargetResponseTime', 'Average', 'Average'), of('TargetResponseTime', 'p99: 99 of 100 are faster', 'p99')] },
       ]
-    : [{ title: 'Connections', unit: 'count', empty, metrics: [of('NewFlowCount', 'New', 'Sum'), of('ActiveFlowCount', 'Open', 'Average')] }]
+    : [
+        { title: 'New connections a second', unit: 'rate', empty, metrics: [of('NewFlowCount', 'New', 'Sum')] },
+        { title: 'Open connections', unit: 'count', empty, metrics: [of('ActiveFlowCount', 'Open', 'Average')] },
+        { title: 'Traffic', unit: 'bytes a second', empty, metrics: [of('ProcessedBytes', 'Both ways', 'Sum')] },
+      ]
   return [
     ...traffic,
     {

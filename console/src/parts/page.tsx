@@ -9,6 +9,7 @@ import { type ReactNode, useEffect } from 'react'
 import { useNavigate } from 'react-router-dom'
 
 import { signOut } from '../session'
+import { hrefOf, wayOf } from './link'
 
 export interface Crumb {
   text: string
@@ -20,11 +21,11 @@ export function Crumbs({ items }: { items: Crumb[] }) {
   const navigate = useNavigate()
   return (
     <BreadcrumbGroup
-      items={items}
+      items={items.map(({ text, href }) => ({ text, href: href && hrefOf(href) }))}
       ariaLabel="Breadcrumbs"
       onFollow={event => {
         event.preventDefault()
-        navigate(event.detail.href)
+        navigate(wayOf(event.detail.href))
       }}
     />
   )

@@ -3,16 +3,18 @@ import AppLayout from '@cloudscape-design/components/app-layout'
 import SideNavigation from '@cloudscape-design/components/side-navigation'
 import TopNavigation from '@cloudscape-design/components/top-navigation'
 import { Mode } from '@cloudscape-design/global-styles'
-import type { ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
 import { useLocation, useNavigate } from 'react-router-dom'
 
 import { signOut, useSession } from '../session'
 import { Flashes } from './flash'
+import { hrefOf, wayOf } from './link'
 import { useMode } from './theme'
 
 const places = [
   { type: 'link' as const, text: 'Clusters', href: '/clusters' },
   { type: 'link' as const, text: 'Task definitions', href: '/task-definitions' },
+  { type: 'link' as const, text: 'Auto Scaling groups', href: '/scaling-groups' },
   { type: 'link' as const, text: 'Load balancers', href: '/load-balancers' },
   { type: 'link' as const, text: 'Networks', href: '/networks' },
   { type: 'link' as const, text: 'Logs', href: '/logs' },
@@ -25,6 +27,8 @@ export function Shell({ children }: { children: ReactNode }) {
   const navigate = useNavigate()
   const location = useLocation()
   const [mode, toggleMode] = useMode()
+  // The layout's own choice is made before it knows its width, and differs from load to load.
+  const [open, setOpen] = useState(() => window.matchMedia('(min-width: 689px)').matches)
   const active = places.find(place => location.pathname.startsWith(place.href))
   return (
     <>
@@ -41,7 +45,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <div id="top">
         <TopNavigation
           identity={{
-            href: '/console/clusters',
+            href: hrefOf('/clusters'),
             title: 'Gantry',
             onFollow: event => {
               event.preventDefault()
@@ -67,16 +71,18 @@ export function Shell({ children }: { children: ReactNode }) {
             ariaLabels={{ navigation: 'Services', navigationClose: 'Close navigation', navigationToggle: 'Open navigation', notifications: 'Messages' }}
             navigation={
               <SideNavigation
-                activeHref={active?.href}
-                header={{ text: 'Elastic Container Service', href: '/clusters' }}
-                items={places}
+                activeHref={active && hrefOf(active.href)}
+                header={{ text: 'Elastic Container Service', href: hrefOf('/clusters') }}
+                items={places.map(place => ({ ...place, href: hrefOf(place.href) }))}
                 onFollow={event => {
                   if (event.detail.external) return
                   event.preventDefault()
-                  navigate(event.detail.href)
+                  navigate(wayOf(event.detail.href))
                 }}
               />
             }
+            navigationOpen={open}
+            onNavigationChange={event => setOpen(event.detail.open)}
             notifications={bar}
             toolsHide
             content={
