@@ -30,6 +30,8 @@ static const struct {
         {"LimitExceededFault", "LimitExceeded", 400, 400},
         {"InvalidFormatFault", "InvalidFormat", 400, 400},
         {"ResourceNotFound", NULL, 404, 404},
+        {"DashboardNotFoundError", "ResourceNotFound", 404, 404},
+        {"DashboardInvalidInputError", "InvalidParameterInput", 400, 400},
         /* EC2 Auto Scaling's own. */
         {"AlreadyExistsFault", "AlreadyExists", 400, 400},
         {"ResourceInUseFault", "ResourceInUse", 400, 400},

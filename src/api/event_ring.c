@@ -59,6 +59,7 @@ static const struct kind_row {
         [OBJECT_SCALING_GROUP] = {"auto-scaling-group"},
         [OBJECT_MACHINE] = {"machine"},
         [OBJECT_GROUP_ACTIVITY] = {"group-activity"},
+        [OBJECT_DASHBOARD] = {"dashboard"},
 };
 
 const char *event_ring_kind_name(enum object_kind kind)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CloudWatch alarms in the model, and what has happened to them. */
+/* CloudWatch alarms in the model, and what has happened to them; dashboards. */
 #pragma once
 
 #include "model/model.h"
@@ -29,6 +29,11 @@ struct alarm_history {
         const struct state_alarm_history *state;
         struct alarm *alarm; /* NULL: it is no more */
         struct list in_alarm;
+};
+
+struct dashboard {
+        struct object object; /* key: its name */
+        const struct state_dashboard *state;
 };
 
 /* NULL when there is none. */

@@ -214,6 +214,11 @@ static void alarm_key(const void *state, struct buf *out)
         buf_append_str(out, ((const struct state_alarm *)state)->name);
 }
 
+static void dashboard_key(const void *state, struct buf *out)
+{
+        put(out, ((const struct state_dashboard *)state)->name);
+}
+
 static void alarm_history_key(const void *state, struct buf *out)
 {
         buf_printf(out, "%019lld", (long long)((const struct state_alarm_history *)state)->number);
@@ -304,6 +309,7 @@ const struct kind model_kinds[OBJECT_KIND_MAX] = {
                                   .detach = scaling_group_detach},
         [OBJECT_MACHINE] = {KIND(machine, state_machine), .key = machine_key, .attach = machine_attach, .detach = machine_detach},
         [OBJECT_GROUP_ACTIVITY] = {KIND(group_activity, state_group_activity), .key = group_activity_key},
+        [OBJECT_DASHBOARD] = {KIND(dashboard, state_dashboard), .key = dashboard_key},
 };
 
 _Static_assert(offsetof(struct object, key) == offsetof(struct object, node.key), "an object's key must be that of its node");
@@ -353,6 +359,7 @@ STATE_FOLLOWS(launch_configuration);
 STATE_FOLLOWS(scaling_group);
 STATE_FOLLOWS(machine);
 STATE_FOLLOWS(group_activity);
+STATE_FOLLOWS(dashboard);
 
 struct object *object_new(enum object_kind kind, const void *state, const char *key)
 {

@@ -72,6 +72,7 @@ enum object_kind {
         OBJECT_SCALING_GROUP = 39,
         OBJECT_MACHINE = 40,
         OBJECT_GROUP_ACTIVITY = 41,
+        OBJECT_DASHBOARD = 42, /* CloudWatch's: model/alarm.h */
         OBJECT_KIND_MAX
 };
 

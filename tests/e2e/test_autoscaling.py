@@ -376,6 +376,18 @@ class Terraform(Scaled, LabTest):
             }
           }
         }
+        resource "aws_cloudwatch_dashboard" "web" {
+          dashboard_name = "web"
+          dashboard_body = jsonencode({
+            widgets = [
+              { type = "text", x = 0, y = 0, width = 6, height = 3, properties = { markdown = "# Web at ${var.target} percent" } },
+              { type = "metric", x = 6, y = 0, width = 18, height = 6, properties = {
+                region  = "us-east-1"
+                metrics = [["AWS/ECS", "CPUUtilization", "ClusterName", "default", "ServiceName", aws_ecs_service.web.name]]
+              } },
+            ]
+          })
+        }
         resource "aws_cloudwatch_composite_alarm" "both" {
           alarm_name    = "both"
           alarm_rule    = "ALARM(${aws_cloudwatch_metric_alarm.deep.alarm_name}) AND ALARM(${aws_cloudwatch_metric_alarm.rate.alarm_name})"
@@ -392,7 +404,10 @@ class Terraform(Scaled, LabTest):
             stack.settled(target)
         listed = self.lab.aws('application-autoscaling', 'describe-scaling-policies', '--service-namespace', 'ecs')['ScalingPolicies']
         self.assertEqual({'cpu': 2, 'steps': 1}, {p['PolicyName']: len(p['Alarms']) for p in listed})
+        body = json.loads(self.lab.aws('cloudwatch', 'get-dashboard', '--dashboard-name', 'web')['DashboardBody'])
+        self.assertEqual('# Web at 60 percent', body['widgets'][0]['properties']['markdown'])
         stack.destroy('-var=target=60')
+        self.assertEqual([], self.lab.aws('cloudwatch', 'list-dashboards')['DashboardEntries'])
         found = self.lab.aws('cloudwatch', 'describe-alarms', '--alarm-types', 'MetricAlarm', 'CompositeAlarm')
         self.assertEqual(([], []), (found['MetricAlarms'], found['CompositeAlarms']))
 

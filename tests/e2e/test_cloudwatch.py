@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import unittest
 
-from lab import Clients, Process, read_env
+from lab import Clients, Process, error_code, read_env
 
 
 class Metrics(unittest.TestCase):
@@ -35,6 +35,27 @@ class Metrics(unittest.TestCase):
         self.assertEqual([r['Id'] for r in results], ['rate'])
         self.assertAlmostEqual(sum(results[0]['Values']), 9 / 60)
         self.assertGreaterEqual(results[0]['Timestamps'][0], results[0]['Timestamps'][-1])
+
+    def test_search(self):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for store, orders in (('north', 3), ('south', 8)):
+            self.cloudwatch.put_metric_data(Namespace='chain', MetricData=[
+                {'MetricName': 'Orders', 'Dimensions': [{'Name': 'Store', 'Value': store}], 'Timestamp': now, 'Value': orders}])
+        results = self.cloudwatch.get_metric_data(
+            StartTime=now - datetime.timedelta(minutes=5), EndTime=now + datetime.timedelta(minutes=1), MetricDataQueries=[
+                {'Id': 'all', 'Expression': """SEARCH('{chain,Store} MetricName="Orders"', 'Sum', 60)""", 'Label': "${PROP('Dim.Store')}: ${SUM}"},
+                {'Id': 'best', 'Expression': 'SORT(all, SUM, DESC, 1)'}])['MetricDataResults']
+        self.assertEqual([('all', 'north: 3', [3.0]), ('all', 'south: 8', [8.0]), ('best', 'south', [8.0])],
+                         [(r['Id'], r['Label'], r['Values']) for r in results])
+
+    def test_dashboards(self):
+        body = '{"widgets": [{"type": "text", "properties": {"markdown": "# Orders"}}]}'
+        self.assertEqual([], self.cloudwatch.put_dashboard(DashboardName='orders', DashboardBody=body)['DashboardValidationMessages'])
+        self.assertEqual(body, self.cloudwatch.get_dashboard(DashboardName='orders')['DashboardBody'])
+        with self.assertRaises(self.cloudwatch.exceptions.DashboardInvalidInputError):
+            self.cloudwatch.put_dashboard(DashboardName='orders', DashboardBody='{"widgets": [{"type": "pie"}]}')
+        self.cloudwatch.delete_dashboards(DashboardNames=['orders'])
+        self.assertEqual('ResourceNotFound', error_code(self.cloudwatch.get_dashboard, DashboardName='orders'))
 
     def test_errors_have_types(self):
         with self.assertRaises(self.cloudwatch.exceptions.MissingRequiredParameterException) as caught:

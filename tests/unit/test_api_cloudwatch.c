@@ -220,12 +220,74 @@ static void test_refuses(UNUSED void **state)
                  "{'StartTime':1,'EndTime':61,'MetricDataQueries':[{'Id':'a','Expression':'b'},{'Id':'b','Expression':'a'}]}",
                  "ValidationError", "depends on itself"},
                 {"GetMetricData", "{'StartTime':1,'EndTime':61,'MetricDataQueries':[{'Id':'a'}]}", "ValidationError", "exactly one"},
+                {"GetMetricData", "{'StartTime':61,'EndTime':1,'MetricDataQueries':[]}", "InvalidParameterValueException", "StartTime"},
+                {"ListMetrics", "{'NextToken':'x'}", "InvalidParameterValueException", "not one that ListMetrics has given"},
         };
         struct api_harness h;
 
         begin(&h);
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
                 harness_fails(&h, rows[i][0], rows[i][1], rows[i][2], rows[i][3]);
+        harness_end(&h);
+}
+
+#define TEXT "{'type':'text','x':0,'y':0,'width':6,'height':3,'properties':{'markdown':'# Hello'}}"
+
+static void put_dashboard(struct api_harness *h, const char *name, const char *body)
+{
+        CLEANUP_BUF struct buf quoted = {0};
+
+        for (; *body != '\0'; body++)
+                buf_append_str(&quoted, *body == '\'' ? "\\\"" : (char[]){*body, '\0'});
+        buf_append_char(&quoted, '\0');
+        (void)harness_call(h, "PutDashboard", "{'DashboardName':'%s','DashboardBody':'%s'}", name, quoted.data);
+}
+
+static void test_dashboards(UNUSED void **state)
+{
+        static const char *const wrong[][2] = {
+                {"{", "DashboardBody is no dashboard"},
+                {"{'widgets':1}", "widgets"},
+                {"{}", "widgets"},
+                {"{'widgets':[{'x':1}]}", "type"},
+                {"{'widgets':[{'type':'text','x':24,'properties':{'markdown':''}}]}", "0..23"},
+                {"{'widgets':[" TEXT ",{'type':'text'}]}", "widgets[1], of type \"text\", must have properties markdown"},
+                {"{'widgets':[{'type':'metric','properties':{'region':'us-east-1'}}]}", "must have properties metrics"},
+                {"{'widgets':[{'type':'pie'}]}", "one of text, metric"},
+        };
+        struct api_harness h;
+
+        begin(&h);
+        put_dashboard(&h, "web-1", "{'widgets':[" TEXT ",{'type':'metric','properties':{'metrics':[['AWS/ECS','CPUUtilization']]}}]}");
+        assert_int_equal(h.status, 200);
+        assert_int_equal(harness_count(&h, "DashboardValidationMessages"), 0);
+        put_dashboard(&h, "other", "{'widgets':[],'more':true}");
+        assert_int_equal(h.status, 200);
+        harness_ok(&h, "GetDashboard", "{'DashboardName':'other'}");
+        assert_string_equal(harness_text(&h, "DashboardBody"), "{\"widgets\":[],\"more\":true}");
+        assert_string_equal(harness_text(&h, "DashboardArn"), "arn:aws:cloudwatch::123456789012:dashboard/other");
+        put_dashboard(&h, "other", "{'widgets':[" TEXT "]}");
+        harness_restart(&h);
+        harness_ok(&h, "ListDashboards", "{}");
+        assert_int_equal(harness_count(&h, "DashboardEntries"), 2);
+        assert_string_equal(harness_text(&h, "DashboardEntries[0].DashboardName"), "other");
+        assert_int_equal(harness_int(&h, "DashboardEntries[0].Size"), strlen("{'widgets':[" TEXT "]}"));
+        harness_ok(&h, "ListDashboards", "{'DashboardNamePrefix':'web'}");
+        assert_int_equal(harness_count(&h, "DashboardEntries"), 1);
+        for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+                put_dashboard(&h, "bad", wrong[i][0]);
+                assert_int_equal(h.status, 400);
+                assert_non_null(strstr(h.text.data, "DashboardInvalidInputError"));
+                if (strstr(harness_text(&h, "message"), wrong[i][1]) == NULL)
+                        fail_msg("%s: %s", wrong[i][0], h.text.data);
+        }
+        put_dashboard(&h, "a b", "{'widgets':[]}");
+        assert_non_null(strstr(harness_text(&h, "message"), "letters, digits"));
+        harness_fails(&h, "GetDashboard", "{'DashboardName':'bad'}", "DashboardNotFoundError", "does not exist");
+        harness_fails(&h, "DeleteDashboards", "{'DashboardNames':['other','bad']}", "DashboardNotFoundError", "bad");
+        harness_ok(&h, "DeleteDashboards", "{'DashboardNames':['other','web-1','other']}");
+        harness_ok(&h, "ListDashboards", "{}");
+        assert_int_equal(harness_count(&h, "DashboardEntries"), 0);
         harness_end(&h);
 }
 
@@ -249,7 +311,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_data),       cmocka_unit_test(test_search),          cmocka_unit_test(test_search_finds_too_many),
                 cmocka_unit_test(test_statistics), cmocka_unit_test(test_parts_of_values), cmocka_unit_test(test_refuses),
-                cmocka_unit_test(test_sources),
+                cmocka_unit_test(test_sources),    cmocka_unit_test(test_dashboards),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

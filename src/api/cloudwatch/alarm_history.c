@@ -27,10 +27,8 @@ static int describe_alarm_history(struct api_call *call, const void *input, void
         struct api_page page;
 
         if (api_page_begin(call, in->next_token, SHAPE_HAS(in, cloudwatch_describe_alarm_history_input, max_records), in->max_records, PAGE,
-                           PAGE, in->alarm_name, &page) < 0) {
-                error_clear(&call->error);
-                return api_fail(call, "InvalidNextToken", "NextToken is not one that DescribeAlarmHistory has given for this request.");
-        }
+                           PAGE, in->alarm_name, &page) < 0)
+                return cloudwatch_bad_token(call, "InvalidNextToken", "DescribeAlarmHistory");
         if (ascending)
                 node = page.after != NULL ? tree_after(all, page.after) : tree_first(all);
         else if (page.after == NULL)

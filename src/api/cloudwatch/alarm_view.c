@@ -171,10 +171,8 @@ static int describe_alarms(struct api_call *call, const void *input, void *outpu
         if (check_describe(call, in) < 0)
                 return -EINVAL;
         if (api_page_begin(call, in->next_token, SHAPE_HAS(in, cloudwatch_describe_alarms_input, max_records), in->max_records, PAGE_MAX,
-                           PAGE, prefix, &page) < 0) {
-                error_clear(&call->error);
-                return api_fail(call, "InvalidNextToken", "NextToken is not one that DescribeAlarms has given for this request.");
-        }
+                           PAGE, prefix, &page) < 0)
+                return cloudwatch_bad_token(call, "InvalidNextToken", "DescribeAlarms");
         node = page.after != NULL ? tree_after(all, page.after) : prefix != NULL ? tree_from(all, prefix) : tree_first(all);
         for (; node != NULL && (prefix == NULL || str_starts_with(node->key, prefix)); node = tree_next(node)) {
                 const struct state_alarm *s = MODEL_OBJECT(node, alarm)->state;

@@ -29,8 +29,9 @@ static void report(struct api *api, struct buf *out, UNUSED void *data)
 void cloudwatch_register(struct api *api)
 {
         static const struct api_route *const tables[] = {
-                cloudwatch_put_routes,        cloudwatch_get_routes,         cloudwatch_list_routes,          cloudwatch_alarm_put_routes,
-                cloudwatch_alarm_view_routes, cloudwatch_alarm_state_routes, cloudwatch_alarm_history_routes, cloudwatch_tag_routes};
+                cloudwatch_put_routes,           cloudwatch_get_routes,        cloudwatch_list_routes,
+                cloudwatch_alarm_put_routes,     cloudwatch_alarm_view_routes, cloudwatch_alarm_state_routes,
+                cloudwatch_alarm_history_routes, cloudwatch_tag_routes,        cloudwatch_dashboard_routes};
 
         for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
                 api_add_routes(api, &cloudwatch_service, tables[i]);
@@ -80,6 +81,12 @@ int cloudwatch_metric_id(struct api_call *call, const char *space, const char *n
         }
         *ret = (struct metric_id){space, name, list, dimensions->n};
         return 0;
+}
+
+int cloudwatch_bad_token(struct api_call *call, const char *code, const char *operation)
+{
+        error_clear(&call->error);
+        return api_fail(call, code, "NextToken is not one that %s has given for this request", operation);
 }
 
 void cloudwatch_dimensions(struct arena *arena, const struct cloudwatch_dimension_list *in, struct metric_id *ret)

@@ -12,12 +12,14 @@ void cloudwatch_register(struct api *api);
 /* Once a minute: what the metrics forget; figures of clusters. */
 void cloudwatch_housekeeping(struct api *api, int64_t now_ms);
 
-extern const struct api_route cloudwatch_put_routes[], cloudwatch_get_routes[], cloudwatch_list_routes[];
+extern const struct api_route cloudwatch_put_routes[], cloudwatch_get_routes[], cloudwatch_list_routes[], cloudwatch_dashboard_routes[];
 
 /* The identity that a request names; its dimensions in the call's arena. InvalidParameterValue when it cannot be one. */
 int cloudwatch_metric_id(struct api_call *call, const char *space, const char *name, const struct cloudwatch_dimension_list *dimensions,
                          struct metric_id *ret) MUST_CHECK;
 
+/* After api_page_begin has failed: says so in CloudWatch's way. */
+int cloudwatch_bad_token(struct api_call *call, const char *code, const char *operation);
 /* The dimensions of a request as those of an identity, at most METRICS_MAX_DIMENSIONS, in `arena`. */
 void cloudwatch_dimensions(struct arena *arena, const struct cloudwatch_dimension_list *in, struct metric_id *ret);
 /*

@@ -48,7 +48,7 @@ static int list_metrics(struct api_call *call, const void *input, void *output)
         struct api_page page;
 
         if (api_page_begin(call, in->next_token, false, 0, PAGE, PAGE, binding, &page) < 0)
-                return api_fail(call, "InvalidParameterValueException", "NextToken is not one that ListMetrics has given for this request");
+                return cloudwatch_bad_token(call, "InvalidParameterValueException", "ListMetrics");
         for (struct tree_node *node = tree_after(metrics_series(call->api->metrics), page.after); node != NULL; node = tree_next(node)) {
                 const struct metric_series *series = CONTAINER_OF(node, struct metric_series, node);
 
