@@ -20,6 +20,7 @@ struct metric_journal {
         int64_t from_s;
         uint64_t number;
         int64_t made_s;
+        int64_t synced_s;   /* it was forced to the disk last */
         uint64_t size;      /* with what is on its way */
         struct buf pending; /* records of the next frame */
         bool old;           /* of a process of before: read, not appended to */

@@ -82,7 +82,9 @@ struct metrics {
         struct metrics_options options;
         struct metrics_usage usage;
         struct list fresh, slow; /* series with an open second; with only longer open points */
-        int64_t squeezed_ms, slow_ms;
+        int64_t squeezed_ms;
+        size_t trim_slice;    /* a round of trimming goes on: so many series a tick; 0: none */
+        struct buf trim_from; /* from this key on; empty: from the first */
         uint32_t next_number;
         struct buf key, encoded;   /* scratch */
         struct metrics_disk *disk; /* NULL: memory only */

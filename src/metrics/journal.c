@@ -19,6 +19,8 @@
 #define VERSION 1
 #define KEY_MAX 40000
 #define FRAME_MAX (64u << 20)
+/* Seconds are forced to the disk this often, roll-ups whenever some are written (once a minute or less): what a power cut takes. */
+#define SYNC_S 5
 /* So much may wait for a slow disk. */
 #define PENDING_MAX (64u << 20)
 
@@ -93,11 +95,12 @@ struct append_job {
         struct append_file {
                 char *path;
                 struct buf bytes;
+                bool sync;
                 int error;
         } files[];
 };
 
-static int append(const char *path, const char *data, size_t len)
+static int append(const char *path, const char *data, size_t len, bool sync)
 {
         int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), r = fd < 0 ? -errno : 0;
 
@@ -113,6 +116,8 @@ static int append(const char *path, const char *data, size_t len)
                 data += n;
                 len -= (size_t)n;
         }
+        if (r == 0 && sync && fdatasync(fd) < 0)
+                r = -errno;
         if (fd >= 0)
                 close(fd);
         return r;
@@ -123,7 +128,8 @@ static void append_run(struct disk_job *job)
         struct append_job *work = CONTAINER_OF(job, struct append_job, job);
 
         for (size_t i = 0; i < work->n; i++)
-                work->files[i].error = append(work->files[i].path, work->files[i].bytes.data, work->files[i].bytes.len);
+                work->files[i].error =
+                        append(work->files[i].path, work->files[i].bytes.data, work->files[i].bytes.len, work->files[i].sync);
 }
 
 static void append_done(struct disk_job *job)
@@ -165,6 +171,9 @@ void disk_append_pending(struct metrics_disk *disk)
                 if (!journal->begun)
                         journal_head(journal->tier, journal->from_s, &file->bytes);
                 journal->begun = true;
+                file->sync = journal->tier != METRIC_TIER_1_S || disk->metrics->now_s - journal->synced_s >= SYNC_S;
+                if (file->sync)
+                        journal->synced_s = disk->metrics->now_s;
                 journal_frame(&journal->pending, &file->bytes);
                 buf_done(&journal->pending);
                 journal->pending = (struct buf){0};

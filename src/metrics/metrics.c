@@ -17,8 +17,10 @@
 #define SQUEEZE_PAUSE_MS 1000
 /* A period is finished so long after its end: values of its last second may still be on their way. */
 #define GRACE_S 1
-/* Between two looks at the series that have no open second. */
-#define SLOW_MS 15000
+/* A round of looks at the series that have no open second, and one of what is past its retention, take so many ticks: with very many
+ * series either would hold the loop up. Without a loop a sweep does all at once. */
+#define SLOW_TICKS 15
+#define TRIM_TICKS 30
 /* Stands between the parts of a key: no part has control characters. */
 #define SEPARATOR '\n'
 
@@ -89,6 +91,7 @@ struct metrics *metrics_free(struct metrics *metrics)
         tree_done(&metrics->series);
         buf_done(&metrics->key);
         buf_done(&metrics->encoded);
+        buf_done(&metrics->trim_from);
         free(metrics);
         return NULL;
 }
@@ -258,25 +261,42 @@ static bool is_empty(const struct metric_series *series)
         return true;
 }
 
+static void trim_series(struct metrics *metrics, struct metric_series *series, bool disk_only)
+{
+        for (int i = 0; i < METRIC_TIER_MAX; i++) {
+                int64_t before_s = disk_only ? INT64_MAX : oldest_s(metrics, (enum metric_tier)i, metrics->now_s);
+                uint64_t lost = 0;
+
+                metrics->usage.bytes -= metric_points_trim(&series->tiers[i], before_s, disk_only, &lost);
+                if (disk_only)
+                        series->tiers[i].resident_s =
+                                MAX(series->tiers[i].resident_s, metric_floor(metrics->now_s, metric_tiers[i].span_s));
+                if (metrics->usage.squeeze > 0)
+                        metrics->usage.dropped += lost;
+        }
+        if (is_empty(series) && !disk_only)
+                remove_series(metrics, series);
+}
+
 static void trim_all(struct metrics *metrics, bool disk_only)
 {
-        tree_for_each (node, &metrics->series) {
-                struct metric_series *series = CONTAINER_OF(node, struct metric_series, node);
+        tree_for_each (node, &metrics->series)
+                trim_series(metrics, CONTAINER_OF(node, struct metric_series, node), disk_only);
+}
 
-                for (int i = 0; i < METRIC_TIER_MAX; i++) {
-                        int64_t before_s = disk_only ? INT64_MAX : oldest_s(metrics, (enum metric_tier)i, metrics->now_s);
-                        uint64_t lost = 0;
+/* So many more of the round that metrics_sweep has begun. */
+static void trim_some(struct metrics *metrics, size_t max)
+{
+        struct tree_node *node = tree_from(&metrics->series, metrics->trim_from.data), *next;
 
-                        metrics->usage.bytes -= metric_points_trim(&series->tiers[i], before_s, disk_only, &lost);
-                        if (disk_only)
-                                series->tiers[i].resident_s =
-                                        MAX(series->tiers[i].resident_s, metric_floor(metrics->now_s, metric_tiers[i].span_s));
-                        if (metrics->usage.squeeze > 0)
-                                metrics->usage.dropped += lost;
-                }
-                if (is_empty(series) && !disk_only)
-                        remove_series(metrics, series);
+        for (; node != NULL && max > 0; node = next, max--) {
+                next = tree_next(node);
+                trim_series(metrics, CONTAINER_OF(node, struct metric_series, node), false);
         }
+        metrics->trim_slice = node != NULL ? metrics->trim_slice : 0;
+        buf_clear(&metrics->trim_from);
+        if (node != NULL)
+                buf_append(&metrics->trim_from, node->key, strlen(node->key) + 1);
 }
 
 /* What blocks have goes, and then retentions are shortened until everything fits. */
@@ -290,17 +310,6 @@ static void squeeze(struct metrics *metrics, int64_t now_ms)
                 metrics->usage.squeeze++;
                 trim_all(metrics, false);
         }
-}
-
-void metrics_sweep(struct metrics *metrics, int64_t now_ms)
-{
-        metrics->slow_ms = 0;
-        metrics_tick(metrics, now_ms);
-        if (metrics->usage.squeeze > 0 && metrics->usage.bytes < metrics->options.max_bytes / 3)
-                metrics->usage.squeeze--;
-        trim_all(metrics, false);
-        if (metrics->disk != NULL)
-                metrics_disk_sweep(metrics);
 }
 
 static void tick_series(struct metrics *metrics, struct metric_series *series, int64_t now_s)
@@ -320,13 +329,15 @@ static void tick_series(struct metrics *metrics, struct metric_series *series, i
                 list_push(series->tiers[METRIC_TIER_1_S].open.set.count > 0 ? &metrics->fresh : &metrics->slow, &series->link);
 }
 
-/* All series of a list; where one belongs afterwards is said anew. */
-static void tick_list(struct metrics *metrics, struct list *list, bool end)
+/* The first `max` series of a list; where one belongs afterwards is said anew, behind the others. */
+static void tick_list(struct metrics *metrics, struct list *list, size_t max, bool end)
 {
         struct list due;
 
         list_init(&due);
         list_for_each (series, list, struct metric_series, link) {
+                if (max-- == 0)
+                        break;
                 list_remove(&series->link);
                 list_push(&due, &series->link);
         }
@@ -339,19 +350,39 @@ static void tick_list(struct metrics *metrics, struct list *list, bool end)
         }
 }
 
-void metrics_tick(struct metrics *metrics, int64_t now_ms)
+/* `slow`: so many of those without an open second. */
+static void tick(struct metrics *metrics, int64_t now_ms, size_t slow)
 {
         bool end = now_ms == INT64_MAX;
 
-        if (!end)
+        if (!end) {
                 metrics->now_s = now_ms / 1000;
-        if (!end && now_ms - metrics->slow_ms >= SLOW_MS) {
-                metrics->slow_ms = now_ms;
-                tick_list(metrics, &metrics->slow, false);
+                tick_list(metrics, &metrics->slow, slow, false);
         }
-        tick_list(metrics, &metrics->fresh, end);
+        tick_list(metrics, &metrics->fresh, SIZE_MAX, end);
+        if (metrics->trim_slice > 0)
+                trim_some(metrics, metrics->trim_slice);
         if (metrics->disk != NULL)
                 metrics_disk_tick(metrics);
+}
+
+void metrics_tick(struct metrics *metrics, int64_t now_ms)
+{
+        tick(metrics, now_ms, metrics->series.count / SLOW_TICKS + 1);
+}
+
+void metrics_sweep(struct metrics *metrics, int64_t now_ms)
+{
+        bool whole = metrics->options.loop == NULL;
+
+        tick(metrics, now_ms, whole ? SIZE_MAX : 1);
+        if (metrics->usage.squeeze > 0 && metrics->usage.bytes < metrics->options.max_bytes / 3)
+                metrics->usage.squeeze--;
+        metrics->trim_slice = metrics->series.count / TRIM_TICKS + 1;
+        if (whole)
+                trim_some(metrics, SIZE_MAX);
+        if (metrics->disk != NULL)
+                metrics_disk_sweep(metrics);
 }
 
 int metrics_put(struct metrics *metrics, const struct metric_id *id, const struct metric_set *set, int unit, int64_t at_ms, int64_t now_ms)

@@ -18,7 +18,7 @@
  *            journal of the span (append only, checksummed)  ─►  block of the span (a file with an index), and the journal goes
  *
  * What is older than the chunks in memory is read from the blocks (metrics_load), in the thread pool. A process that dies loses what
- * came after the last tick (a second); the machine's own end loses what the kernel has not written yet. With `dir` NULL all is in memory.
+ * came after the last tick (a second), and with its machine what came in the last five seconds more. With `dir` NULL all is in memory.
  *
  * Bounds: when the memory is too much, chunks that are on disk go, and then the oldest ones (`squeeze`); when the disk is too much, the
  * oldest block goes of the resolution that takes most. All on the loop's thread; reads no clock.
@@ -164,9 +164,10 @@ size_t metrics_read_values(const struct metric_series *series, int64_t from_s, i
 size_t metrics_read_percentile(const struct metric_series *series, double percentile, int64_t from_s, int64_t to_s, int64_t period_s,
                                struct arena *arena, struct metric_bucket **ret);
 
-/* Once a second: finishes what is over, and hands it to the disk. */
+/* Once a second: finishes what is over, and hands it to the disk. With a loop, series that get no values wait up to 15 s for that. */
 void metrics_tick(struct metrics *metrics, int64_t now_ms);
-/* Forgets what is past its retention, and series that have nothing left; makes blocks of spans that are over. Once a minute. */
+/* Forgets what is past its retention, and series that have nothing left (with a loop, in the ticks of the next half minute); makes blocks
+ * of spans that are over. Once a minute. */
 void metrics_sweep(struct metrics *metrics, int64_t now_ms);
 struct metrics_usage metrics_usage(const struct metrics *metrics);
 /* Adds `more` to a set. */

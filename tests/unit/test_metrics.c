@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <uv.h>
 
 #include "metrics/metrics.h"
 
@@ -117,11 +118,41 @@ static void test_bounds(void **state)
         metrics_free(metrics);
 }
 
+/* With a loop, what concerns all series is done in slices, one a second. */
+static void test_rounds(UNUSED void **state)
+{
+        const int64_t begin_s = 1800057600;
+        struct metrics *metrics = metrics_new(&(struct metrics_options){.loop = uv_default_loop()});
+        int64_t now_s = begin_s;
+
+        for (int i = 0; i < 90; i++) {
+                char name[16];
+
+                (void)snprintf(name, sizeof(name), "m%d", i);
+                assert_int_equal(0, metrics_put_value(metrics, &(struct metric_id){"n", name, NULL, 0}, 1, 0, now_s * 1000));
+        }
+        for (; now_s <= begin_s + 60 + 1 + 16; now_s++)
+                metrics_tick(metrics, now_s * 1000);
+        tree_for_each (node, metrics_series(metrics)) /* the minute is finished in all of them */
+                assert_int_equal(1, CONTAINER_OF(node, struct metric_series, node)->tiers[METRIC_TIER_60_S].n);
+        now_s += INT64_C(456) * 86400;
+        for (int i = 0; i < 16; i++)
+                metrics_tick(metrics, now_s++ * 1000);
+        metrics_sweep(metrics, now_s * 1000);
+        assert_int_equal(90, metrics_usage(metrics).series);
+        metrics_tick(metrics, ++now_s * 1000);
+        assert_int_equal(90 - 4, metrics_usage(metrics).series);
+        for (int i = 0; i < 30; i++)
+                metrics_tick(metrics, ++now_s * 1000);
+        assert_int_equal(0, metrics_usage(metrics).series);
+        metrics_free(metrics);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_identity),  cmocka_unit_test(test_periods), cmocka_unit_test(test_percentiles),
-                cmocka_unit_test(test_retention), cmocka_unit_test(test_bounds),
+                cmocka_unit_test(test_retention), cmocka_unit_test(test_bounds),  cmocka_unit_test(test_rounds),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

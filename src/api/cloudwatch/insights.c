@@ -10,6 +10,7 @@
 #include "api/cloudwatch.idl.h"
 #include "api/cloudwatch/sources.h"
 #include "api/server.h"
+#include "base/map.h"
 #include "base/strutil.h"
 #include "metrics/metrics.h"
 #include "model/service.h"
@@ -125,7 +126,9 @@ void cloudwatch_insights_task(struct api *api, const struct task *task, struct t
                            .tx = sample->tx_bytes_per_s,
                            .read = sample->read_bytes,
                            .written = sample->write_bytes};
-        sample->taken_ms = now_ms;
+        /* The first of a task comes at once, and then tasks take turns: after a start of the server all would come in the same second. */
+        sample->taken_ms =
+                sample->taken_ms == 0 ? now_ms - (int64_t)(hash_bytes(task->object.key, strlen(task->object.key)) % INSIGHTS_MS) : now_ms;
         sample->read_bytes = sample->write_bytes = 0;
         if (level == LEVEL_ENHANCED)
                 add_enhanced(api, task, sample, &use, now_ms);
