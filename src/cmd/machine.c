@@ -205,6 +205,18 @@ static int prepare(struct work *work, struct error *error)
 
 /* ---- create ---- */
 
+/* What is emulated is slow: the server's log says why it is. */
+static enum qemu_accel choose_accel(struct work *work, const char *kernel)
+{
+        struct error why = {0};
+        enum qemu_accel accel = qemu_accel_choose(kernel, arena_printf(&work->arena, "%s/accel", work->values->data_dir), &why);
+
+        if (accel == QEMU_TCG)
+                fprintf(stderr, "the machine is emulated, which is slow, because KVM does not work: %s\n", why.message);
+        error_clear(&why);
+        return accel;
+}
+
 static int start(struct work *work, struct error *error)
 {
         const struct machine_order *o = work->order;
@@ -219,7 +231,7 @@ static int start(struct work *work, struct error *error)
         char mac[18];
         struct qemu_nic nic = {.mac = mac};
         struct qemu_spec spec = {.dir = work->dir,
-                                 .accel = qemu_accel_choose(kernel, arena_printf(&work->arena, "%s/accel", work->values->data_dir), NULL),
+                                 .accel = QEMU_TCG,
                                  .vcpus = (uint32_t)MAX(o->cpu / 1024, 1),
                                  .memory_bytes = (uint64_t)o->memory << 20,
                                  .memory_fd = -1,
@@ -248,6 +260,7 @@ static int start(struct work *work, struct error *error)
                 spec.n_nics = 1;
                 spec.extra = NULL;
         }
+        spec.accel = choose_accel(work, kernel);
         r = prepare(work, error);
         if (r == 0)
                 r = qemu_start(&work->loop, &spec, &events, work, &qemu, error);

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Auto Scaling groups whose machines are made by a driver's program: they come, join, are replaced and go."""
+import datetime
 import glob
 import os
 import shutil
+import socket
 import subprocess
 import unittest
 
@@ -154,31 +156,118 @@ IMAGE = os.path.join(os.path.dirname(GANTRY), 'machine-image')
 class Qemu(unittest.TestCase):
     """The built-in driver: a real machine boots, joins, runs a task and goes."""
 
-    def test_a_virtual_machine_for_a_task(self):
+    def fleet_with(self, *options, of='vms', most=1, **provider):
+        """A server whose driver is `gantry machine`, a registry, and a group with a capacity provider of its name."""
         subprocess.run([os.path.join(ROOT, 'tools', 'machine-image.sh'), IMAGE, GANTRY], check=True, capture_output=True)
-        fleet = Fleet(())
+        self.fleet = fleet = Fleet(())
         self.addCleanup(fleet.stop)
-        data = os.path.join(fleet.dir, 'machines')
+        self.machines = os.path.join(fleet.dir, 'machines')
         port = free_port()
-        fleet.server_options = (f'--machine-driver={GANTRY} machine --data-dir {data} --image-dir {IMAGE} '
-                                f'--agent-options=--insecure-registry={NETWORK}.1:{port}',)
+        words = (GANTRY, 'machine', '--data-dir', self.machines, '--image-dir', IMAGE, f'--agent-options=--insecure-registry={NETWORK}.1:{port}',
+                 *options)
+        fleet.server_options = (f'--machine-driver={" ".join(words)}',)
         fleet.start()
-        registry = Registry(fleet.dir, port, f'{NETWORK}.1')
-        self.addCleanup(registry.stop)
+        self.registry = Registry(fleet.dir, port, f'{NETWORK}.1')
+        self.addCleanup(self.registry.stop)
+        self.image = self.registry.push(fleet.image, 'busybox:1')
         fleet.ec2.create_launch_template(LaunchTemplateName='node', LaunchTemplateData={'InstanceType': 'custom.1x768'})
-        fleet.autoscaling.create_auto_scaling_group(AutoScalingGroupName='vms', MinSize=0, MaxSize=1, AvailabilityZones=['us-east-1a'],
+        fleet.autoscaling.create_auto_scaling_group(AutoScalingGroupName=of, MinSize=0, MaxSize=most, AvailabilityZones=['us-east-1a'],
+                                                    NewInstancesProtectedFromScaleIn='managedTerminationProtection' in provider,
                                                     LaunchTemplate={'LaunchTemplateName': 'node'})
         group = fleet.autoscaling.describe_auto_scaling_groups()['AutoScalingGroups'][0]['AutoScalingGroupARN']
-        fleet.ecs.create_capacity_provider(name='vms', tags=[{'key': 'gantry:scale-in-ms', 'value': '1000'}], autoScalingGroupProvider={
-            'autoScalingGroupArn': group, 'managedScaling': {'status': 'ENABLED'}})
-        fleet.ecs.put_cluster_capacity_providers(cluster='default', capacityProviders=['vms'], defaultCapacityProviderStrategy=[])
+        fleet.ecs.create_capacity_provider(name=of, tags=[{'key': 'gantry:scale-in-ms', 'value': '1000'}], autoScalingGroupProvider={
+            'autoScalingGroupArn': group, 'managedScaling': {'status': 'ENABLED'}, **provider})
+        fleet.ecs.put_cluster_capacity_providers(cluster='default', capacityProviders=[of], defaultCapacityProviderStrategy=[])
+        return fleet
+
+    def made(self):
+        """Ids of the machines that are here."""
+        return sorted(os.path.basename(path) for path in glob.glob(os.path.join(self.machines, '*', 'i-*')))
+
+    def test_a_virtual_machine_for_a_task(self):
+        fleet = self.fleet_with()
         fleet.call('RegisterTaskDefinition', {'family': 'job', 'containerDefinitions': [
-            {'name': 'c', 'image': registry.push(fleet.image, 'busybox:1'), 'memory': 32, 'command': ['uname', '-r']}]})
+            {'name': 'c', 'image': self.image, 'memory': 32, 'command': ['uname', '-r']}]})
         arn = fleet.run('job', capacityProviderStrategy=[{'capacityProvider': 'vms'}])
         stopped = fleet.wait_status(arn, 'STOPPED', 60)
         self.assertEqual(0, stopped['containers'][0].get('exitCode'), (stopped, fleet.tail()))
         self.assertIn('vms', {i.get('capacityProviderName') for i in fleet.instances()})
-        wait_for(lambda: not fleet.instances() and not glob.glob(os.path.join(data, '*', 'i-*')), 30, 'the machine to be gone')
+        wait_for(lambda: not fleet.instances() and not self.made(), 30, 'the machine to be gone')
+
+    def bridge(self):
+        """The server's machine gets a bridge that is plugged into the switch, where a DHCP server answers."""
+        host = self.fleet.host
+        host.run(f'ip link add vms type bridge && ip addr flush dev eth0 && ip link set eth0 master vms && ip link set vms up && '
+                 f'ip addr add {host.address}/24 dev vms && ip route add default via {NETWORK}.1')
+        conf, leases = (os.path.join(self.fleet.dir, name) for name in ('udhcpd.conf', 'udhcpd.leases'))
+        with open(conf, 'w') as f:
+            f.write(f'start {NETWORK}.100\nend {NETWORK}.103\ninterface {self.fleet.switch.bridge}\nlease_file {leases}\npidfile {conf}.pid\n'
+                    f'option subnet 255.255.255.0\noption router {NETWORK}.1\n')
+        with open(leases, 'wb'), open(os.path.join(self.fleet.dir, 'udhcpd.log'), 'wb') as log:
+            dhcp = subprocess.Popen(['busybox', 'udhcpd', '-f', conf], stdout=log, stderr=log)
+        self.addCleanup(dhcp.wait)
+        self.addCleanup(dhcp.kill)
+
+    def answers(self):
+        """How many machines on the bridge answer at the port that the service publishes."""
+        found = 0
+        for last in range(100, 104):
+            with socket.socket() as s:
+                s.settimeout(0.3)
+                found += s.connect_ex((f'{NETWORK}.{last}', 8080)) == 0
+        return found
+
+    def test_machines_follow_a_service(self):
+        """On a bridge. What does not fit makes machines; those without tasks are drained and go, never one with a protected task."""
+        fleet = self.fleet_with('--bridge', 'vms', of='burst', most=2, managedTerminationProtection='ENABLED')
+        self.bridge()
+        fleet.call('RegisterTaskDefinition', {'family': 'web', 'containerDefinitions': [
+            {'name': 'c', 'image': self.image, 'memory': 32, 'command': ['httpd', '-f', '-p', '80', '-h', '/'], 'stopTimeout': 2,
+             'portMappings': [{'containerPort': 80, 'hostPort': 8080}]}]})
+        fleet.call('RegisterTaskDefinition', {'family': 'job', 'containerDefinitions': [
+            {'name': 'c', 'image': self.image, 'memory': 32, 'command': ['sleep', '8']}]})
+        strategy = [{'capacityProvider': 'burst'}]
+        fleet.ecs.create_service(serviceName='web', taskDefinition='web', desiredCount=1, capacityProviderStrategy=strategy)
+        wait_for(lambda: len(fleet.running(serviceName='web')) == 1, 60, 'the task on a machine made for it')
+        first = self.made()
+        self.assertEqual(1, len(first))
+        # One host has one port 8080: the second does not fit.
+        fleet.ecs.update_service(service='web', desiredCount=2)
+        wait_for(lambda: len(fleet.running(serviceName='web')) == 2, 60, 'the second task on a second machine')
+        self.assertEqual(2, len(self.made()))
+        wait_for(lambda: self.answers() == 2, 10, 'both to answer over the bridge')
+        # The load ends: the machine without a protected task goes.
+        hosts = {i['containerInstanceArn']: i['ec2InstanceId'] for i in fleet.instances()}
+        kept = next(t for t in fleet.running(serviceName='web') if hosts[t['containerInstanceArn']] not in first)
+        fleet.call('UpdateTaskProtection', {'cluster': 'default', 'tasks': [kept['taskArn']], 'protectionEnabled': True})
+        fleet.ecs.update_service(service='web', desiredCount=0)
+        wait_for(lambda: self.made() == [hosts[kept['containerInstanceArn']]], 60, 'the first machine to go, and the second to stay')
+        self.assertEqual([kept['taskArn']], [t['taskArn'] for t in fleet.running(serviceName='web')])
+        self.assertEqual(self.made(), [i['ec2InstanceId'] for i in fleet.instances()])
+        # A machine that somebody takes away is emptied before: the job on it ends by itself.
+        job = fleet.wait_status(fleet.run('job', capacityProviderStrategy=strategy), 'RUNNING')
+        self.assertEqual(kept['containerInstanceArn'], job['containerInstanceArn'])
+        fleet.call('UpdateTaskProtection', {'cluster': 'default', 'tasks': [kept['taskArn']], 'protectionEnabled': False})
+        fleet.autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=self.made()[0], ShouldDecrementDesiredCapacity=True)
+        wait_for(lambda: [i['status'] for i in fleet.instances()] == ['DRAINING'], 10, 'the machine to be drained')
+        self.assertEqual(0, fleet.wait_status(job['taskArn'], 'STOPPED', 20)['containers'][0]['exitCode'])
+        wait_for(lambda: not fleet.instances() and not self.made(), 30, 'the last machine to be gone')
+        self.check_what_people_see()
+        fleet.ecs.delete_service(service='web', force=True)
+
+    def check_what_people_see(self):
+        cluster = self.fleet.ecs.describe_clusters(clusters=['default'], include=['ATTACHMENTS'])['clusters'][0]
+        self.assertEqual('UPDATE_COMPLETE', cluster['attachmentsStatus'])
+        self.assertEqual(['as_policy', 'managed_draining'], [a['type'] for a in cluster['attachments']])
+        items = self.fleet.cloudwatch.describe_alarm_history(HistoryItemType='StateUpdate', MaxRecords=100)['AlarmHistoryItems']
+        moved = {(i['AlarmName'].split('-')[2], i['HistorySummary'].split()[-1]) for i in items}
+        self.assertTrue({('AlarmHigh', 'ALARM'), ('AlarmHigh', 'OK'), ('AlarmLow', 'ALARM')} <= moved, items)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        points = self.fleet.cloudwatch.get_metric_statistics(
+            Namespace='AWS/ECS/ManagedScaling', MetricName='CapacityProviderReservation', StartTime=now - datetime.timedelta(minutes=5), EndTime=now,
+            Dimensions=[{'Name': 'CapacityProviderName', 'Value': 'burst'}, {'Name': 'ClusterName', 'Value': 'default'}],
+            Period=1, Statistics=['Maximum'])['Datapoints']
+        self.assertEqual(200, max(p['Maximum'] for p in points))
 
 
 STACK = '''
@@ -283,9 +372,15 @@ class Terraform(GroupTest):
         stack.apply(*variables)
         self.assertEqual(1, len(self.maker.machines), self.asg.describe_scaling_activities()['Activities'])
         stack.settled(*variables)
+        cluster = self.ecs.describe_clusters(clusters=['stack'], include=['ATTACHMENTS'])['clusters'][0]
+        self.assertEqual('UPDATE_COMPLETE', cluster['attachmentsStatus'])
+        self.assertEqual(2, len(self.fleet.cloudwatch.describe_alarms()['MetricAlarms']))
         stack.destroy(*variables)
         self.assertEqual({}, self.maker.machines)
         self.assertEqual([], self.asg.describe_auto_scaling_groups()['AutoScalingGroups'])
+        self.assertEqual([], self.fleet.cloudwatch.describe_alarms()['MetricAlarms'])
+        self.assertEqual({'FARGATE', 'FARGATE_SPOT'}, {p['name'] for p in self.ecs.describe_capacity_providers()['capacityProviders']})
+        self.assertEqual(['node'], [t['LaunchTemplateName'] for t in self.ec2.describe_launch_templates()['LaunchTemplates']])
 
 
 if __name__ == '__main__':
