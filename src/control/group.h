@@ -68,6 +68,8 @@ void machine_finish_hook(struct tx *tx, struct machine *machine, const char *res
 bool machine_is_live(const struct machine *machine);
 uint32_t group_live(const struct scaling_group *group);
 bool group_is_suspended(const struct scaling_group *group, const char *process);
+/* Its lifecycle hook of that name, or NULL. */
+const struct asg_lifecycle_hook *group_hook(const struct scaling_group *group, const char *name);
 /* What machines that the group launches now are made of: in `arena`, or a message that says what is missing. */
 struct group_recipe {
         const char *type, *image, *user_data; /* user data is base64, as it was given; may be NULL */
@@ -90,6 +92,9 @@ int64_t group_activity_begin(struct tx *tx, struct scaling_group *group, enum as
 /* `end`: it is over. */
 void group_activity_update(struct tx *tx, struct scaling_group *group, int64_t number, enum asg_scaling_activity_status_code status,
                            const char *message, bool end, int64_t now_ms);
+
+/* NULL: forgotten. */
+struct group_activity *group_activity_find(struct model *model, const struct scaling_group *group, int64_t number);
 
 /* ---- The reconciler ---- */
 

@@ -5,7 +5,8 @@
 #include "base/strutil.h"
 #include "control/group.h"
 
-static struct group_activity *find(struct model *model, const struct scaling_group *group, int64_t number)
+/* Where the activity of that number is or will be: one a hundred older may be there. */
+static struct group_activity *slot(struct model *model, const struct scaling_group *group, int64_t number)
 {
         char key[300];
         struct tree_node *node;
@@ -13,6 +14,13 @@ static struct group_activity *find(struct model *model, const struct scaling_gro
         (void)snprintf(key, sizeof(key), "%s/%02d", group->object.key, (int)(number % GROUP_ACTIVITIES));
         node = tree_find(model_objects(model, OBJECT_GROUP_ACTIVITY), key);
         return node != NULL ? MODEL_OBJECT(node, group_activity) : NULL;
+}
+
+struct group_activity *group_activity_find(struct model *model, const struct scaling_group *group, int64_t number)
+{
+        struct group_activity *activity = slot(model, group, number);
+
+        return activity != NULL && activity->state->number == number ? activity : NULL;
 }
 
 static bool is_over(enum asg_scaling_activity_status_code status)
@@ -39,7 +47,7 @@ int64_t group_activity_begin(struct tx *tx, struct scaling_group *group, enum as
                                  .start_time = now_ms,
                                  .end_time = is_over(status) ? now_ms : 0};
         struct state_group_activity state = {.group = g->group->auto_scaling_group_name, .activity = &a};
-        struct group_activity *old = find(tx_model(tx), group, g->activities);
+        struct group_activity *old = slot(tx_model(tx), group, g->activities);
         int64_t number = g->activities;
         char id[37];
 
@@ -59,10 +67,10 @@ int64_t group_activity_begin(struct tx *tx, struct scaling_group *group, enum as
 void group_activity_update(struct tx *tx, struct scaling_group *group, int64_t number, enum asg_scaling_activity_status_code status,
                            const char *message, bool end, int64_t now_ms)
 {
-        struct group_activity *activity = find(tx_model(tx), group, number);
+        struct group_activity *activity = group_activity_find(tx_model(tx), group, number);
         struct state_group_activity *state;
 
-        if (activity == NULL || activity->state->number != number || activity->state->activity->end_time != 0)
+        if (activity == NULL || activity->state->activity->end_time != 0)
                 return;
         state = tx_edit(tx, &activity->object);
         state->activity->status_code = status;

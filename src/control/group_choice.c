@@ -144,9 +144,30 @@ static bool goes_before(const struct scaling_group *group, const struct candidat
         return r > 0;
 }
 
+/* Live machines by zone: counted once, not once for each machine. */
+struct zone_count {
+        const char *zone;
+        uint32_t n;
+};
+
+static uint32_t *count_of(struct zone_count *zones, uint32_t *n_zones, const char *zone)
+{
+        for (uint32_t i = 0; i < *n_zones; i++)
+                if (str_eq(zones[i].zone, zone))
+                        return &zones[i].n;
+        zones[*n_zones] = (struct zone_count){.zone = zone};
+        return &zones[(*n_zones)++].n;
+}
+
 struct machine *group_next_victim(struct model *model, const struct scaling_group *group, int64_t now_ms)
 {
+        CLEANUP_ARENA struct arena arena = {0};
+        struct zone_count *zones = arena_calloc(&arena, group->n_machines + 1, sizeof(*zones));
         struct candidate best = {0};
+        uint32_t n_zones = 0;
+
+        list_for_each (machine, &group->machines, struct machine, in_group)
+                *count_of(zones, &n_zones, machine->state->zone) += machine_is_live(machine);
 
         list_for_each (machine, &group->machines, struct machine, in_group) {
                 struct candidate candidate = {.machine = machine};
@@ -155,7 +176,7 @@ struct machine *group_next_victim(struct model *model, const struct scaling_grou
                 if (!machine_is_live(machine) || machine->state->protected)
                         continue;
                 candidate.tasks = machine_tasks(model, machine, now_ms, &guarded);
-                candidate.in_zone = live_in(group, machine->state->zone);
+                candidate.in_zone = *count_of(zones, &n_zones, machine->state->zone);
                 if (guarded)
                         continue;
                 if (machine->state->template_version != NULL && str_to_int64(machine->state->template_version, &candidate.template_) < 0)

@@ -75,7 +75,7 @@ static void wait_for(struct tx *tx, struct state_machine *state, const struct as
         state->hook_result = NULL;
 }
 
-static const struct asg_lifecycle_hook *hook_named(const struct scaling_group *group, const char *name)
+const struct asg_lifecycle_hook *group_hook(const struct scaling_group *group, const char *name)
 {
         for (uint32_t i = 0; i < group->state->hooks.n; i++)
                 if (str_eq(group->state->hooks.items[i].lifecycle_hook_name, name))
@@ -87,7 +87,7 @@ static const struct asg_lifecycle_hook *hook_named(const struct scaling_group *g
 static const char *hook_outcome(struct model *model, const struct machine *machine, int64_t now_ms)
 {
         const struct state_machine *state = machine->state;
-        const struct asg_lifecycle_hook *hook = hook_named(machine->group, state->hook);
+        const struct asg_lifecycle_hook *hook = group_hook(machine->group, state->hook);
         bool guarded;
 
         if (hook == NULL || state->hook_result != NULL)

@@ -191,14 +191,6 @@ static void add_waiting(struct look *look, struct waiting *waiting, const struct
         waiting->items[waiting->n++] = task->state;
 }
 
-static bool lists(const struct cluster *cluster, const char *provider)
-{
-        for (uint32_t i = 0; i < cluster->state->capacity_providers.n; i++)
-                if (str_eq(provider_name_in(cluster->state->capacity_providers.items[i]), provider))
-                        return true;
-        return false;
-}
-
 static void find_waiting(struct look *look, struct waiting *waiting)
 {
         list_for_each (task, &look->controller->provisioning, struct task, place.link)
@@ -206,7 +198,7 @@ static void find_waiting(struct look *look, struct waiting *waiting)
         tree_for_each (node, model_objects(look->model, OBJECT_CLUSTER)) {
                 const struct cluster *cluster = MODEL_OBJECT(node, cluster);
 
-                if (!lists(cluster, look->provider->state->provider->name))
+                if (!providers_list(&cluster->state->capacity_providers, look->provider->state->provider->name))
                         continue;
                 list_for_each (service, &cluster->services, struct service, in_cluster) {
                         if (service_control_of(service) == NULL)

@@ -10,7 +10,15 @@ const char *provider_name_in(const char *text)
 {
         const char *slash = strrchr(text, '/');
 
-        return slash != NULL ? slash + 1 : text;
+        return str_starts_with(text, "arn:") && slash != NULL ? slash + 1 : text;
+}
+
+bool providers_list(const struct string_list *providers, const char *provider)
+{
+        for (uint32_t i = 0; i < providers->n; i++)
+                if (str_eq(provider_name_in(providers->items[i]), provider_name_in(provider)))
+                        return true;
+        return false;
 }
 
 const char *provider_name(const struct ecs_capacity_provider_strategy_item *item)

@@ -17,8 +17,10 @@ struct providers {
 
 /* Strategies name providers, or their ARNs: the name. */
 const char *provider_name(const struct ecs_capacity_provider_strategy_item *item);
-/* The same of what a cluster lists. */
+/* The same of what a cluster lists, or a client writes: the text itself or a part of it. */
 const char *provider_name_in(const char *text);
+/* Whether a list of names and ARNs has the provider of that name or ARN. */
+bool providers_list(const struct string_list *providers, const char *provider);
 /* Of the strategy, which must live as long; in `arena`. No task is counted yet. */
 void providers_init(struct providers *providers, const struct ecs_capacity_provider_strategy_item_list *strategy, struct arena *arena);
 /* One task more of the provider of that name; others are ignored. */

@@ -242,6 +242,33 @@ static void test_without_a_driver(void **state)
         end(&lab);
 }
 
+/* A machine's activity that is forgotten is not taken for the one in its place. */
+static void test_an_activity_that_is_forgotten(void **state)
+{
+        struct lab lab;
+        struct machine *machine;
+        struct tx *tx;
+
+        begin(&lab);
+        cluster_group(
+                &lab.c, "g", "t3.small",
+                ",'DesiredCapacity':1,'LifecycleHookSpecificationList':[{'LifecycleHookName':'out','LifecycleTransition':'" HOOK_TERMINATING
+                "'}]");
+        create_all(&lab);
+        machine = list_first(&group(&lab)->machines, struct machine, in_group);
+        lab.c.h.service = "autoscaling";
+        for (int i = 0; i < 2; i++) {
+                harness_ok(&lab.c.h, "TerminateInstanceInAutoScalingGroup", "{'InstanceId':'%s','ShouldDecrementDesiredCapacity':false}",
+                           machine->state->id);
+                assert_int_equal(harness_has(&lab.c.h, "Activity"), i == 0);
+                tx = tx_begin(lab.c.h.model);
+                for (int j = 0; j < GROUP_ACTIVITIES; j++)
+                        (void)group_activity_begin(tx, group(&lab), ASG_SCALING_ACTIVITY_STATUS_CODE_FAILED, "d", "c", "m", 1);
+                tx_commit(tx);
+        }
+        end(&lab);
+}
+
 /* ---- Managed scaling ---- */
 
 static void provide(struct lab *lab, const char *scaling)
@@ -564,6 +591,7 @@ int main(void)
                 cmocka_unit_test(test_failures_back_off),
                 cmocka_unit_test(test_a_machine_that_never_joins),
                 cmocka_unit_test(test_hooks),
+                cmocka_unit_test(test_an_activity_that_is_forgotten),
                 cmocka_unit_test(test_without_a_driver),
                 cmocka_unit_test(test_the_group_follows_the_tasks),
                 cmocka_unit_test(test_machines_that_are_empty_go),

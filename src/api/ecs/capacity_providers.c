@@ -11,6 +11,7 @@
 #include "base/strutil.h"
 #include "control/group.h"
 #include "control/managed_scaling.h"
+#include "control/providers.h"
 #include "model/service.h"
 
 #define MAX_NAME 255
@@ -64,7 +65,7 @@ static struct ecs_capacity_provider *answer(struct api_call *call, const struct 
 
 static void describe_named(struct api_call *call, const char *text, bool tags, struct ecs_describe_capacity_providers_response *out)
 {
-        const char *name = capacity_provider_name(text);
+        const char *name = provider_name_in(text);
         const struct capacity_provider *provider = model_capacity_provider(call->model, name);
 
         for (size_t i = 0; i < ARRAY_SIZE(predefined); i++) {
@@ -331,7 +332,7 @@ static int create_capacity_provider(struct api_call *call, const void *input, vo
 /* One of the users' own; `verb` is what cannot be done to the predefined ones. */
 static int find_own(struct api_call *call, const char *text, const char *verb, struct capacity_provider **ret)
 {
-        const char *name = capacity_provider_name(text);
+        const char *name = provider_name_in(text);
         struct capacity_provider *provider = model_capacity_provider(call->model, name);
 
         if (capacity_provider_predefined(name))
@@ -393,7 +394,7 @@ static int check_unused(struct api_call *call, const char *name)
         tree_for_each (node, model_objects(call->model, OBJECT_CLUSTER)) {
                 const struct state_cluster *cluster = MODEL_OBJECT(node, cluster)->state;
 
-                if (cluster->status == STATE_CLUSTER_STATUS_ACTIVE && cluster_lists_provider(&cluster->capacity_providers, name))
+                if (cluster->status == STATE_CLUSTER_STATUS_ACTIVE && providers_list(&cluster->capacity_providers, name))
                         return api_fail(call, "ClientException",
                                         "The specified capacity provider is in use and cannot be removed: cluster %s lists it. Take it out "
                                         "with PutClusterCapacityProviders and try again.",

@@ -7,6 +7,7 @@
 #include "api/agent/agents.h"
 #include "api/ecs/settings.h"
 #include "base/strutil.h"
+#include "control/providers.h"
 
 #define MAX_STRATEGY 20
 
@@ -74,24 +75,9 @@ int cluster_check_namespace(struct api_call *call, const char *name)
 
 /* ---- Capacity providers ---- */
 
-const char *capacity_provider_name(const char *text)
-{
-        const char *slash = strrchr(text, '/');
-
-        return str_starts_with(text, "arn:") && slash != NULL ? slash + 1 : text;
-}
-
 bool capacity_provider_predefined(const char *name)
 {
         return str_eq(name, "FARGATE") || str_eq(name, "FARGATE_SPOT");
-}
-
-bool cluster_lists_provider(const struct string_list *providers, const char *provider)
-{
-        for (uint32_t i = 0; i < providers->n; i++)
-                if (str_eq(capacity_provider_name(providers->items[i]), capacity_provider_name(provider)))
-                        return true;
-        return false;
 }
 
 static int check_item(struct api_call *call, const struct string_list *providers,
@@ -99,14 +85,14 @@ static int check_item(struct api_call *call, const struct string_list *providers
 {
         const struct ecs_capacity_provider_strategy_item *item = &strategy->items[i];
 
-        if (!cluster_lists_provider(providers, item->capacity_provider))
+        if (!providers_list(providers, item->capacity_provider))
                 return api_fail(call, "InvalidParameterException",
                                 "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
                                 "the cluster. "
                                 "Associate the capacity provider %s with the cluster and try again.",
                                 item->capacity_provider);
         for (uint32_t j = 0; j < i; j++)
-                if (str_eq(capacity_provider_name(strategy->items[j].capacity_provider), capacity_provider_name(item->capacity_provider)))
+                if (str_eq(provider_name_in(strategy->items[j].capacity_provider), provider_name_in(item->capacity_provider)))
                         return api_fail(call, "InvalidParameterException", "The capacity provider strategy names %s twice.",
                                         item->capacity_provider);
         return 0;
@@ -141,14 +127,14 @@ int cluster_check_providers(struct api_call *call, const struct string_list *pro
                             const struct ecs_capacity_provider_strategy_item_list *strategy)
 {
         for (uint32_t i = 0; i < providers->n; i++) {
-                const char *name = capacity_provider_name(providers->items[i]);
+                const char *name = provider_name_in(providers->items[i]);
 
                 if (!capacity_provider_predefined(name) && model_capacity_provider(call->model, name) == NULL)
                         return api_fail(call, "InvalidParameterException",
                                         "The specified capacity provider '%s' was not found. Specify a valid name or ARN and try again.",
                                         providers->items[i]);
                 for (uint32_t j = 0; j < i; j++)
-                        if (str_eq(capacity_provider_name(providers->items[j]), capacity_provider_name(providers->items[i])))
+                        if (str_eq(provider_name_in(providers->items[j]), provider_name_in(providers->items[i])))
                                 return api_fail(call, "InvalidParameterException", "capacityProviders[%u]: %s is given twice.", i,
                                                 providers->items[i]);
         }

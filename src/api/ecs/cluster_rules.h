@@ -21,10 +21,6 @@ int cluster_check_providers(struct api_call *call, const struct string_list *pro
 /* The rules of a strategy alone; `providers` are those of the cluster. Also for RunTask and services. */
 int cluster_check_strategy(struct api_call *call, const struct string_list *providers,
                            const struct ecs_capacity_provider_strategy_item_list *strategy) MUST_CHECK;
-/* Whether a list of names and ARNs has the provider of that name or ARN. */
-bool cluster_lists_provider(const struct string_list *providers, const char *provider);
-/* The name in a provider's name or ARN: the text itself or a part of it. */
-const char *capacity_provider_name(const char *text);
 /* Tags of a capacity provider, as cluster_check_tags. */
 int capacity_provider_check_tags(struct api_call *call, const struct ecs_tag_list *tags) MUST_CHECK;
 /* FARGATE or FARGATE_SPOT, which every account has. */

@@ -10,6 +10,7 @@
 #include "base/strutil.h"
 #include "control/attachments.h"
 #include "control/group.h"
+#include "control/providers.h"
 #include "model/names.h"
 #include "model/service.h"
 
@@ -356,7 +357,7 @@ static int check_not_in_use(struct api_call *call, struct cluster *cluster, cons
                 for (uint32_t i = 0; primary != NULL && i < primary->state->capacity_provider_strategy.n; i++) {
                         const char *provider = primary->state->capacity_provider_strategy.items[i].capacity_provider;
 
-                        if (service->state->status == STATE_SERVICE_STATUS_ACTIVE && !cluster_lists_provider(kept, provider))
+                        if (service->state->status == STATE_SERVICE_STATUS_ACTIVE && !providers_list(kept, provider))
                                 return api_fail(call, "ResourceInUseException",
                                                 "The specified capacity provider %s is in use and cannot be removed: service %s uses it.",
                                                 provider, service->state->name);
@@ -365,7 +366,7 @@ static int check_not_in_use(struct api_call *call, struct cluster *cluster, cons
         model_for_each_task (task, call->model, cluster) {
                 const char *provider = task->state->capacity_provider;
 
-                if (provider == NULL || task_is_over(task->state) || cluster_lists_provider(kept, provider))
+                if (provider == NULL || task_is_over(task->state) || providers_list(kept, provider))
                         continue;
                 return api_fail(call, "ResourceInUseException",
                                 "The specified capacity provider %s is in use and cannot be removed: task %s runs on it.", provider,

@@ -121,11 +121,11 @@ static int check_launch_type(struct api_call *call, const struct ecs_task_defini
 
 static int check_strategy_item(struct api_call *call, const struct cluster *cluster, const struct ecs_capacity_provider_strategy_item *item)
 {
-        const char *name = capacity_provider_name(item->capacity_provider);
+        const char *name = provider_name_in(item->capacity_provider);
 
         if (!capacity_provider_predefined(name) && model_capacity_provider(call->model, name) == NULL)
                 return api_fail(call, INVALID, "The specified capacity provider %.255s was not found.", item->capacity_provider);
-        if (!cluster_lists_provider(&cluster->state->capacity_providers, name))
+        if (!providers_list(&cluster->state->capacity_providers, name))
                 return api_fail(call, INVALID,
                                 "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
                                 "the cluster. Associate the capacity provider %s with the cluster and try again.",

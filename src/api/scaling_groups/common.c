@@ -58,6 +58,19 @@ int scaling_page(struct api_call *call, const char *token, bool has_max, int32_t
         return 0;
 }
 
+struct asg_launch_template_specification *scaling_template_of(struct api_call *call, const struct state_machine *state)
+{
+        struct asg_launch_template_specification *out;
+
+        if (state->template_id == NULL)
+                return NULL;
+        out = ARENA_NEW(call->arena, struct asg_launch_template_specification);
+        out->launch_template_id = state->template_id;
+        out->launch_template_name = state->template_name;
+        out->version = state->template_version;
+        return out;
+}
+
 const char *scaling_request_cause(struct api_call *call, const char *what)
 {
         char at[32];

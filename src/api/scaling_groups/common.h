@@ -31,6 +31,8 @@ struct asg_lifecycle_hook scaling_hook_of(const char *group, const struct asg_li
 /* As the API shows them, in the call's arena. */
 void scaling_group_view(struct api_call *call, const struct scaling_group *group, bool instances, struct asg_auto_scaling_group *out);
 void scaling_activity_view(struct api_call *call, const struct group_activity *activity, struct asg_activity *out);
+/* The launch template that a machine was made from; NULL: from none. */
+struct asg_launch_template_specification *scaling_template_of(struct api_call *call, const struct state_machine *state);
 /* "At T a user request …", for causes. */
 const char *scaling_request_cause(struct api_call *call, const char *what);
 

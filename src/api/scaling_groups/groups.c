@@ -25,12 +25,7 @@ static void view_machine(struct api_call *call, const struct machine *machine, s
         out->launch_configuration_name = state->configuration;
         out->image_id = state->image;
         SHAPE_SET(out, asg_instance, protected_from_scale_in, state->protected);
-        if (state->template_id == NULL)
-                return;
-        out->launch_template = ARENA_NEW(call->arena, struct asg_launch_template_specification);
-        out->launch_template->launch_template_id = state->template_id;
-        out->launch_template->launch_template_name = state->template_name;
-        out->launch_template->version = state->template_version;
+        out->launch_template = scaling_template_of(call, state);
 }
 
 void scaling_group_view(struct api_call *call, const struct scaling_group *group, bool instances, struct asg_auto_scaling_group *out)

@@ -66,14 +66,6 @@ int scaling_hook_put(struct api_call *call, struct asg_lifecycle_hook_list *hook
         return 0;
 }
 
-static const struct asg_lifecycle_hook *find_hook(const struct scaling_group *group, const char *name)
-{
-        for (uint32_t i = 0; i < group->state->hooks.n; i++)
-                if (str_eq(group->state->hooks.items[i].lifecycle_hook_name, name))
-                        return &group->state->hooks.items[i];
-        return NULL;
-}
-
 /* What the request leaves out stays as it was. */
 static void merge(struct asg_lifecycle_hook *hook, const struct asg_put_lifecycle_hook_type *in)
 {
@@ -103,7 +95,7 @@ static int put(struct api_call *call, const void *input, UNUSED void *output)
 
         if (r != 0)
                 return r;
-        old = find_hook(group, in->lifecycle_hook_name);
+        old = group_hook(group, in->lifecycle_hook_name);
         if (old != NULL)
                 hook = *old;
         hook.auto_scaling_group_name = group->object.key;
@@ -150,7 +142,7 @@ static int delete (struct api_call *call, const void *input, UNUSED void *output
 
         if (r != 0)
                 return r;
-        if (find_hook(group, in->lifecycle_hook_name) == NULL)
+        if (group_hook(group, in->lifecycle_hook_name) == NULL)
                 return api_fail(call, "ValidationError", "No Lifecycle Hook found with name %.255s", in->lifecycle_hook_name);
         tx = tx_begin(call->model);
         state = tx_edit(tx, &group->object);
@@ -219,7 +211,7 @@ static int heartbeat(struct api_call *call, const void *input, UNUSED void *outp
 
         if (r != 0)
                 return r;
-        hook = find_hook(machine->group, in->lifecycle_hook_name);
+        hook = group_hook(machine->group, in->lifecycle_hook_name);
         if (hook == NULL)
                 return 0;
         tx = tx_begin(call->model);

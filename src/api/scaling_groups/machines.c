@@ -16,12 +16,7 @@ static void view(struct api_call *call, const struct machine *machine, struct as
         out->launch_configuration_name = state->configuration;
         out->image_id = state->image;
         SHAPE_SET(out, asg_auto_scaling_instance_details, protected_from_scale_in, state->protected);
-        if (state->template_id == NULL)
-                return;
-        out->launch_template = ARENA_NEW(call->arena, struct asg_launch_template_specification);
-        out->launch_template->launch_template_id = state->template_id;
-        out->launch_template->launch_template_name = state->template_name;
-        out->launch_template->version = state->template_version;
+        out->launch_template = scaling_template_of(call, state);
 }
 
 static int describe(struct api_call *call, const void *input, void *output)
@@ -109,7 +104,7 @@ static int terminate(struct api_call *call, const void *input, void *output)
         struct asg_activity_type *out = output;
         struct machine *machine = NULL;
         const struct asg_auto_scaling_group *g;
-        struct tree_node *node;
+        const struct group_activity *activity;
         struct tx *tx;
         int r = scaling_machine_find(call, in->instance_id, &machine);
 
@@ -128,12 +123,11 @@ static int terminate(struct api_call *call, const void *input, void *output)
                                   scaling_request_cause(call, "a user request terminated an instance"));
         machine_terminate(tx, machine, "instance was taken out of service in response to a user request", call->now_ms);
         (void)tx_commit(tx);
-        node = tree_find(model_objects(call->model, OBJECT_GROUP_ACTIVITY),
-                         arena_printf(call->arena, "%s/%02d", machine->state->group, (int)(machine->state->activity % GROUP_ACTIVITIES)));
-        if (node == NULL)
+        activity = group_activity_find(call->model, machine->group, machine->state->activity);
+        if (activity == NULL)
                 return 0;
         out->activity = ARENA_NEW(call->arena, struct asg_activity);
-        scaling_activity_view(call, MODEL_OBJECT(node, group_activity), out->activity);
+        scaling_activity_view(call, activity, out->activity);
         return 0;
 }
 
