@@ -6,6 +6,7 @@ is there, `docker run`: all in the same rounds.
 """
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,7 +28,10 @@ def available():
 
 def crun_run(directory):
     """Milliseconds of `crun run -d` for the same program; None where it is not there or does not work here."""
-    bundle = os.path.join(directory, 'bundle')
+    if shutil.which('crun') is None:
+        return None
+    # Its books are the bench's own: under /run a container of this name may be left from one that was killed.
+    bundle, books = os.path.join(directory, 'bundle'), os.path.join(directory, 'crun')
     root = os.path.join(bundle, 'rootfs')
     if not os.path.exists(root):
         os.makedirs(os.path.join(root, 'bin'))
@@ -40,12 +44,18 @@ def crun_run(directory):
             json.dump(config, f)
     begin = time.monotonic()
     # crun refuses machines with both versions of control groups: the second is taken away in a namespace of its own.
-    words = ['unshare', '--mount', 'sh', '-c', 'umount /sys/fs/cgroup/unified 2>/dev/null; exec crun --cgroup-manager=disabled run -d -b "$0" bench', bundle]
+    words = ['unshare', '--mount', 'sh', '-c', 'umount /sys/fs/cgroup/unified 2>/dev/null; exec crun --root "$1" --cgroup-manager=disabled run -d -b "$0" bench', bundle, books]
     # Not into a pipe: the container would hold it open.
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    elapsed = (time.monotonic() - begin) * 1000
-    subprocess.run(['crun', 'delete', '-f', 'bench'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(os.path.join(directory, 'crun.err'), 'w+') as said:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+        elapsed = (time.monotonic() - begin) * 1000
+        said.seek(0)
+        crun_run.said = said.read().strip()
+    subprocess.run(['crun', '--root', books, 'delete', '-f', 'bench'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return elapsed if done.returncode == 0 else None
+
+
+crun_run.said = '(crun is not installed)'
 
 
 def ratio(peers, ours):
@@ -67,7 +77,7 @@ def times(lab, kind, network):
     print(f"one task, EC2 awsvpc: {quantiles(runs['EC2'])}{ratio(runs['EC2'], runs['FARGATE'])}")
     for name, peers in (('crun run', crun), ('docker run', docker)):
         if None in peers:
-            print(f'{name:20}: not here')
+            print(f'{name:20}: not here {crun_run.said if name == "crun run" else ""}')
         else:
             print(f'{name:20}: {quantiles(peers)}{ratio(peers, runs["FARGATE"])}')
 
