@@ -15,10 +15,12 @@ from bench_server import rss  # noqa: E402
 from lab import Lab, busybox_image  # noqa: E402
 
 ROUNDS = int(os.environ.get('BENCH_ROUNDS', '20'))
+PATIENCE = 90  # seconds until a start counts as never coming
 
 
-def timed_run(lab, definition, count=1, every=0.001, **more):
-    """Milliseconds from the call to RUNNING as the server stamps it and as the client sees it, who asks `every` so many seconds; ends the tasks."""
+def timed_run(lab, definition, count=1, every=0.001, running=lambda: None, **more):
+    """Milliseconds from the call to RUNNING as the server stamps it and as the client sees it, who asks `every` so many seconds; calls
+    `running`, and ends the tasks."""
     begin = time.time()
     answer = lab.ecs.run_task(taskDefinition=definition, count=count, **more)
     assert not answer['failures'], answer['failures']
@@ -28,8 +30,10 @@ def timed_run(lab, definition, count=1, every=0.001, **more):
         if all(t['lastStatus'] == 'RUNNING' for t in tasks):
             break
         assert not any(t['lastStatus'] == 'STOPPED' for t in tasks), tasks
+        assert time.time() < begin + PATIENCE, f"after {PATIENCE} s: {[t['lastStatus'] for t in tasks]}"
         time.sleep(every)
     seen = time.time()
+    running()
     stamped = max(t['startedAt'].timestamp() for t in tasks)
     created = min(t['createdAt'].timestamp() for t in tasks)
     for arn in arns:
