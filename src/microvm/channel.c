@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/alloc.h"
 #include "base/env.h"
 #include "base/strutil.h"
+#include "microvm/unix_socket.h"
 
 #define RETRY_MS 5           /* while nobody serves the socket */
 #define REST_MS 60           /* after a loss: longer than the guest takes to notice it */
@@ -150,27 +150,12 @@ static void on_late(uv_timer_t *timer)
         lose(timer->data);
 }
 
-static int connect_now(struct channel *c)
-{
-        struct sockaddr_un to = {.sun_family = AF_UNIX};
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-        if (fd < 0 || strlen(c->path) >= sizeof(to.sun_path))
-                return -errno;
-        memcpy(to.sun_path, c->path, strlen(c->path) + 1);
-        if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
-                close(fd);
-                return -errno;
-        }
-        c->fd = fd;
-        return 0;
-}
-
 static void try_connect(uv_timer_t *timer)
 {
         struct channel *c = timer->data;
 
-        if (connect_now(c) < 0) {
+        c->fd = unix_socket_connect(c->path);
+        if (c->fd < 0) {
                 connect_later(c, RETRY_MS);
                 return;
         }

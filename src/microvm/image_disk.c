@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "base/strutil.h"
@@ -44,38 +43,19 @@ static const char *overlay_of(const struct image *image, struct arena *arena)
 static int run_mkfs(const struct image *image, const char *to, struct error *error)
 {
         CLEANUP_ARENA struct arena arena = {0};
-        CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         bool merged = image->n_layers > 1;
         const char *const argv[] = {MKFS, "--quiet", to, merged ? MERGED : image->layers[0], NULL};
-        const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
-        struct launch launch = {.program = MKFS, .argv = argv, .envp = envp, .cgroup_fd = -1, .users_fd = -1, .n_fds = 3};
-        siginfo_t info = {0};
-        int r;
+        struct launch launch = {.program = MKFS, .argv = argv, .cgroup_fd = -1, .users_fd = -1};
 
-        for (int i = 0; i < 3; i++) {
-                launch.fds[i].from = null;
-                launch.fds[i].to = i;
-        }
         if (merged) {
-                r = files_make_dirs(MERGED, 0700);
+                int r = files_make_dirs(MERGED, 0700);
+
                 if (r < 0)
                         return error_set(error, -r, "cannot make " MERGED ": %s", strerror(-r));
                 launch.overlay_target = MERGED;
                 launch.overlay_options = overlay_of(image, &arena);
         }
-        r = launch_start(&launch);
-        if (r < 0)
-                return error_set(error, -r, "cannot start " MKFS ": %s", strerror(-r));
-        r = launch_wait_ready(&launch, error);
-        if (waitid(P_PIDFD, (id_t)launch.pidfd, &info, WEXITED) < 0)
-                r = error_set(error, errno, "cannot wait for " MKFS ": %s", strerror(errno));
-        if (r == 0)
-                r = launch_read_failure(launch.report_fd, MKFS " (package erofs-utils)", error);
-        close(launch.report_fd);
-        close(launch.pidfd);
-        if (r == 0 && (info.si_code != CLD_EXITED || info.si_status != 0))
-                r = error_set(error, EIO, "mkfs.erofs has failed with status %d: is there room on the disk?", info.si_status);
-        return r;
+        return launch_run(&launch, "erofs-utils", error);
 }
 
 int image_disk_open(const struct image *image, struct error *error)

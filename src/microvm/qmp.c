@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "api/qmp.idl.h"
 #include "base/alloc.h"
+#include "microvm/unix_socket.h"
 
 #define CONNECT_EVERY_MS 3
 #define LINE_MAX_BYTES ((size_t)1 << 20)
@@ -130,27 +130,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* ---- connecting ---- */
 
-static int connect_now(struct qmp *q)
-{
-        struct sockaddr_un to = {.sun_family = AF_UNIX};
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-        if (fd < 0 || strlen(q->path) >= sizeof(to.sun_path))
-                return -errno;
-        memcpy(to.sun_path, q->path, strlen(q->path) + 1);
-        if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
-                close(fd);
-                return -errno;
-        }
-        q->fd = fd;
-        return 0;
-}
-
 static void try_connect(uv_timer_t *timer)
 {
         struct qmp *q = timer->data;
 
-        if (connect_now(q) < 0) {
+        q->fd = unix_socket_connect(q->path);
+        if (q->fd < 0) {
                 if (q->tries-- > 0)
                         (void)uv_timer_start(&q->timer, try_connect, CONNECT_EVERY_MS, 0);
                 else

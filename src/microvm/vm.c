@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -342,29 +340,9 @@ static int start(struct vm *vm, struct error *error)
 static int format_disk(int fd, struct error *error)
 {
         const char *const argv[] = {MKFS, "-q", "-F", "-m0", "-O^has_journal", "-Elazy_itable_init=1,nodiscard", "/proc/self/fd/3", NULL};
-        const char *const envp[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-        CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        struct launch launch = {.program = MKFS, .argv = argv, .envp = envp, .cgroup_fd = -1, .users_fd = -1, .n_fds = 4};
-        siginfo_t info = {0};
-        int r;
+        struct launch launch = {.program = MKFS, .argv = argv, .cgroup_fd = -1, .users_fd = -1, .fds = {{.from = fd, .to = 3}}, .n_fds = 1};
 
-        for (int i = 0; i < 4; i++) {
-                launch.fds[i].from = i < 3 ? null : fd;
-                launch.fds[i].to = i;
-        }
-        r = launch_start(&launch);
-        if (r < 0)
-                return error_set(error, -r, "cannot start " MKFS ": %s", strerror(-r));
-        r = launch_wait_ready(&launch, error);
-        if (waitid(P_PIDFD, (id_t)launch.pidfd, &info, WEXITED) < 0)
-                r = error_set(error, errno, "cannot wait for " MKFS ": %s", strerror(errno));
-        if (r == 0)
-                r = launch_read_failure(launch.report_fd, MKFS " (package e2fsprogs)", error);
-        close(launch.report_fd);
-        close(launch.pidfd);
-        if (r == 0 && (info.si_code != CLD_EXITED || info.si_status != 0))
-                r = error_set(error, EIO, "mkfs.ext4 has failed with status %d: is there room on the disk?", info.si_status);
-        return r;
+        return launch_run(&launch, "e2fsprogs", error);
 }
 
 /* A file without a name: it is gone with the last one who has it open. */

@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -308,4 +309,40 @@ int launch_read_failure(int report_fd, const char *program, struct error *error)
         if (poll(&poll_fd, 1, 0) <= 0 || read(report_fd, &what, sizeof(what)) != (ssize_t)sizeof(what))
                 return 0;
         return explain(&what, program, error);
+}
+
+static void give_null(struct launch *launch, int null)
+{
+        for (int i = 0; i < 3; i++) {
+                launch->fds[launch->n_fds].from = null;
+                launch->fds[launch->n_fds++].to = i;
+        }
+}
+
+int launch_run(struct launch *launch, const char *package, struct error *error)
+{
+        static const char *const envp[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+        CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        siginfo_t info = {0};
+        int r;
+
+        assert(launch->n_fds + 3 <= LAUNCH_FDS_MAX);
+        give_null(launch, null);
+        launch->envp = envp;
+        r = launch_start(launch);
+        if (r < 0)
+                return error_set(error, -r, "cannot start %s: %s", launch->program, strerror(-r));
+        r = launch_wait_ready(launch, error);
+        if (waitid(P_PIDFD, (id_t)launch->pidfd, &info, WEXITED) < 0)
+                r = error_set(error, errno, "cannot wait for %s: %s", launch->program, strerror(errno));
+        if (r == 0)
+                r = launch_read_failure(launch->report_fd, launch->program, error);
+        close(launch->report_fd);
+        close(launch->pidfd);
+        if (r == 0 && info.si_code != CLD_EXITED)
+                r = error_set(error, EIO, "%s was killed by signal %d", launch->program, info.si_status);
+        else if (r == 0 && info.si_status != 0)
+                r = error_set(error, EIO, "%s (package %s) has failed with status %d: is there room on the disk?", launch->program, package,
+                              info.si_status);
+        return r;
 }

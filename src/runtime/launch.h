@@ -53,3 +53,6 @@ int launch_start(struct launch *launch) MUST_CHECK;
 int launch_wait_ready(struct launch *launch, struct error *error) MUST_CHECK;
 /* Non-blocking, once the process is known to be gone: whether the program could not be executed; fills `error`. */
 int launch_read_failure(int report_fd, const char *program, struct error *error);
+
+/* Runs a short program to its end: `argv` with /dev/null for what it would read and say, and `fds`. Its failure names the Debian `package`. */
+int launch_run(struct launch *launch, const char *package, struct error *error) MUST_CHECK;
