@@ -202,18 +202,27 @@ static void update_recent(struct placement_class *class, const struct index_clus
         }
 }
 
+uint32_t class_slots(const struct index_cluster *cluster)
+{
+        return cluster->n_slots + cluster->n_slots / 8 + 16;
+}
+
+static void make_slots(struct placement_class *class, uint32_t n)
+{
+        class->slots = xrealloc(class->slots, n * sizeof(*class->slots));
+        memset(class->slots + class->n_slots, 0, (n - class->n_slots) * sizeof(*class->slots));
+        class->n_slots = n;
+        ranking_reserve(&class->ranking, n);
+}
+
 static void catch_up(struct placement_class *class)
 {
         struct index_cluster *cluster = class->requirement.cluster;
 
         if (class->seen == cluster->clock)
                 return;
-        if (cluster->n_slots > class->n_slots) {
-                class->slots = xrealloc(class->slots, cluster->cap * sizeof(*class->slots));
-                memset(class->slots + class->n_slots, 0, (cluster->cap - class->n_slots) * sizeof(*class->slots));
-                class->n_slots = cluster->cap;
-                ranking_reserve(&class->ranking, cluster->cap);
-        }
+        if (cluster->n_slots > class->n_slots)
+                make_slots(class, class_slots(cluster));
         if (class->seen == 0)
                 update_all(class, cluster);
         else

@@ -17,9 +17,9 @@ struct chance {
 };
 
 struct class_slot {
-        uint64_t state_seen; /* node->state_changed that `static_fits` is from; 0: unknown slot */
-        bool static_fits;
-        bool fits;
+        uint64_t state_seen : 62; /* node->state_changed that `static_fits` is from; 0: unknown slot */
+        bool static_fits : 1;
+        bool fits : 1;
 };
 
 struct placement_class {
@@ -35,9 +35,9 @@ struct placement_class {
         bool scan; /* its strategies cannot be ranked: an attribute comes after a number */
         struct ranking ranking;
         struct class_slot *slots;
-        uint32_t n_slots;
-        uint64_t seen; /* cluster->clock that it has caught up with */
-        int64_t time;  /* see class.c: chance */
+        uint32_t n_slots; /* that there is room for */
+        uint64_t seen;    /* cluster->clock that it has caught up with */
+        int64_t time;     /* see class.c: chance */
         struct chance *chance;
         char *key;
 };
@@ -49,5 +49,7 @@ void class_free(struct placement_class *class);
 bool class_needs_group(const struct placement_rules *rules);
 /* The node for the next task, or NULL. */
 struct node *class_pick(struct placement_class *class);
+/* How many slots a class makes room for, now: those that there are, and some to come. */
+uint32_t class_slots(const struct index_cluster *cluster);
 /* The slot is about to become free. */
 void class_forget(struct placement_class *class, uint32_t slot);
