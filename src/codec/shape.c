@@ -44,32 +44,6 @@ const struct shape_field *shape_find(const struct shape *shape, const char *name
         return NULL;
 }
 
-bool shape_present(const void *obj, const struct shape_field *field)
-{
-        const void *slot = shape_at(obj, field);
-
-        switch ((enum shape_kind)field->kind) {
-        case SHAPE_INT:
-        case SHAPE_LONG:
-        case SHAPE_DOUBLE:
-        case SHAPE_BOOL:
-                return shape_has_bit(obj, field);
-        case SHAPE_ENUM:
-                return *(const int *)slot != 0;
-        case SHAPE_TIMESTAMP:
-                return *(const int64_t *)slot != 0;
-        case SHAPE_STRING:
-        case SHAPE_JSON:
-        case SHAPE_STRUCT:
-        case SHAPE_BLOB: /* of blobs, lists and maps the first member is the pointer */
-        case SHAPE_LIST:
-        case SHAPE_MAP:
-        case SHAPE_KIND_MAX:
-                break;
-        }
-        return *(void *const *)slot != NULL;
-}
-
 const struct shape_operation *shape_service_find(const struct shape_service *service, const char *name)
 {
         for (uint32_t i = 0; i < service->n_operations; i++)

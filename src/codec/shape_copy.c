@@ -44,29 +44,25 @@ static void measure_inner(const struct shape *shape, const void *obj, struct mea
                 const struct shape_field *field = &shape->fields[i];
                 const void *slot = shape_at(obj, field);
 
+                if (!shape_present(obj, field))
+                        continue;
                 switch ((enum shape_kind)field->kind) {
                 case SHAPE_STRING:
                 case SHAPE_JSON:
-                        if (*(const char *const *)slot != NULL)
-                                m->text += strlen(*(const char *const *)slot) + 1;
+                        m->text += strlen(*(const char *const *)slot) + 1;
                         break;
                 case SHAPE_BLOB:
-                        if (((const struct shape_blob *)slot)->data != NULL)
-                                m->text += ((const struct shape_blob *)slot)->len + 1;
+                        m->text += ((const struct shape_blob *)slot)->len + 1;
                         break;
                 case SHAPE_STRUCT:
-                        if (*(void *const *)slot != NULL) {
-                                m->aligned += align8(field->shape->size);
-                                measure_inner(field->shape, *(void *const *)slot, m);
-                        }
+                        m->aligned += align8(field->shape->size);
+                        measure_inner(field->shape, *(void *const *)slot, m);
                         break;
                 case SHAPE_LIST:
-                        if (((const struct shape_list *)slot)->items != NULL)
-                                measure_list(field, slot, m);
+                        measure_list(field, slot, m);
                         break;
                 case SHAPE_MAP:
-                        if (((const struct string_map *)slot)->items != NULL)
-                                measure_map(slot, m);
+                        measure_map(slot, m);
                         break;
                 default:
                         break;
@@ -99,15 +95,13 @@ static const char *take_bytes(struct block *b, const void *data, size_t len)
 
 static const char *take_text(struct block *b, const char *s)
 {
-        return s != NULL ? take_bytes(b, s, strlen(s)) : NULL;
+        return take_bytes(b, s, strlen(s));
 }
 
 static void copy_inner(const struct shape *shape, void *obj, struct block *b);
 
 static void copy_list(const struct shape_field *field, struct shape_list *list, struct block *b)
 {
-        if (list->items == NULL)
-                return;
         list->room_ = 0;
         if (list->n == 0) {
                 list->items = (void *)(uintptr_t)shape_no_items;
@@ -124,8 +118,6 @@ static void copy_list(const struct shape_field *field, struct shape_list *list, 
 
 static void copy_map(struct string_map *map, struct block *b)
 {
-        if (map->items == NULL)
-                return;
         map->room_ = 0;
         if (map->n == 0) {
                 map->items = (void *)(uintptr_t)shape_no_items;
@@ -147,20 +139,19 @@ static void copy_inner(const struct shape *shape, void *obj, struct block *b)
                 struct shape_blob *blob = slot;
                 void **pointer = slot;
 
+                if (!shape_present(obj, field))
+                        continue;
                 switch ((enum shape_kind)field->kind) {
                 case SHAPE_STRING:
                 case SHAPE_JSON:
                         *pointer = (void *)(uintptr_t)take_text(b, *pointer);
                         break;
                 case SHAPE_BLOB:
-                        if (blob->data != NULL)
-                                blob->data = take_bytes(b, blob->data, blob->len);
+                        blob->data = take_bytes(b, blob->data, blob->len);
                         break;
                 case SHAPE_STRUCT:
-                        if (*pointer != NULL) {
-                                *pointer = take_aligned(b, *pointer, field->shape->size);
-                                copy_inner(field->shape, *pointer, b);
-                        }
+                        *pointer = take_aligned(b, *pointer, field->shape->size);
+                        copy_inner(field->shape, *pointer, b);
                         break;
                 case SHAPE_LIST:
                         copy_list(field, slot, b);

@@ -62,5 +62,11 @@ static inline size_t shape_item_size(const struct shape_field *field)
 {
         return field->element == SHAPE_STRUCT ? field->shape->size : sizeof(int64_t); /* an int64_t or a pointer */
 }
-/* Whether the member is there. */
-bool shape_present(const void *obj, const struct shape_field *field);
+/* Whether the member is there. What has no bit begins with a pointer, or is a timestamp: eight bytes that are not all zero; only enums
+ * are shorter. */
+static inline bool shape_present(const void *obj, const struct shape_field *field)
+{
+        if (field->has_bit >= 0)
+                return shape_has_bit(obj, field);
+        return field->kind == SHAPE_ENUM ? *(const int *)shape_at(obj, field) != 0 : *(const uint64_t *)shape_at(obj, field) != 0;
+}

@@ -191,14 +191,15 @@ static void random_history(void **state)
 
         srand(7);
         for (int round = 1; round <= 300; round++) {
-                struct store_change changes[16];
-                char texts[16][16];
-                int n = rand() % 16;
+                struct store_change changes[100];
+                char texts[100][16];
+                /* In every other round hardly anything is deleted: what is put in a row is put by fewer statements. */
+                int n = rand() % 100, deleted = round % 2 == 0 ? 3 : 40;
 
                 for (int i = 0; i < n; i++) {
                         int k = rand() % KEYS;
 
-                        values[k] = rand() % 3 == 0 ? 0 : round * 100 + i;
+                        values[k] = rand() % deleted == 0 ? 0 : round * 100 + i;
                         snprintf(texts[i], sizeof(texts[i]), "%d", values[k]);
                         changes[i] = (struct store_change){
                                 .kind = 9, .id = (uint64_t)k + 1, .data = values[k] != 0 ? texts[i] : NULL, .len = strlen(texts[i]) + 1};
