@@ -197,7 +197,7 @@ static void run_task_sets(struct service_run *run)
                 if (set->state->status != STATE_TASK_SET_STATUS_DRAINING)
                         continue;
                 give_up_fenced(run, set->pool);
-                if (list_empty(&set->tasks))
+                if (task_counts_none(&set->counts))
                         tx_remove(run->tx, &set->object);
         }
         service_set_steady(run, steady && !list_empty(&run->service->task_sets));

@@ -191,7 +191,7 @@ static struct ecs_service_deployment_alarms *alarms_of(struct arena *arena, cons
 static void list_sources(struct tx *tx, const struct service *service, const struct service_revision *primary, struct string_list *out)
 {
         list_for_each (revision, &service->revisions, struct service_revision, in_service)
-                if (revision == primary || !list_empty(&revision->tasks))
+                if (revision == primary || !task_counts_none(&revision->counts))
                         string_list_push(tx_arena(tx), out, revision->state->id);
 }
 

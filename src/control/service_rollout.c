@@ -291,7 +291,7 @@ bool service_baked(struct service_run *run, const struct service_deployment *dep
 static bool is_history(const struct service_run *run, const struct service_revision *revision)
 {
         return revision != service_primary(run->controller->model, run->service) &&
-               revision != service_rollback_target(run->controller->model, run->service) && list_empty(&revision->tasks);
+               revision != service_rollback_target(run->controller->model, run->service) && task_counts_none(&revision->counts);
 }
 
 /* Deployments and revisions stay for ninety days, the newest hundred of each. What runs, and what a rollback would go to, stays. */

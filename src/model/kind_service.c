@@ -69,7 +69,6 @@ int service_revision_attach(struct model *model, struct object *object)
         if (revision->service == NULL)
                 return -ENOENT;
         INSERT_IN_ORDER(&revision->service->revisions, revision, struct service_revision, created_at);
-        list_init(&revision->tasks);
         return 0;
 }
 
@@ -77,7 +76,7 @@ void service_revision_detach(struct model *model, struct object *object)
 {
         struct service_revision *revision = CONTAINER_OF(object, struct service_revision, object);
 
-        assert(list_empty(&revision->tasks));
+        assert(task_counts_none(&revision->counts));
         list_remove(&revision->in_service);
 }
 
@@ -130,7 +129,6 @@ int task_set_attach(struct model *model, struct object *object)
         if (set->service == NULL)
                 return -ENOENT;
         INSERT_IN_ORDER(&set->service->task_sets, set, struct task_set, created_at);
-        list_init(&set->tasks);
         return 0;
 }
 
@@ -138,7 +136,7 @@ void task_set_detach(struct model *model, struct object *object)
 {
         struct task_set *set = CONTAINER_OF(object, struct task_set, object);
 
-        assert(list_empty(&set->tasks));
+        assert(task_counts_none(&set->counts));
         list_remove(&set->in_service);
 }
 
@@ -183,10 +181,6 @@ void task_join_service(struct model *model, struct task *task, const struct stat
                 if (task->revision == NULL)
                         task->task_set = model_task_set(model, state->cluster, state->service_name, state->service_revision);
         }
-        if (task->revision != NULL)
-                list_push(&task->revision->tasks, &task->in_revision);
-        else if (task->task_set != NULL)
-                list_push(&task->task_set->tasks, &task->in_revision);
         count_task(task, state, 1);
 }
 
@@ -196,7 +190,6 @@ void task_leave_service(struct task *task, const struct state_task *state)
                 return;
         count_task(task, state, -1);
         list_remove(&task->in_service);
-        list_remove(&task->in_revision);
         task->service = NULL;
         task->revision = NULL;
         task->task_set = NULL;

@@ -164,7 +164,6 @@ int task_attach(struct model *model, struct object *object)
         list_init(&task->in_definition);
         list_init(&task->targets);
         list_init(&task->in_service);
-        list_init(&task->in_revision);
         count_in_cluster(task->cluster, task->state, 1);
         join_instance(model, task, task->state);
         join_definition(model, task, task->state);

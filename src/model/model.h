@@ -163,7 +163,6 @@ struct task {
                 struct list in_service; /* in service->tasks */
                 struct list in_stopped; /* in the model's queue of STOPPED tasks: those have no service */
         };
-        struct list in_revision; /* in revision->tasks or task_set->tasks */
         struct list in_instance; /* in instance->tasks, or instance->stopped once STOPPED */
         struct list in_definition;
         struct list targets; /* of struct target, in_task: what is registered with load balancers for it; see model/balancer.h */

@@ -24,8 +24,11 @@ struct service_deployment *service_newest_deployment(struct model *model, const 
 
 bool service_revision_in_use(const struct service_revision *revision)
 {
-        list_for_each (task, &revision->tasks, struct task, in_revision)
-                if (task->state->desired_status != STATE_TASK_STATUS_STOPPED || task->instance == NULL || !task->instance->lost)
+        if (task_counts_none(&revision->counts))
+                return false;
+        list_for_each (task, &revision->service->tasks, struct task, in_service)
+                if (task->revision == revision &&
+                    (task->state->desired_status != STATE_TASK_STATUS_STOPPED || task->instance == NULL || !task->instance->lost))
                         return true;
         return false;
 }

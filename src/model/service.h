@@ -23,6 +23,11 @@ struct task_counts {
         uint32_t stopping; /* after RUNNING */
 };
 
+static inline bool task_counts_none(const struct task_counts *counts)
+{
+        return counts->pending + counts->running + counts->stopping == 0;
+}
+
 struct service {
         struct object object; /* key "CLUSTER/NAME" */
         const struct state_service *state;
@@ -32,7 +37,7 @@ struct service {
         struct list deployments; /* of struct service_deployment, by createdAt, the newest last */
         struct list events;      /* of struct service_event, by number, the newest last */
         struct list task_sets;   /* of struct task_set, by createdAt */
-        struct list tasks;       /* of struct task, not STOPPED, in the order of their coming */
+        struct list tasks; /* of struct task, not STOPPED, in the order of their coming; those of a revision or task set are among them */
         struct task_counts counts;
         void *reconciler; /* the controller's own, or NULL; not the model's */
 };
@@ -42,7 +47,6 @@ struct service_revision {
         const struct state_service_revision *state;
         struct service *service;
         struct list in_service;
-        struct list tasks; /* of struct task, not STOPPED */
         struct task_counts counts;
         struct pool *pool; /* the service's reconciler's: see control/pool.h; not the model's */
 };
@@ -66,7 +70,6 @@ struct task_set {
         const struct state_task_set *state;
         struct service *service;
         struct list in_service;
-        struct list tasks; /* of struct task, not STOPPED */
         struct task_counts counts;
         struct pool *pool; /* the service's reconciler's: see control/pool.h; not the model's */
 };

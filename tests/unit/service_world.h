@@ -199,6 +199,15 @@ static inline struct task *world_find(struct world *w, enum state_task_status st
         return NULL;
 }
 
+/* The oldest of the revision, or NULL. */
+static inline struct task *world_task_of(struct world *w, const struct service_revision *revision)
+{
+        list_for_each (task, &world_service(w)->tasks, struct task, in_service)
+                if (task->revision == revision)
+                        return task;
+        return NULL;
+}
+
 static inline int world_count(struct world *w, enum state_task_status status, int instance)
 {
         int n = 0;

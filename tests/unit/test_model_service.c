@@ -121,7 +121,7 @@ static void tasks_are_counted(void **state)
         move(w, tx, "b", STATE_TASK_STATUS_RUNNING);
         move(w, tx, "d", STATE_TASK_STATUS_STOPPED);
         assert_counts(&web(w)->counts, 0, 2, 0);
-        assert_true(list_empty(&two->tasks));
+        assert_true(task_counts_none(&two->counts));
         tx_rollback(tx);
         assert_counts(&web(w)->counts, 1, 1, 1);
         assert_counts(&two->counts, 0, 0, 1);

@@ -159,8 +159,8 @@ static void overlaps(void **state)
 /* What is PENDING of the revision ends without having run. */
 static void fail_pending(struct world *w, const struct service_revision *revision)
 {
-        list_for_each (task, &revision->tasks, struct task, in_revision)
-                if (task->state->last_status == STATE_TASK_STATUS_PENDING)
+        list_for_each (task, &world_service(w)->tasks, struct task, in_service)
+                if (task->revision == revision && task->state->last_status == STATE_TASK_STATUS_PENDING)
                         world_report(w, task, STATE_TASK_STATUS_STOPPED, 1);
 }
 
@@ -200,8 +200,8 @@ static void counts_those_that_fall_over(void **state)
         world_deploy(w, 2);
         world_work(w);
         world_wait(w, 300);
-        list_for_each (task, &world_primary(w)->tasks, struct task, in_revision)
-                world_report(w, task, STATE_TASK_STATUS_STOPPED, 1);
+        while (live(world_primary(w)) > 0)
+                world_report(w, world_task_of(w, world_primary(w)), STATE_TASK_STATUS_STOPPED, 1);
         world_run(w);
         /* The old ones have run all the time. */
         assert_int_equal(world_deployment(w)->state->status, ECS_SERVICE_DEPLOYMENT_STATUS_ROLLBACK_SUCCESSFUL);

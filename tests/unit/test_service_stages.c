@@ -93,7 +93,7 @@ static void keeps_blue_until_green_has_baked(void **state)
         world_restart(w);
         model_set_connected(w->model, world_instance(w, 1), true);
         blue = CONTAINER_OF(world_service(w)->revisions.next, struct service_revision, in_service);
-        world_report(w, CONTAINER_OF(blue->tasks.next, struct task, in_revision), STATE_TASK_STATUS_STOPPED, 1);
+        world_report(w, world_task_of(w, blue), STATE_TASK_STATUS_STOPPED, 1);
         world_settle(w);
         assert_int_equal(blue->counts.running, 3);
         assert_int_equal(world_primary(w)->counts.running, 3);
