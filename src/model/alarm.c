@@ -44,7 +44,7 @@ int alarm_history_attach(struct model *model, struct object *object)
         struct alarm_history *item = CONTAINER_OF(object, struct alarm_history, object);
 
         list_init(&item->in_alarm);
-        item->alarm = find(model, item->state->alarm);
+        item->alarm = model_alarm(model, item->state->alarm);
         if (item->alarm == NULL)
                 return 0;
         list_push(&item->alarm->history, &item->in_alarm);

@@ -211,7 +211,7 @@ static void scaling_activity_key(const void *state, struct buf *out)
 
 static void alarm_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_alarm *)state)->name);
+        put(out, ((const struct state_alarm *)state)->name);
 }
 
 static void dashboard_key(const void *state, struct buf *out)
@@ -226,19 +226,24 @@ static void alarm_history_key(const void *state, struct buf *out)
 
 static void launch_configuration_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_launch_configuration *)state)->configuration->launch_configuration_name);
+        const struct asg_launch_configuration *configuration = ((const struct state_launch_configuration *)state)->configuration;
+
+        put(out, configuration != NULL ? configuration->launch_configuration_name : NULL);
 }
 
 static void scaling_group_key(const void *state, struct buf *out)
 {
-        buf_append_str(out, ((const struct state_scaling_group *)state)->group->auto_scaling_group_name);
+        const struct asg_auto_scaling_group *group = ((const struct state_scaling_group *)state)->group;
+
+        put(out, group != NULL ? group->auto_scaling_group_name : NULL);
 }
 
 static void group_activity_key(const void *state, struct buf *out)
 {
         const struct state_group_activity *s = state;
 
-        buf_printf(out, "%s/%02d", s->group, (int)(s->number % GROUP_ACTIVITIES));
+        put(out, s->group);
+        buf_printf(out, "/%02d", (int)(s->number % GROUP_ACTIVITIES));
 }
 
 #define KIND(type, state_type) .shape = &state_type##_shape, .size = sizeof(struct type)

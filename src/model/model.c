@@ -38,6 +38,9 @@ static int load_object(struct model *model, enum object_kind kind, uint64_t id, 
         struct object *object;
         int r;
 
+        if (*key == '\0')
+                return error_set(error, EUCLEAN, "stored %s number %llu has no name: restore a backup", shape->name,
+                                 (unsigned long long)id);
         if (table_find(&model->tables[kind], key) != NULL)
                 return error_set(error, EUCLEAN, "%s %s is stored twice: restore a backup", shape->name, key);
         object = object_new(kind, shape_pack(shape, state), key);

@@ -603,6 +603,28 @@ static void damaged_or_newer_objects_are_named(void **state)
         }
 }
 
+/* Whatever a damaged store has lost of them: a start says so, or goes on. */
+static void objects_without_members_are_survived(void **state)
+{
+        struct world *w = *state;
+
+        for (uint16_t kind = OBJECT_META + 1; kind < OBJECT_KIND_MAX; kind++) {
+                struct store_change undo = {.kind = kind, .id = 77};
+                struct model *model = NULL;
+                struct error error = {0};
+                int r;
+
+                if (model_kinds[kind].shape == NULL)
+                        continue;
+                put_raw(w, kind, 77, "1 {}");
+                r = model_open(w->store, env_system(), NULL, "123456789012", "us-east-1", &model, &error);
+                if (r < 0 && strstr(error.message, model_kinds[kind].shape->name) == NULL)
+                        fail_msg("%s: %s", model_kinds[kind].shape->name, error.message);
+                model_close(model);
+                assert_int_equal(w->store->ops->commit(w->store, &undo, 1, &error), 0);
+        }
+}
+
 static int rewrite_name(struct arena *arena, const char *json, size_t len, struct buf *ret_json, struct error *error)
 {
         const char *name = strstr(arena_strndup(arena, json, len), "\"oldName\":");
@@ -853,6 +875,7 @@ int main(void)
                 TEST(connection_is_not_state),
                 TEST(another_account_is_refused),
                 TEST(damaged_or_newer_objects_are_named),
+                TEST(objects_without_members_are_survived),
                 TEST(answers_wait_and_keep_their_order),
                 cmocka_unit_test(stored_upgrade),
                 cmocka_unit_test(failed_commit_ends_the_process),
