@@ -6,6 +6,7 @@
 #include "api/errors.h"
 #include "api/server_internal.h"
 #include "base/strutil.h"
+#include "codec/json.h"
 
 /* Deep enough for every shape of the API, far from the stack's end. */
 static const struct shape_limits limits = {.max_depth = 32, .max_bytes = 64u << 20};
@@ -44,16 +45,7 @@ static void encode(struct exchange *x, struct buf *out)
 
 void api_json_quote(struct buf *out, const char *text)
 {
-        buf_append_char(out, '"');
-        for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-                if (*p == '"' || *p == '\\')
-                        buf_append_char(out, '\\');
-                if (*p < 0x20)
-                        buf_printf(out, "\\u%04x", *p);
-                else
-                        buf_append_char(out, (char)*p);
-        }
-        buf_append_char(out, '"');
+        json_append_string(out, text, strlen(text));
 }
 
 static void encode_error(struct exchange *x, const char *code, const char *message, int *status, struct buf *out)

@@ -2,7 +2,10 @@
 /* See alarm_change.h. */
 #include "control/alarm_change.h"
 
+#include <string.h>
+
 #include "base/buf.h"
+#include "codec/json.h"
 
 #define SUMMARY_MAX 250
 #define DATA_MAX 4000
@@ -14,16 +17,7 @@ enum cloudwatch_alarm_type alarm_type(const struct state_alarm *state)
 
 static void append_quoted(struct buf *out, const char *text)
 {
-        buf_append_char(out, '"');
-        for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-                if (*p == '"' || *p == '\\')
-                        buf_append_char(out, '\\');
-                if (*p < 0x20)
-                        buf_printf(out, "\\u%04x", *p);
-                else
-                        buf_append_char(out, (char)*p);
-        }
-        buf_append_char(out, '"');
+        json_append_string(out, text, strlen(text));
 }
 
 /* Summaries are short, and names may be long. */

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "base/strutil.h"
+#include "codec/json.h"
 #include "control/alarm_change.h"
 #include "control/alarm_evaluate.h"
 #include "control/alarm_rule.h"
@@ -196,6 +197,7 @@ static void evaluate_rule(struct alarm_control *control, int64_t now_ms)
         enum cloudwatch_state_value state = holds ? CLOUDWATCH_STATE_VALUE_ALARM : CLOUDWATCH_STATE_VALUE_OK;
         const struct alarm *child;
         const char *reason, *data = NULL;
+        CLEANUP_BUF struct buf quoted = {0};
         char at[32];
         struct tx *tx;
 
@@ -210,10 +212,10 @@ static void evaluate_rule(struct alarm_control *control, int64_t now_ms)
 
                 str_iso8601(child->state->transitioned_at, true, at);
                 reason = arena_printf(tx_arena(tx), "%.800s transitioned to %s at %s", arn, word, at);
-                if (strpbrk(arn, "\"\\") == NULL)
-                        data = arena_printf(tx_arena(tx),
-                                            "{\"triggeringAlarms\":[{\"arn\":\"%s\",\"state\":{\"value\":\"%s\",\"timestamp\":\"%s\"}}]}",
-                                            arn, word, at);
+                json_append_string(&quoted, arn, strlen(arn));
+                data = arena_printf(tx_arena(tx),
+                                    "{\"triggeringAlarms\":[{\"arn\":%.*s,\"state\":{\"value\":\"%s\",\"timestamp\":\"%s\"}}]}",
+                                    (int)quoted.len, quoted.data, word, at);
         }
         alarm_set_state(tx, control->alarm, state, reason, data, now_ms);
         tx_commit(tx);
