@@ -55,7 +55,7 @@ static void scale(struct controller *controller, const struct scaling_policy *po
         tx = tx_begin(controller->model);
         cause = arena_printf(tx_arena(tx), "predictive scaling policy %s forecasts a need of %d tasks from %s on", s->name, wanted, hour);
         if (suspended != NULL && suspended->dynamic_scaling_out_suspended)
-                scaling_record_reason(tx, target, SCALING_REASON_SUSPENDED, cause, now_ms);
+                scaling_record_reason(tx, target, SCALING_REASON_SUSPENDED, "Attempting to scale due to a forecast.", cause, now_ms);
         else
                 scaling_apply(tx, target, service, wanted, 0, cause, now_ms);
         tx_commit(tx);

@@ -56,7 +56,10 @@ static void run_action(struct model *model, struct scheduled_action *action, int
 
         state->next_at = next_run(state, now_ms);
         tx_put(tx, &action->object, state);
-        if (target != NULL && !(suspended != NULL && suspended->scheduled_scaling_suspended))
+        if (target != NULL && suspended != NULL && suspended->scheduled_scaling_suspended)
+                scaling_record_reason(tx, target, SCALING_REASON_SUSPENDED, "Attempting to set the limits due to a scheduled action.",
+                                      arena_printf(tx_arena(tx), "scheduled action name %s was triggered", state->name), now_ms);
+        else if (target != NULL)
                 set_limits(tx, target, state, now_ms);
         tx_commit(tx);
 }
@@ -130,7 +133,7 @@ static void act(struct model *model, struct scalable_target *target, struct serv
         const char *cause = arena_printf(tx_arena(tx), "monitor alarm %s in state ALARM triggered policy %s", alarm, policy->state->name);
 
         if (decision->reason != SCALING_REASON_NONE)
-                scaling_record_reason(tx, target, decision->reason, cause, now_ms);
+                scaling_record_reason(tx, target, decision->reason, "Attempting to scale due to alarm triggered.", cause, now_ms);
         else if (decision->desired != service->state->desired_count)
                 scaling_apply(tx, target, service, decision->desired, decision->cooldown_s, cause, now_ms);
         tx_commit(tx);

@@ -111,18 +111,41 @@ static const struct state_scaling_activity *newest(struct model *model, const st
         return o != NULL ? ((const struct scaling_activity *)(const void *)o)->state : NULL;
 }
 
-void scaling_record_reason(struct tx *tx, struct scalable_target *target, enum scaling_reason reason, const char *cause, int64_t now_ms)
+/* What the code means here, and what would change it. */
+static const char *explain(struct arena *arena, const struct state_scalable_target *target, enum scaling_reason reason)
+{
+        switch (reason) {
+        case SCALING_REASON_AT_MAX:
+                return arena_printf(arena, "the maximum capacity of %d is reached; a greater MaxCapacity lets the service grow",
+                                    target->max_capacity);
+        case SCALING_REASON_AT_MIN:
+                return arena_printf(arena, "the minimum capacity of %d is reached; a smaller MinCapacity lets the service shrink",
+                                    target->min_capacity);
+        case SCALING_REASON_COOLDOWN:
+                return "the cooldown of the last scale-in is not over";
+        case SCALING_REASON_DEPLOYING:
+                return "there is no scale-in while a deployment is in progress";
+        case SCALING_REASON_SUSPENDED:
+                return "it is suspended; RegisterScalableTarget with a SuspendedState of false resumes it";
+        default:
+                return "the service has the capacity that the policy asks for";
+        }
+}
+
+void scaling_record_reason(struct tx *tx, struct scalable_target *target, enum scaling_reason reason, const char *description,
+                           const char *cause, int64_t now_ms)
 {
         const struct state_scaling_activity *last = newest(tx_model(tx), target->state);
         const char *name = scaling_reason_name(reason);
         struct aas_not_scaled_reason item = {.code = name};
-        struct state_scaling_activity activity = {.description = "Attempting to scale due to alarm triggered.",
-                                                  .cause = cause,
-                                                  .status = AAS_SCALING_ACTIVITY_STATUS_CODE_UNFULFILLED,
-                                                  .message = arena_printf(tx_arena(tx), "Nothing was changed: %s.", name),
-                                                  .started_at = now_ms,
-                                                  .ended_at = now_ms,
-                                                  .reasons = {.items = &item, .n = 1}};
+        struct state_scaling_activity activity = {
+                .description = description,
+                .cause = cause,
+                .status = AAS_SCALING_ACTIVITY_STATUS_CODE_UNFULFILLED,
+                .message = arena_printf(tx_arena(tx), "Nothing was changed (%s): %s.", name, explain(tx_arena(tx), target->state, reason)),
+                .started_at = now_ms,
+                .ended_at = now_ms,
+                .reasons = {.items = &item, .n = 1}};
         struct service *service = model_scaled_service(tx_model(tx), target->state->resource_id);
 
         if (last != NULL && last->reasons.n > 0 && str_eq(last->reasons.items[0].code, name) && str_eq(last->cause, cause))

@@ -109,7 +109,8 @@ int32_t scaling_foretold_by(const struct state_scaling_policy *policy, const str
 /* Records what happened, or with a reason what did not; the same reason is recorded again only after another activity. */
 void scaling_record(struct tx *tx, struct scalable_target *target, enum aas_scaling_activity_status_code status, const char *description,
                     const char *cause, const char *message, int64_t now_ms);
-void scaling_record_reason(struct tx *tx, struct scalable_target *target, enum scaling_reason reason, const char *cause, int64_t now_ms);
+void scaling_record_reason(struct tx *tx, struct scalable_target *target, enum scaling_reason reason, const char *description,
+                           const char *cause, int64_t now_ms);
 /* Another number of tasks, with its activity and cooldown. */
 void scaling_apply(struct tx *tx, struct scalable_target *target, struct service *service, int32_t desired, int32_t cooldown_s,
                    const char *cause, int64_t now_ms);

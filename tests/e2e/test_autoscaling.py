@@ -169,6 +169,8 @@ class Policies(Scaled, LabTest):
         self.schedule('more', at, 3, 4)
         time.sleep(at + 1 - time.time())
         self.assertEqual((2, 3), self.limits())
+        self.assertEqual([('scheduled action name more was triggered', 'ScalingSuspended')],
+                         [(a['Cause'], r['Code']) for a in self.activities() for r in a.get('NotScaledReasons', [])])
 
     def test_steps_and_suspension(self):
         """An alarm that the test sets by hand moves a step scaling policy; suspended, it moves nothing and says so."""

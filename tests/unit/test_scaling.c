@@ -314,8 +314,23 @@ static void test_scheduled(void **state)
         world_end(&w);
 }
 
+static const struct state_scaling_activity *newest_activity(struct world *w)
+{
+        const struct state_scaling_activity *newest = NULL;
+
+        for (struct object *o = model_scaling_first(w->model, OBJECT_SCALING_ACTIVITY, "service/c/web"); o != NULL;
+             o = model_scaling_next(o, "service/c/web")) {
+                const struct state_scaling_activity *s = ((struct scaling_activity *)(void *)o)->state;
+
+                if (newest == NULL || s->number > newest->number)
+                        newest = s;
+        }
+        return newest;
+}
+
 static void test_suspended(void **state)
 {
+        const struct state_scaling_activity *activity;
         struct world w;
         struct aas_suspended_state suspended = {0};
         struct scalable_target *target;
@@ -334,7 +349,44 @@ static void test_suspended(void **state)
         add_action(&w, "once", "at(1999-01-01T00:00:00)", w.env.now_ms + 1000, 4, 5);
         world_wait(&w, 2000);
         assert_int_equal(world_service(&w)->state->desired_count, 2);
-        assert_int_equal(target->state->activities, 0);
+        assert_int_equal(target->state->activities, 1);
+        activity = newest_activity(&w);
+        assert_string_equal(activity->reasons.items[0].code, "ScalingSuspended");
+        assert_string_equal(activity->description, "Attempting to set the limits due to a scheduled action.");
+        assert_string_equal(activity->cause, "scheduled action name once was triggered");
+        world_end(&w);
+}
+
+/* Whatever was not done says why, and what would change it. */
+static void test_reasons(UNUSED void **state)
+{
+        static const char *const words[SCALING_REASON_MAX] = {
+                [SCALING_REASON_AT_MAX] = "Nothing was changed (AlreadyAtMaxCapacity): the maximum capacity of 10 is reached; a greater",
+                [SCALING_REASON_AT_MIN] = "Nothing was changed (AlreadyAtMinCapacity): the minimum capacity of 1 is reached; a smaller",
+                [SCALING_REASON_AT_DESIRED] = "(AlreadyAtDesiredCapacity): the service has the capacity that the policy asks for",
+                [SCALING_REASON_COOLDOWN] = "(CooldownInEffect): the cooldown of the last scale-in is not over",
+                [SCALING_REASON_DEPLOYING] = "(DeploymentInProgress): there is no scale-in while a deployment is in progress",
+                [SCALING_REASON_SUSPENDED] = "(ScalingSuspended): it is suspended; RegisterScalableTarget",
+        };
+        struct scalable_target *target;
+        struct world w;
+
+        world_begin(&w);
+        world_create(&w, 2);
+        target = add_target(&w, 1, 10);
+        for (int reason = SCALING_REASON_NONE + 1; reason < SCALING_REASON_MAX; reason++) {
+                struct tx *tx = tx_begin(w.model);
+
+                scaling_record_reason(tx, target, (enum scaling_reason)reason, "d", "c", w.env.now_ms);
+                tx_commit(tx);
+                assert_int_equal(target->state->activities, reason);
+                assert_non_null(strstr(newest_activity(&w)->message, words[reason]));
+                /* The same again is not told again. */
+                tx = tx_begin(w.model);
+                scaling_record_reason(tx, target, (enum scaling_reason)reason, "d", "c", w.env.now_ms);
+                tx_commit(tx);
+                assert_int_equal(target->state->activities, reason);
+        }
         world_end(&w);
 }
 
@@ -426,9 +478,10 @@ static void test_tracking_service(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_tracking),         cmocka_unit_test(test_steps),     cmocka_unit_test(test_several_policies),
-                cmocka_unit_test(test_histories),        cmocka_unit_test(test_scheduled), cmocka_unit_test(test_suspended),
-                cmocka_unit_test(test_tracking_service),
+                cmocka_unit_test(test_tracking),         cmocka_unit_test(test_steps),
+                cmocka_unit_test(test_several_policies), cmocka_unit_test(test_histories),
+                cmocka_unit_test(test_scheduled),        cmocka_unit_test(test_suspended),
+                cmocka_unit_test(test_reasons),          cmocka_unit_test(test_tracking_service),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
