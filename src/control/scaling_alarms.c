@@ -17,9 +17,7 @@
 /* A period serves when so many percent of the last minute's points are known; a shorter one than now when nearly all are, so that a sensor
  * that fails now and then does not move it to and fro. */
 #define KNOWN_PERCENT 80
-/* A shorter one than now wants nearly all, so that a sensor that fails now and then does not move it to and fro. */
 #define FINER_PERCENT 97
-#define KNOWN_FINER_PERCENT 97
 
 static const int32_t periods[] = {1, 5, 10, 20, 30, 60};
 
