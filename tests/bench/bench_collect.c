@@ -111,8 +111,7 @@ static void sample(struct bench *b)
         tree_for_each (node, model_objects(b->model, OBJECT_TASK)) {
                 const struct task *task = MODEL_OBJECT(node, task);
 
-                agent_metrics_put_task(metrics, task->object.key, &metric, b->now_ms);
-                cloudwatch_task_sampled(b->api, task, agent_metrics_task(metrics, task->object.key), b->now_ms);
+                cloudwatch_task_sampled(b->api, task, agent_metrics_put_task(metrics, task->object.key, &metric, b->now_ms), b->now_ms);
         }
 }
 

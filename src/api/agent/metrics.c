@@ -132,7 +132,7 @@ static struct task_entry *task_entry(struct agent_metrics *metrics, const char *
         return entry;
 }
 
-void agent_metrics_put_task(struct agent_metrics *metrics, const char *key, const struct tcs_task_metric *in, int64_t now_ms)
+struct task_sample *agent_metrics_put_task(struct agent_metrics *metrics, const char *key, const struct tcs_task_metric *in, int64_t now_ms)
 {
         struct task_sample *sample = &task_entry(metrics, key)->sample;
 
@@ -142,6 +142,7 @@ void agent_metrics_put_task(struct agent_metrics *metrics, const char *key, cons
         sample->rx_bytes_per_s = sample->tx_bytes_per_s = -1;
         for (uint32_t i = 0; i < in->container_metrics.n; i++)
                 add_container(sample, &in->container_metrics.items[i]);
+        return sample;
 }
 
 static struct instance_entry *instance_entry(struct agent_metrics *metrics, const char *key)
@@ -177,7 +178,8 @@ static void put_host(struct instance_sample *sample, const struct tcs_host_metri
                 *members[i].to = members[i].given ? members[i].value : -1;
 }
 
-void agent_metrics_put_instance(struct agent_metrics *metrics, const char *key, const struct tcs_instance_metrics *in, int64_t now_ms)
+struct instance_sample *agent_metrics_put_instance(struct agent_metrics *metrics, const char *key, const struct tcs_instance_metrics *in,
+                                                   int64_t now_ms)
 {
         struct instance_sample *sample = &instance_entry(metrics, key)->sample;
 
@@ -187,6 +189,7 @@ void agent_metrics_put_instance(struct agent_metrics *metrics, const char *key, 
                 in->storage && SHAPE_HAS(in->storage, tcs_storage_metrics, root_filesystem) ? in->storage->root_filesystem : -1;
         sample->data_filesystem_percent =
                 in->storage && SHAPE_HAS(in->storage, tcs_storage_metrics, data_filesystem) ? in->storage->data_filesystem : -1;
+        return sample;
 }
 
 struct task_sample *agent_metrics_task(const struct agent_metrics *metrics, const char *key)

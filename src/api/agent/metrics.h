@@ -46,9 +46,11 @@ struct agent_metrics;
 
 struct agent_metrics *agent_metrics_new(void);
 struct agent_metrics *agent_metrics_free(struct agent_metrics *metrics);
-/* Keys are those of the model's objects ("cluster/id"). */
-void agent_metrics_put_task(struct agent_metrics *metrics, const char *key, const struct tcs_task_metric *in, int64_t now_ms);
-void agent_metrics_put_instance(struct agent_metrics *metrics, const char *key, const struct tcs_instance_metrics *in, int64_t now_ms);
+/* Keys are those of the model's objects ("cluster/id"). Returns the new sample, as agent_metrics_task does. */
+struct task_sample *agent_metrics_put_task(struct agent_metrics *metrics, const char *key, const struct tcs_task_metric *in,
+                                           int64_t now_ms);
+struct instance_sample *agent_metrics_put_instance(struct agent_metrics *metrics, const char *key, const struct tcs_instance_metrics *in,
+                                                   int64_t now_ms);
 /* NULL when there is none; valid until the next put or forget. */
 struct task_sample *agent_metrics_task(const struct agent_metrics *metrics, const char *key);
 struct instance_sample *agent_metrics_instance(const struct agent_metrics *metrics, const char *key);

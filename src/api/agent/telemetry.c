@@ -71,19 +71,21 @@ static void on_metrics(struct agent *agent, const void *message)
 
         agents->stats.metrics_frames++;
         if (in->instance_metrics) {
-                agent_metrics_put_instance(agents->metrics, agent->instance->object.key, in->instance_metrics, now_ms);
+                struct instance_sample *sample =
+                        agent_metrics_put_instance(agents->metrics, agent->instance->object.key, in->instance_metrics, now_ms);
+
                 if (agents->api)
-                        cloudwatch_instance_sampled(agents->api, agent->instance,
-                                                    agent_metrics_instance(agents->metrics, agent->instance->object.key), now_ms);
+                        cloudwatch_instance_sampled(agents->api, agent->instance, sample, now_ms);
         }
         for (uint32_t i = 0; i < in->task_metrics.n; i++) {
                 struct task *task = own_task(agent, in->task_metrics.items[i].task_arn);
+                struct task_sample *sample;
 
                 if (!task)
                         continue;
-                agent_metrics_put_task(agents->metrics, task->object.key, &in->task_metrics.items[i], now_ms);
+                sample = agent_metrics_put_task(agents->metrics, task->object.key, &in->task_metrics.items[i], now_ms);
                 if (agents->api)
-                        cloudwatch_task_sampled(agents->api, task, agent_metrics_task(agents->metrics, task->object.key), now_ms);
+                        cloudwatch_task_sampled(agents->api, task, sample, now_ms);
         }
 }
 

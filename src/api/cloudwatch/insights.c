@@ -111,13 +111,14 @@ static void add_basic(struct api *api, const struct task *task, const struct use
 
 void cloudwatch_insights_task(struct api *api, const struct task *task, struct task_sample *sample, int64_t now_ms)
 {
-        enum level level = level_of(task->cluster);
         struct metric_dimension dimensions[2] = {{"ClusterName", task->cluster->state->name}};
+        enum level level;
         struct use use;
 
         /* A little less, because samples come a little early now and then. */
         if (now_ms - sample->taken_ms < INSIGHTS_MS - 500)
                 return;
+        level = level_of(task->cluster);
         use = (struct use){.cpu = sample->cpu_percent * task->instance->state->cpu / 100,
                            .cpu_reserved = task->state->cpu,
                            .memory = sample->memory_mib,
