@@ -24,7 +24,6 @@
 #define WHOLE 9
 #define WHOLE_MAX 1e9
 #define COUNT_MAX 1e15
-#define GROWTH 1.04 /* of digest.c */
 #define CLASS_MAX 20000
 
 void metric_varint_append(struct buf *out, uint64_t value)
@@ -139,7 +138,7 @@ static uint64_t class_of(double middle)
 
         if (middle == 0)
                 return 0;
-        number = llround(log(fabs(middle) * (1 + GROWTH) / 2) / log(GROWTH));
+        number = llround(log(fabs(middle) * (1 + METRIC_DIGEST_GROWTH) / 2) / log(METRIC_DIGEST_GROWTH));
         return 1 + (zigzag(number) << 1 | (middle < 0));
 }
 
@@ -154,7 +153,7 @@ static int middle_of(uint64_t class, double *ret)
         number = unzigzag((class - 1) >> 1);
         if (number > CLASS_MAX || number < -CLASS_MAX)
                 return -EBADMSG;
-        *ret = 2 * pow(GROWTH, (double)number) / (1 + GROWTH) * ((class - 1) & 1 ? -1 : 1);
+        *ret = 2 * pow(METRIC_DIGEST_GROWTH, (double)number) / (1 + METRIC_DIGEST_GROWTH) * ((class - 1) & 1 ? -1 : 1);
         return 0;
 }
 

@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "metrics/internal.h"
 
-#define GROWTH 1.04
 /* Where the values of a set are not known, it counts as so many. */
 #define SPREAD 16
 
@@ -30,7 +29,7 @@ static double middle_of(double value)
 
         if (size == 0 || !isfinite(size))
                 return value;
-        middle = 2 * pow(GROWTH, ceil(log(size) / log(GROWTH) - 1e-9)) / (1 + GROWTH);
+        middle = 2 * pow(METRIC_DIGEST_GROWTH, ceil(log(size) / log(METRIC_DIGEST_GROWTH) - 1e-9)) / (1 + METRIC_DIGEST_GROWTH);
         return value < 0 ? -middle : middle;
 }
 
@@ -43,7 +42,7 @@ static struct metric_digest *digest_new(uint32_t room)
         return digest;
 }
 
-static int compare_values(const void *a, const void *b)
+int metric_value_compare(const void *a, const void *b)
 {
         double x = ((const struct metric_value *)a)->value, y = ((const struct metric_value *)b)->value;
 
@@ -158,7 +157,7 @@ static void insert_digest(struct metric_digest **digest, const struct metric_dig
         if (!sum->exact && (d->exact || more->exact))
                 for (uint32_t i = 0; i < sum->n; i++)
                         sum->items[i].value = middle_of(sum->items[i].value);
-        qsort(sum->items, sum->n, sizeof(*sum->items), compare_values);
+        qsort(sum->items, sum->n, sizeof(*sum->items), metric_value_compare);
         unite(sum);
         if (sum->n > (sum->exact ? METRIC_DIGEST_EXACT : METRIC_DIGEST_MAX))
                 make_classes(sum);

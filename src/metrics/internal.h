@@ -19,8 +19,12 @@ static inline int64_t metric_floor(int64_t at_s, int64_t step_s)
 
 /* ---- digest.c ---- */
 
-#define METRIC_DIGEST_EXACT 16 /* different values */
-#define METRIC_DIGEST_MAX 256  /* classes; the lowest ones are put together */
+#define METRIC_DIGEST_EXACT 16    /* different values */
+#define METRIC_DIGEST_MAX 256     /* classes; the lowest ones are put together */
+#define METRIC_DIGEST_GROWTH 1.04 /* of a class's upper bound from the lower one */
+
+/* Of struct metric_value, for qsort: by value. */
+int metric_value_compare(const void *a, const void *b);
 
 /* Adds a set with its distribution (NULL: not known, or all the same) to a point. */
 void metric_point_add(struct metric_point *point, const struct metric_set *set, const struct metric_digest *digest);

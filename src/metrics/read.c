@@ -77,8 +77,6 @@ static struct gathered gather_all(const struct metric_series *series, enum metri
                 if (open->set.count == 0 || open->at_s < from_s || open->at_s >= to_s)
                         continue;
                 metric_point_add(&copy, &open->set, digests ? open->digest : NULL);
-                if (!digests)
-                        copy.digest = NULL;
                 gather(&gathered, &copy);
         }
         if (gathered.disorder)
@@ -107,13 +105,6 @@ size_t metrics_read(const struct metric_series *series, int64_t from_s, int64_t 
 
 /* ---- Distributions ---- */
 
-static int compare_values(const void *a, const void *b)
-{
-        double x = ((const struct metric_value *)a)->value, y = ((const struct metric_value *)b)->value;
-
-        return (x > y) - (x < y);
-}
-
 /* The values of one period, within its extremes and in order. */
 static void fill_values(struct metric_bucket *bucket, const struct metric_point *points, size_t n, struct arena *arena)
 {
@@ -129,7 +120,7 @@ static void fill_values(struct metric_bucket *bucket, const struct metric_point 
                 memcpy(bucket->values + bucket->n_values, some, k * sizeof(*some));
                 bucket->n_values += k;
         }
-        qsort(bucket->values, bucket->n_values, sizeof(*bucket->values), compare_values);
+        qsort(bucket->values, bucket->n_values, sizeof(*bucket->values), metric_value_compare);
         for (uint32_t i = 0; i < bucket->n_values; i++) {
                 struct metric_value value = bucket->values[i];
 
