@@ -124,6 +124,22 @@ static void test_math_and_seconds(UNUSED void **state)
         end(&h);
 }
 
+/* A name may hold what JSON has to escape. */
+static void test_composite_of_quotes(UNUSED void **state)
+{
+        struct api_harness h;
+
+        begin(&h);
+        harness_ok(&h, "PutMetricAlarm", "{'AlarmName':'x\\u0022y'," CPU ",'TreatMissingData':'ignore'}");
+        harness_ok(&h, "PutCompositeAlarm", "{'AlarmName':'both','AlarmRule':'ALARM(x\\u0022y)'}");
+        harness_ok(&h, "SetAlarmState", "{'AlarmName':'x\\u0022y','StateValue':'ALARM','StateReason':'by hand'}");
+        run(&h);
+        harness_ok(&h, "DescribeAlarms", "{'AlarmTypes':['CompositeAlarm']}");
+        assert_string_equal(harness_text(&h, "CompositeAlarms[0].StateValue"), "ALARM");
+        assert_non_null(strstr(harness_text(&h, "CompositeAlarms[0].StateReasonData"), ":alarm:x\\\"y\",\"state\":{\"value\":\"ALARM\""));
+        end(&h);
+}
+
 static void test_composite(UNUSED void **state)
 {
         struct api_harness h;
@@ -301,9 +317,10 @@ static void test_refusals(UNUSED void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_metric_alarm), cmocka_unit_test(test_math_and_seconds),   cmocka_unit_test(test_composite),
-                cmocka_unit_test(test_by_hand),      cmocka_unit_test(test_history_is_bounded), cmocka_unit_test(test_pages),
-                cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_metric_alarm), cmocka_unit_test(test_math_and_seconds),
+                cmocka_unit_test(test_composite),    cmocka_unit_test(test_composite_of_quotes),
+                cmocka_unit_test(test_by_hand),      cmocka_unit_test(test_history_is_bounded),
+                cmocka_unit_test(test_pages),        cmocka_unit_test(test_refusals),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
