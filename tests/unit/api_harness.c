@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/strutil.h"
 #include "control/network.h"
+#include "model/network.h"
 #include "store/store.h"
 
 static int64_t harness_now(struct env *env)
@@ -121,6 +122,20 @@ static char *format(const char *fmt, va_list args)
         if (vasprintf(&text, fmt, args) < 0)
                 abort();
         return text;
+}
+
+void harness_networks(struct api_harness *h, struct harness_networks *ret)
+{
+        size_t n = 0;
+
+        tree_for_each (node, model_objects(h->model, OBJECT_SUBNET)) {
+                const struct subnet *subnet = MODEL_OBJECT(node, subnet);
+
+                if (n < ARRAY_SIZE(ret->subnets))
+                        snprintf(ret->subnets[n++], sizeof(ret->subnets[0]), "%s", subnet->state->id);
+                snprintf(ret->vpc, sizeof(ret->vpc), "%s", subnet->state->vpc);
+        }
+        assert_int_equal(n, ARRAY_SIZE(ret->subnets));
 }
 
 int harness_call(struct api_harness *h, const char *operation, const char *json_fmt, ...)

@@ -48,6 +48,12 @@ void harness_end(struct api_harness *h);
 /* Closes the model and opens it again from the store: what was not stored is gone. */
 void harness_restart(struct api_harness *h);
 
+/* The default VPC and its first two subnets. */
+struct harness_networks {
+        char vpc[64], subnets[2][64];
+};
+void harness_networks(struct api_harness *h, struct harness_networks *ret);
+
 /* Returns the HTTP status. */
 int harness_call(struct api_harness *h, const char *operation, const char *json_fmt, ...) PRINTF_LIKE(3, 4);
 /* Fails the test unless the status is 200. */

@@ -6,13 +6,11 @@
 
 #include "api_harness.h"
 #include "model/balancer.h"
-#include "model/network.h"
 #include "unit.h"
 
 struct world {
         struct api_harness h;
-        char subnets[2][64];
-        char vpc[64];
+        struct harness_networks networks;
         char balancer[256], group[256], listener[256];
 };
 
@@ -24,30 +22,23 @@ static void keep(struct world *w, char *ret, size_t size, const char *path)
 /* The default VPC and its first two subnets. */
 static void begin(struct world *w)
 {
-        size_t n = 0;
-
         *w = (struct world){0};
         harness_begin(&w->h);
+        harness_networks(&w->h, &w->networks);
         w->h.service = "elasticloadbalancing";
-        tree_for_each (node, model_objects(w->h.model, OBJECT_SUBNET)) {
-                const struct subnet *subnet = MODEL_OBJECT(node, subnet);
-
-                if (n < 2)
-                        snprintf(w->subnets[n++], sizeof(w->subnets[0]), "%s", subnet->state->id);
-                snprintf(w->vpc, sizeof(w->vpc), "%s", subnet->state->vpc);
-        }
-        assert_int_equal(n, 2);
 }
 
 static void make_balancer(struct world *w, const char *name)
 {
-        harness_ok(&w->h, "CreateLoadBalancer", "{'Name':'%s','Subnets':['%s','%s']}", name, w->subnets[0], w->subnets[1]);
+        harness_ok(&w->h, "CreateLoadBalancer", "{'Name':'%s','Subnets':['%s','%s']}", name, w->networks.subnets[0],
+                   w->networks.subnets[1]);
         keep(w, w->balancer, sizeof(w->balancer), "LoadBalancers[0].LoadBalancerArn");
 }
 
 static void make_group(struct world *w, const char *name)
 {
-        harness_ok(&w->h, "CreateTargetGroup", "{'Name':'%s','Protocol':'HTTP','Port':8080,'VpcId':'%s','TargetType':'ip'}", name, w->vpc);
+        harness_ok(&w->h, "CreateTargetGroup", "{'Name':'%s','Protocol':'HTTP','Port':8080,'VpcId':'%s','TargetType':'ip'}", name,
+                   w->networks.vpc);
         keep(w, w->group, sizeof(w->group), "TargetGroups[0].TargetGroupArn");
 }
 
@@ -87,7 +78,7 @@ static void test_balancer(void **state)
         make_balancer(&w, "Web");
         assert_string_equal(harness_text(&w.h, "LoadBalancers[0].State.Code"), "active");
         assert_string_equal(harness_text(&w.h, "LoadBalancers[0].Scheme"), "internet-facing");
-        assert_string_equal(harness_text(&w.h, "LoadBalancers[0].VpcId"), w.vpc);
+        assert_string_equal(harness_text(&w.h, "LoadBalancers[0].VpcId"), w.networks.vpc);
         assert_int_equal(harness_count(&w.h, "LoadBalancers[0].AvailabilityZones"), 2);
         assert_int_equal(harness_count(&w.h, "LoadBalancers[0].SecurityGroups"), 1);
         assert_true(strncmp(harness_text(&w.h, "LoadBalancers[0].DNSName"), "web-", 4) == 0);
@@ -96,7 +87,7 @@ static void test_balancer(void **state)
         make_balancer(&w, "Web"); /* the same again */
         assert_int_equal(model_objects(w.h.model, OBJECT_LOAD_BALANCER)->count, 1);
         fails(&w, "CreateLoadBalancer", "DuplicateLoadBalancerName", "different settings",
-              "{'Name':'Web','Scheme':'internal','Subnets':['%s','%s']}", w.subnets[0], w.subnets[1]);
+              "{'Name':'Web','Scheme':'internal','Subnets':['%s','%s']}", w.networks.subnets[0], w.networks.subnets[1]);
         harness_restart(&w.h);
         harness_ok(&w.h, "DescribeLoadBalancers", "{'Names':['Web']}");
         assert_string_equal(harness_text(&w.h, "LoadBalancers[0].LoadBalancerArn"), w.balancer);
@@ -130,7 +121,7 @@ static void test_balancer_refused(void **state)
 
                 for (const char *p = cases[i].json; *p != '\0'; p++) {
                         if (p[0] == 'S' && (p[1] == '1' || p[1] == '2'))
-                                out += sprintf(out, "%s", w.subnets[*++p - '1']);
+                                out += sprintf(out, "%s", w.networks.subnets[*++p - '1']);
                         else
                                 *out++ = *p;
                 }
@@ -184,7 +175,7 @@ static void test_target_group(void **state)
         assert_int_equal(harness_count(&w.h, "TargetGroups[0].LoadBalancerArns"), 0);
         make_group(&w, "blue");
         fails(&w, "CreateTargetGroup", "DuplicateTargetGroupName", "different settings",
-              "{'Name':'blue','Protocol':'HTTP','Port':81,'VpcId':'%s','TargetType':'ip'}", w.vpc);
+              "{'Name':'blue','Protocol':'HTTP','Port':81,'VpcId':'%s','TargetType':'ip'}", w.networks.vpc);
         fails(&w, "ModifyTargetGroup", "ValidationError", "interval", "{'TargetGroupArn':'%s','HealthCheckTimeoutSeconds':30}", w.group);
         fails(&w, "ModifyTargetGroup", "ValidationError", "200-499", "{'TargetGroupArn':'%s','Matcher':{'HttpCode':'99'}}", w.group);
         fails(&w, "ModifyTargetGroup", "ValidationError", "begin with", "{'TargetGroupArn':'%s','HealthCheckPath':'x'}", w.group);
@@ -192,7 +183,7 @@ static void test_target_group(void **state)
                    w.group);
         assert_string_equal(harness_text(&w.h, "TargetGroups[0].HealthCheckPath"), "/up");
         fails(&w, "CreateTargetGroup", "InvalidConfigurationRequest", "HAProxy", "{'Name':'u','Protocol':'UDP','Port':53,'VpcId':'%s'}",
-              w.vpc);
+              w.networks.vpc);
         harness_end(&w.h);
 }
 

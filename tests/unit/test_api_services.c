@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/strutil.h"
-#include "model/network.h"
 #include "model/service.h"
 
 #include "cluster_harness.h"
@@ -214,26 +213,20 @@ static void test_load_balancers(void **state)
 {
         struct cluster_harness c;
         CLEANUP_ARENA struct arena arena = {0};
-        const char *subnets[2] = {0}, *vpc = NULL, *instances, *addresses, *balancer, *listener, *ignored;
-        size_t n = 0;
+        const char *instances, *addresses, *balancer, *listener, *ignored;
+        struct harness_networks networks;
 
         cluster_begin(&c, NULL);
         harness_ok(
                 &c.h, "RegisterTaskDefinition",
                 "{'family':'app','containerDefinitions':[{'name':'app','image':'i','memory':64,'portMappings':[{'containerPort':80}]}]}");
-        tree_for_each (node, model_objects(c.h.model, OBJECT_SUBNET)) {
-                const struct subnet *subnet = MODEL_OBJECT(node, subnet);
-
-                if (n < 2)
-                        subnets[n++] = subnet->state->id;
-                vpc = subnet->state->vpc;
-        }
+        harness_networks(&c.h, &networks);
         balancing(&c, "CreateTargetGroup",
-                  arena_printf(&arena, "{'Name':'a','Protocol':'HTTP','Port':80,'VpcId':'%s','TargetType':'instance'}", vpc),
+                  arena_printf(&arena, "{'Name':'a','Protocol':'HTTP','Port':80,'VpcId':'%s','TargetType':'instance'}", networks.vpc),
                   "TargetGroups[0].TargetGroupArn", &instances);
         instances = arena_strdup(&arena, instances);
         balancing(&c, "CreateTargetGroup",
-                  arena_printf(&arena, "{'Name':'b','Protocol':'HTTP','Port':80,'VpcId':'%s','TargetType':'ip'}", vpc),
+                  arena_printf(&arena, "{'Name':'b','Protocol':'HTTP','Port':80,'VpcId':'%s','TargetType':'ip'}", networks.vpc),
                   "TargetGroups[0].TargetGroupArn", &addresses);
         addresses = arena_strdup(&arena, addresses);
 #define REQUEST(operation_members, group)                                                                    \
@@ -245,7 +238,8 @@ static void test_load_balancers(void **state)
                       "has target type ip, which is incompatible with the bridge network mode");
         harness_fails(&c.h, "CreateService", REQUEST("'serviceName':'s','taskDefinition':'app'", instances), INVALID,
                       "does not have an associated load balancer");
-        balancing(&c, "CreateLoadBalancer", arena_printf(&arena, "{'Name':'lb','Subnets':['%s','%s']}", subnets[0], subnets[1]),
+        balancing(&c, "CreateLoadBalancer",
+                  arena_printf(&arena, "{'Name':'lb','Subnets':['%s','%s']}", networks.subnets[0], networks.subnets[1]),
                   "LoadBalancers[0].LoadBalancerArn", &balancer);
         balancer = arena_strdup(&arena, balancer);
         balancing(&c, "CreateListener",

@@ -13,14 +13,14 @@
 
 #include "api_harness.h"
 #include "lb/config.h"
-#include "model/network.h"
 #include "unit.h"
 
 #define GOLDEN SOURCE_ROOT "/tests/golden/balancer/"
 
 struct world {
         struct api_harness h;
-        char subnets[2][64], vpc[64], balancer[256], group[256], green[256], listener[256];
+        struct harness_networks networks;
+        char balancer[256], group[256], green[256], listener[256];
 };
 
 static void keep(struct world *w, char *ret, size_t size, const char *path)
@@ -30,14 +30,14 @@ static void keep(struct world *w, char *ret, size_t size, const char *path)
 
 static void make_group(struct world *w, const char *name, const char *more, char ret[256])
 {
-        harness_ok(&w->h, "CreateTargetGroup", "{'Name':'%s','Port':8080,'VpcId':'%s','TargetType':'ip'%s}", name, w->vpc, more);
+        harness_ok(&w->h, "CreateTargetGroup", "{'Name':'%s','Port':8080,'VpcId':'%s','TargetType':'ip'%s}", name, w->networks.vpc, more);
         keep(w, ret, 256, "TargetGroups[0].TargetGroupArn");
 }
 
 static void make_balancer(struct world *w, const char *name, const char *type)
 {
-        harness_ok(&w->h, "CreateLoadBalancer", "{'Name':'%s','Type':'%s','Subnets':['%s','%s']}", name, type, w->subnets[0],
-                   w->subnets[1]);
+        harness_ok(&w->h, "CreateLoadBalancer", "{'Name':'%s','Type':'%s','Subnets':['%s','%s']}", name, type, w->networks.subnets[0],
+                   w->networks.subnets[1]);
         keep(w, w->balancer, sizeof(w->balancer), "LoadBalancers[0].LoadBalancerArn");
 }
 
@@ -61,18 +61,10 @@ static const char *forward(const char *arn)
 
 static void begin(struct world *w)
 {
-        size_t n = 0;
-
         *w = (struct world){0};
         harness_begin(&w->h);
+        harness_networks(&w->h, &w->networks);
         w->h.service = "elasticloadbalancing";
-        tree_for_each (node, model_objects(w->h.model, OBJECT_SUBNET)) {
-                const struct subnet *subnet = MODEL_OBJECT(node, subnet);
-
-                if (n < 2)
-                        snprintf(w->subnets[n++], sizeof(w->subnets[0]), "%s", subnet->state->id);
-                snprintf(w->vpc, sizeof(w->vpc), "%s", subnet->state->vpc);
-        }
         make_balancer(w, "web", "application");
         make_group(w, "blue", ",'Protocol':'HTTP'", w->group);
         make_group(w, "green", ",'Protocol':'HTTP','HealthCheckPath':'/up?x=%20','Matcher':{'HttpCode':'200-299,301'}", w->green);

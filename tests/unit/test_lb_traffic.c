@@ -6,7 +6,6 @@
 #include "api_harness.h"
 #include "lb/traffic.h"
 #include "lb/traffic_internal.h"
-#include "model/network.h"
 #include "unit.h"
 
 #define HEAD "# pxname,svname,qcur,scur,stot,bin,bout,econ,status,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,req_tot,rtime\n"
@@ -23,23 +22,19 @@ struct world {
 
 static void begin(struct world *w, const char *type, const char *protocol)
 {
-        char vpc[64] = "", subnets[2][64], arn[256];
-        size_t n = 0;
+        struct harness_networks networks;
+        char arn[256];
 
         *w = (struct world){.now_ms = INT64_C(1800000000000)};
         harness_begin(&w->h);
+        harness_networks(&w->h, &networks);
         w->h.service = "elasticloadbalancing";
-        tree_for_each (node, model_objects(w->h.model, OBJECT_SUBNET)) {
-                const struct subnet *subnet = MODEL_OBJECT(node, subnet);
-
-                if (n < 2)
-                        snprintf(subnets[n++], sizeof(subnets[0]), "%s", subnet->state->id);
-                snprintf(vpc, sizeof(vpc), "%s", subnet->state->vpc);
-        }
-        harness_ok(&w->h, "CreateLoadBalancer", "{'Name':'web','Type':'%s','Subnets':['%s','%s']}", type, subnets[0], subnets[1]);
+        harness_ok(&w->h, "CreateLoadBalancer", "{'Name':'web','Type':'%s','Subnets':['%s','%s']}", type, networks.subnets[0],
+                   networks.subnets[1]);
         snprintf(arn, sizeof(arn), "%s", harness_text(&w->h, "LoadBalancers[0].LoadBalancerArn"));
         snprintf(w->balancer, sizeof(w->balancer), "%s", strstr(arn, ":loadbalancer/") + strlen(":loadbalancer/"));
-        harness_ok(&w->h, "CreateTargetGroup", "{'Name':'blue','Port':80,'VpcId':'%s','TargetType':'ip','Protocol':'%s'}", vpc, protocol);
+        harness_ok(&w->h, "CreateTargetGroup", "{'Name':'blue','Port':80,'VpcId':'%s','TargetType':'ip','Protocol':'%s'}", networks.vpc,
+                   protocol);
         snprintf(w->group, sizeof(w->group), "%s", harness_text(&w->h, "TargetGroups[0].TargetGroupArn"));
         harness_ok(&w->h, "CreateListener",
                    "{'LoadBalancerArn':'%s','Protocol':'%s','Port':80,'DefaultActions':[{'Type':'forward','TargetGroupArn':'%s'}]}", arn,
