@@ -55,7 +55,9 @@ static void close_all(struct program_run *run)
         close_handle((uv_handle_t *)&run->in);
         close_handle((uv_handle_t *)&run->out.pipe);
         close_handle((uv_handle_t *)&run->errors.pipe);
-        close_handle((uv_handle_t *)&run->process);
+        /* One that has been killed has to be waited for: see on_ended. */
+        if (!run->running)
+                close_handle((uv_handle_t *)&run->process);
 }
 
 static void kill_group(struct program_run *run)
@@ -90,11 +92,21 @@ static void on_timeout(uv_timer_t *timer)
         finish(run);
 }
 
+/* It could not be started; the caller hears of it as of everything: later. */
+static void on_unstarted(uv_timer_t *timer)
+{
+        finish(timer->data);
+}
+
 static void on_ended(uv_process_t *process, int64_t status, int term_signal)
 {
         struct program_run *run = process->data;
 
         run->running = false;
+        if (run->finished) {
+                close_handle((uv_handle_t *)process);
+                return;
+        }
         run->status = term_signal != 0 ? 128 + term_signal : (int)status;
         one_less(run);
 }
@@ -155,8 +167,7 @@ struct program_run *program_start(uv_loop_t *loop, char **argv, const char *inpu
         if (r < 0) {
                 run->status = r;
                 buf_printf(&run->errors.text, "%s: %s\n", argv[0], uv_strerror(r));
-                uv_timer_start(&run->timer, on_timeout, 0, 0);
-                run->waiting = 1;
+                uv_timer_start(&run->timer, on_unstarted, 0, 0);
                 return run;
         }
         run->running = true;
