@@ -87,22 +87,29 @@ static void announce(struct up *up)
         CLEANUP_ARENA struct arena arena = {0};
         struct error error = {0};
         const char *link = NULL;
+        char program[4096];
+        size_t size = sizeof(program);
 
         if (up->announced || !up->server.ready || !up->node.ready)
                 return;
         up->announced = true;
         if (console_link(up->values->data_dir, &arena, &link, &error) < 0)
                 log_warn("no sign-in link for the console", LOG_S("reason", error.message));
+        /* As it can be typed in another shell, where this program may not be in the path, and its keys are root's. */
+        if (uv_exepath(program, &size) != 0)
+                (void)snprintf(program, sizeof(program), "gantry");
         printf("ready: %s\n", up->url);
         fflush(stdout);
         fprintf(stderr,
                 "\n  Cluster \"default\" has this machine as its node. In another shell:\n\n"
-                "      eval \"$(gantry env --data-dir %s --function)\"\n"
+                "      eval \"$(sudo %s env --data-dir %s --function)\"\n"
                 "      aws ecs list-container-instances\n\n"
                 "  Then register a task definition and run it: see docs/getting-started.md.\n",
-                up->values->data_dir);
+                program, up->values->data_dir);
         if (link != NULL)
-                fprintf(stderr, "  The console, signed in (the link works once; gantry console prints another):\n\n      %s\n", link);
+                fprintf(stderr,
+                        "  The console, signed in (the link works once; sudo %s console --data-dir %s prints another):\n\n      %s\n",
+                        program, up->values->data_dir, link);
         fprintf(stderr, "\n");
 }
 
