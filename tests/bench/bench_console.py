@@ -63,20 +63,25 @@ def slope(samples):
     return 60 * statistics.linear_regression(*zip(*half)).slope if len(half) > 2 else 0.0
 
 
-def verdict(rise):
-    return f'{rise:+.2f} MB a minute in the second half: {"steady" if rise < STEADY else "NOT STEADY"}'
+def verdict(samples):
+    rise = slope(samples)
+    if samples[-1][0] < 3 * KEPT_S:  # in the second half as many tasks have to be forgotten as stop
+        said = f'too short to tell, {3 * KEPT_S} s are needed'
+    else:
+        said = 'steady' if rise < STEADY else 'NOT STEADY'
+    return f'{rise:+.2f} MB a minute in the second half: {said}'
 
 
 def tell_memory(samples, page):
     """What grew, and whether anything did that is not kept by design."""
     half = samples[len(samples) // 2:]
     (begin, first), (end, last) = half[0], half[-1]
-    print(f'page: {page[0][1]:.1f} -> {page[-1][1]:.1f} MB of script and data, {verdict(slope(page))}')
+    print(f'page: {page[0][1]:.1f} -> {page[-1][1]:.1f} MB of script and data, {verdict(page)}')
     print(f'server: resident {samples[0][1]["resident"]:.0f} -> {last["resident"]:.0f} MB, heap in use {samples[0][1]["heap"]:.1f} -> {last["heap"]:.1f} MB')
     print(f'  kept by design in the last {end - begin:.0f} s: points of metrics {last["points"] - first["points"]:+.1f} MB, '
           f'service events {last["events"] - first["events"]:+.0f}, tasks {last["tasks"] - first["tasks"]:+.0f}')
     events = EVENT_BYTES / 1e6
-    print(f'  the rest: {verdict(slope([(at, s["heap"] - s["points"] - s["events"] * events) for at, s in samples]))}')
+    print(f'  the rest: {verdict([(at, s["heap"] - s["points"] - s["events"] * events) for at, s in samples])}')
 
 
 def churn(fleet, clients, stop):
