@@ -7,7 +7,7 @@ if ! command -v npm >/dev/null; then
   echo "console: npm is missing: the server will run without its console (make setup installs it)" >&2
   exit 0
 fi
-sources=(console/package.json console/package-lock.json console/index.html console/vite.config.ts console/tsconfig.json console/src console/tools)
+sources=(console/package.json console/package-lock.json console/index.html console/vite.config.ts console/tsconfig.json console/public console/src console/tools)
 if [ -f "$out/index.html" ] && [ -z "$(find "${sources[@]}" -newer "$out/index.html" -type f -print -quit)" ]; then
   exit 0
 fi
