@@ -145,6 +145,29 @@ const forms = [
     send: 'Create',
     says: 'Task definition: choose one.',
   },
+  {
+    path: 'clusters/default/tasks/run?taskDefinition=web',
+    heading: 'Run task',
+    before: [/^Container overrides/, 'Add environment variable', 'Add environment variable'],
+    fields: [
+      ['Command of web', 'sh -c "exit', 'a " is not closed'],
+      ['Variable 1 of web', 'A', undefined],
+      ['Variable 2 of web', 'A', '"A" is given twice'],
+    ],
+    send: 'Create',
+  },
+  {
+    path: 'scaling-groups/pool',
+    heading: 'pool',
+    before: ['Edit size'],
+    fields: [
+      ['Desired', '4', '4 is outside 0 to 3'],
+      ['Minimum', '5', 'at least the minimum, 5'],
+      ['Maximum', 'many', 'Maximum: a whole number'],
+    ],
+    send: 'Update',
+    disabled: true,
+  },
   { path: 'clusters/default/services/web/health', heading: 'web', before: ['Update service'], fields: [['Desired tasks', '-1', '-1 is outside 0 to 5000']], send: 'Update', disabled: true },
   {
     path: 'clusters/default/services/web/scaling',

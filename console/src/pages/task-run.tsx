@@ -9,11 +9,13 @@ import { useNavigate, useParams, useSearchParams } from 'react-router-dom'
 import { ecs } from '../aws'
 import { getTaskDefinition, listFamilies } from '../data/ecs'
 import { useLoad } from '../data/load'
+import { type OverrideDrafts, overridesOf, overridesProblem } from '../data/overrides'
 import { numberProblem } from '../data/rules'
 import { newServiceDraft, type ServiceDraft, serviceProblems, serviceRequest } from '../data/service-draft'
 import { ChoiceField, TextField } from '../parts/fields'
 import { useFlash } from '../parts/flash'
 import { NetworkForm } from '../parts/network-form'
+import { OverridesForm } from '../parts/overrides-form'
 import { ErrorAlert, Page } from '../parts/page'
 import { ShowAs } from '../parts/show-as'
 
@@ -24,6 +26,7 @@ export default function TaskRun() {
   const tell = useFlash()
   const [draft, setDraft] = useState<ServiceDraft>(() => newServiceDraft(parameters.get('taskDefinition') ?? ''))
   const [count, setCount] = useState('1')
+  const [overrides, setOverrides] = useState<OverrideDrafts>({})
   const [busy, setBusy] = useState(false)
   const [tried, setTried] = useState(false)
   const [error, setError] = useState<Error>()
@@ -33,17 +36,19 @@ export default function TaskRun() {
   const awsvpc = definition?.networkMode === 'awsvpc'
   const problems = serviceProblems({ ...draft, name: 'task', newGroup: false }, definition)
   const countProblem = numberProblem('Number of tasks', count, 1, 10)
+  const containerOverrides = overridesOf(overrides, definition)
   const request = {
     cluster,
     taskDefinition: draft.taskDefinition,
     count: Number(count),
     launchType: definition?.requiresCompatibilities?.includes('FARGATE') ? ('FARGATE' as const) : undefined,
+    overrides: containerOverrides && { containerOverrides },
     networkConfiguration: serviceRequest(cluster, { ...draft, newGroup: false }, definition).networkConfiguration,
   }
 
   const submit = async () => {
     setTried(true)
-    if (countProblem || Object.keys(problems).length > 0) return
+    if (countProblem || overridesProblem(overrides) || Object.keys(problems).length > 0) return
     setBusy(true)
     try {
       const { tasks, failures } = await ecs().send(new RunTaskCommand(request))
@@ -89,7 +94,10 @@ export default function TaskRun() {
                   options={families ?? []}
                   loading={loading}
                   filter
-                  onChange={taskDefinition => setDraft(old => ({ ...old, taskDefinition }))}
+                  onChange={taskDefinition => {
+                    setDraft(old => ({ ...old, taskDefinition }))
+                    setOverrides({})
+                  }}
                   problem={tried ? problems.taskDefinition : undefined}
                 />
                 <TextField label="Number of tasks" value={count} onChange={setCount} problem={tried || count !== '' ? countProblem : undefined} inputMode="numeric" />
@@ -98,6 +106,7 @@ export default function TaskRun() {
             {awsvpc && (
               <NetworkForm draft={draft} set={change => setDraft(old => ({ ...old, ...change }))} problems={tried ? problems : {}} definition={definition} />
             )}
+            {definition && <OverridesForm definition={definition} drafts={overrides} onChange={setOverrides} tried={tried} />}
             <ShowAs service="ecs" operation="run-task" request={request} />
           </SpaceBetween>
         </Form>

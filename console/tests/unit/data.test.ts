@@ -4,6 +4,7 @@ import { test } from 'node:test'
 
 import { environmentOf } from '../../src/data/environment'
 import { amountOf, vcpus } from '../../src/data/names'
+import { overridesOf, overridesProblem } from '../../src/data/overrides'
 import { sizeProblems } from '../../src/data/scaling-groups'
 
 test('amounts have their unit and as few digits as a scale needs', () => {
@@ -45,4 +46,16 @@ test('the size of a group of machines', () => {
   assert.match(of('3', '3', '2')[0]!, /at least the minimum, 3/)
   assert.match(of('1', '5', '2')[0]!, /5 is outside 1 to 2/)
   assert.match(of('-1', '1', '2')[0]!, /Minimum/)
+})
+
+test('what a run is asked for differs from the definition only where something was filled in', () => {
+  const definition = { containerDefinitions: [{ name: 'web' }, { name: 'side' }] }
+  assert.equal(overridesOf({}, definition), undefined)
+  assert.equal(overridesOf({ web: { command: '', environment: [] } }, definition), undefined)
+  assert.deepEqual(overridesOf({ web: { command: 'sh -c "exit 3"', environment: [{ key: 'A', value: 'b c' }] }, gone: { command: 'x', environment: [] } }, definition), [
+    { name: 'web', command: ['sh', '-c', 'exit 3'], environment: [{ name: 'A', value: 'b c' }] },
+  ])
+  assert.equal(overridesProblem({ web: { command: 'ls', environment: [] } }), false)
+  assert.equal(overridesProblem({ web: { command: "ls '", environment: [] } }), true)
+  assert.equal(overridesProblem({ web: { command: '', environment: [{ key: '', value: 'x' }] } }), true)
 })
