@@ -198,6 +198,8 @@ static void on_box(struct vm *vm, const struct guest_box *it, void *data)
         }
         if (it->state != 0 && box->starting && it->error == NULL)
                 box_started(c, it);
+        if (it->state != 0 && c->started_ms == 0)
+                c->started_ms = it->started_at;
         if (it->state == 2 && box->started) {
                 const struct engine_exit ended = {
                         .has_exit_code = true, .exit_code = it->exit_code, .oom_killed = it->oom_killed, .finished_ms = it->finished_at};
@@ -644,7 +646,11 @@ void drive_vm_adopt(struct driver *d, struct engine_task *t)
         struct arena arena CLEANUP_ARENA = {0};
         struct drive_task *dt = drive_task_of(t);
         struct error error = {0};
+        uint32_t ran = t->state < TASK_STOPPED ? vm_ran(d->vms, t->id) : 0;
 
+        /* The machine's own record is ahead of the task's, which may have been on its way to the disk. */
+        for (uint32_t i = 0; i < t->n_containers && i < VM_BOXES; i++)
+                t->containers[i].has_run |= (ran >> i & 1) != 0;
         if (t->state < TASK_STOPPED && has_run(t) && vm_adopt(d->vms, t->id, &callbacks, dt, &dt->vm, &error) < 0)
                 dt->vm = NULL;
         for (uint32_t i = 0; i < t->n_containers; i++) {

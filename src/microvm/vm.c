@@ -44,6 +44,7 @@ static void write_record(const struct vm *vm)
         SHAPE_SET(&record, guest_stored_machine, storage_gib, vm->size.storage_gib);
         SHAPE_SET(&record, guest_stored_machine, images, vm->images);
         SHAPE_SET(&record, guest_stored_machine, limited, vm->limited);
+        SHAPE_SET(&record, guest_stored_machine, ran, vm->ran);
         SHAPE_WRITE(guest_stored_machine, &record, &text);
         r = dir < 0 ? -errno : files_write(dir, RECORD, text.data, text.len, 0600, false);
         if (r < 0)
@@ -230,6 +231,18 @@ static void tell_adopted(struct vm *vm, const struct guest_hello *hello)
         vm->callbacks->configured(vm, hello->configured ? NULL : &never, vm->data);
 }
 
+/* An agent that ends after this finds the container again, however little of it is on the disk. */
+static void tell_box(struct vm *vm, const struct guest_box *box)
+{
+        uint32_t bit = box->index >= 0 && box->index < VM_BOXES ? UINT32_C(1) << box->index : 0;
+
+        if (box->state != 0 && box->error == NULL && (vm->ran & bit) == 0 && bit != 0) {
+                vm->ran |= bit;
+                write_record(vm);
+        }
+        vm->callbacks->box(vm, box, vm->data);
+}
+
 static void on_hello(void *owner, const struct guest_hello *hello)
 {
         struct vm *vm = owner;
@@ -245,7 +258,7 @@ static void on_hello(void *owner, const struct guest_hello *hello)
                 return;
         }
         for (uint32_t i = 0; i < hello->boxes.n && vm->callbacks != NULL && !vm->freed; i++)
-                vm->callbacks->box(vm, &hello->boxes.items[i], vm->data);
+                tell_box(vm, &hello->boxes.items[i]);
 }
 
 static void on_event(void *owner, const struct guest_event *event)
@@ -267,7 +280,7 @@ static void on_event(void *owner, const struct guest_event *event)
                 vm->callbacks->configured(vm, error_is_set(&error) ? &error : NULL, vm->data);
         }
         if (event->box != NULL)
-                vm->callbacks->box(vm, event->box, vm->data);
+                tell_box(vm, event->box);
 }
 
 static void on_log(void *owner, const struct frame *frame)
@@ -489,22 +502,38 @@ int vm_take(struct vm_host *host, const char *id, const struct vm_size *size, co
         return 0;
 }
 
+static int read_record(const char *dir, struct arena *arena, struct guest_stored_machine **ret, struct error *error)
+{
+        CLEANUP_BUF struct buf text = {0};
+        int r = dir != NULL ? buf_read_file(&text, arena_printf(arena, "%s/" RECORD, dir), 4096) : -ESRCH;
+
+        *ret = NULL;
+        if (r < 0)
+                return error_set(error, -r, "%s",
+                                 dir == NULL ? "the micro-VM is not there any more" : "the record of the micro-VM is gone");
+        r = SHAPE_PARSE(guest_stored_machine, arena, text.data, text.len, NULL, ret, error);
+        return r < 0 ? r : *ret == NULL ? error_set(error, EINVAL, "the record of the micro-VM is empty") : 0;
+}
+
+uint32_t vm_ran(const struct vm_host *host, const char *id)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        CLEANUP_FREE char *dir = vm_host_find(host, id);
+        struct guest_stored_machine *record;
+
+        return read_record(dir, &arena, &record, NULL) == 0 ? (uint32_t)record->ran : 0;
+}
+
 int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *callbacks, void *data, struct vm **ret, struct error *error)
 {
         CLEANUP_ARENA struct arena arena = {0};
         CLEANUP_FREE char *dir = vm_host_find(host, id);
-        CLEANUP_BUF struct buf text = {0};
-        struct guest_stored_machine *record = NULL;
+        struct guest_stored_machine *record;
         struct vm *vm;
-        int r;
+        int r = read_record(dir, &arena, &record, error);
 
-        if (dir == NULL)
-                return error_set(error, ESRCH, "the micro-VM is not there any more");
-        r = buf_read_file(&text, arena_printf(&arena, "%s/" RECORD, dir), 4096);
-        if (r == 0)
-                r = SHAPE_PARSE(guest_stored_machine, &arena, text.data, text.len, NULL, &record, error);
-        if (r < 0 || record == NULL)
-                return r < 0 ? r : -EINVAL;
+        if (r < 0)
+                return r;
         vm = vm_new(host, NULL);
         free(vm->dir);
         free(vm->group_path);
@@ -516,6 +545,7 @@ int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *ca
         vm->size = (struct vm_size){(uint32_t)record->cpu_millis, (uint32_t)record->memory_mib, (uint32_t)record->storage_gib};
         vm->images = (uint32_t)record->images;
         vm->limited = record->limited;
+        vm->ran = (uint32_t)record->ran;
         vm->callbacks = callbacks;
         vm->data = data;
         vm->told_taken = vm->adopted = vm->disk_there = true;

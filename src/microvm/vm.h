@@ -79,6 +79,8 @@ int vm_take(struct vm_host *host, const char *id, const struct vm_size *size, co
 /* The machine that an earlier agent has given to the task. -ESRCH when it is gone. */
 int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *callbacks, void *data, struct vm **ret,
              struct error *error) MUST_CHECK;
+/* A bit for each container that has run in the task's machine, as an earlier agent wrote down before it told anybody; 0 when there is none. */
+uint32_t vm_ran(const struct vm_host *host, const char *id);
 /* Powers it off at once: `ended` follows when all of it is gone. */
 void vm_end(struct vm *vm);
 /* Lets go: the machine runs on. No callback any more. NULL is fine. Returns NULL. */

@@ -68,6 +68,7 @@ struct vm {
         bool told_taken, adopted, ending, freed, working, disk_there;
         bool starting, limited;            /* a container was sent; one has run, and the machine has its size */
         uint32_t images;                   /* a bit each: inserted */
+        uint32_t ran;                      /* a bit for each container that has run, in the record before anybody is told */
         struct guest_configure *configure; /* packed: to be sent when its disk is in */
         uv_work_t work;
         struct qmp_call call;

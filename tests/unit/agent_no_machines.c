@@ -20,6 +20,7 @@ NEVER(int vm_take(struct vm_host *host, const char *id, const struct vm_size *si
                   struct vm **ret, struct error *error))
 NEVER(int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *callbacks, void *data, struct vm **ret,
                    struct error *error))
+NEVER(uint32_t vm_ran(const struct vm_host *host, const char *id))
 NEVER(void vm_end(struct vm *vm))
 NEVER(const char *vm_tap(const struct vm *vm))
 NEVER(void vm_configure(struct vm *vm, const struct guest_configure *in))
