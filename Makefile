@@ -47,7 +47,7 @@ soak-fargate: build ## tasks started and stopped at random on two Fargate hosts 
 	@GANTRY_FARGATE_TASKS=$${TASKS:-200} tools/e2e.sh $(BUILD) test_fargate_hosts.Hosts.test_nothing_is_left
 
 soak-microvm: build ## all tests of micro-VMs, and MACHINES of them (default 20) started and stopped at random: nothing may be left
-	@GANTRY_MACHINES=$${MACHINES:-20} tools/e2e.sh $(BUILD) test_microvm
+	@GANTRY_MACHINES=$${MACHINES:-20} tools/e2e.sh $(BUILD) test_microvm test_microvm_tasks test_microvm_hosts
 
 lint: setup ## formatter, layers, lengths, cppcheck, clang-tidy
 	@tools/lint.sh $(BUILD)

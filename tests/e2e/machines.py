@@ -358,7 +358,10 @@ class Fleet(Lab):
 
     def instances(self, cluster=None):
         cluster = cluster or self.cluster
-        arns = self.ecs.list_container_instances(cluster=cluster)['containerInstanceArns']
+        try:
+            arns = self.ecs.list_container_instances(cluster=cluster)['containerInstanceArns']
+        except self.ecs.exceptions.ClusterNotFoundException:  # the pool's, before its first host
+            return []
         return self.ecs.describe_container_instances(cluster=cluster, containerInstances=arns)['containerInstances'] if arns else []
 
     def running(self, **filters):
