@@ -563,6 +563,8 @@ int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *ca
 
 void vm_configure(struct vm *vm, const struct guest_configure *in)
 {
+        if (vm->state == VM_ENDED)
+                return; /* while its network was made: `ended` follows */
         set_state(vm, VM_CONFIGURING);
         free(vm->configure);
         vm->configure = SHAPE_PACK(guest_configure, in);
