@@ -11,9 +11,10 @@
 #include "base/strutil.h"
 #include "microvm/unix_socket.h"
 
-#define RETRY_MS 5           /* while nobody serves the socket */
-#define REST_MS 60           /* after a loss: longer than the guest takes to notice it */
-#define HELLO_WITHIN_MS 3000 /* then once more: a guest that boots has not missed anything */
+#define RETRY_MS 5                 /* while nobody serves the socket */
+#define REST_MS 60                 /* after a loss: longer than the guest takes to notice it */
+#define OUT_MAX ((size_t)16 << 20) /* what a guest has not read: many times what any task is sent at once */
+#define HELLO_WITHIN_MS 3000       /* then once more: a guest that boots has not missed anything */
 
 enum channel_state { CHANNEL_CONNECTING = 0, CHANNEL_GREETING, CHANNEL_ATTACHED };
 
@@ -223,6 +224,11 @@ void channel_send(struct channel *c, const struct guest_command *command)
 
         if (c->state != CHANNEL_ATTACHED)
                 return;
+        /* It writes and does not listen. The memory is not its own: it has to greet again. */
+        if (c->out.len > OUT_MAX) {
+                (void)uv_timer_start(&c->timer, on_late, 0, 0);
+                return;
+        }
         at = port_frame_begin(&c->out, FRAME_JSON, 0, 0);
         SHAPE_WRITE(guest_command, command, &c->out);
         port_frame_end(&c->out, at);
