@@ -40,6 +40,7 @@ struct agent {
         struct tcs tcs;
         struct metadata *metadata;
         struct timer disk_timer;
+        struct timer trim_timer; /* gives freed memory back */
         bool started, connected_once, stopping;
         uint32_t closing; /* parts that are not gone yet */
         void (*stopped)(struct agent *agent, void *data);
