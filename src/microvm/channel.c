@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/env.h"
+#include "base/log.h"
 #include "base/strutil.h"
 #include "microvm/unix_socket.h"
 
@@ -30,6 +31,7 @@ struct channel {
         uv_poll_t *poll; /* of the connection that there is */
         struct buf in, out;
         bool marked; /* the guest's mark of this session was found: frames from here on */
+        bool told;   /* that this guest does not keep to the protocol: said once, or it could fill the log */
         bool freed;
 };
 
@@ -53,6 +55,14 @@ static void disconnect(struct channel *c)
         c->marked = false;
         buf_clear(&c->in);
         buf_clear(&c->out);
+}
+
+static void tell(struct channel *c, const char *what)
+{
+        if (!c->told)
+                log_warn("a micro-VM does not keep to the protocol: it is greeted anew", LOG_S("socket", c->path), LOG_S("reason", what),
+                         LOG_S("next", "if it goes on, stop its task: what runs inside may have taken the guest's kernel over"));
+        c->told = true;
 }
 
 static void lose(struct channel *c)
@@ -133,7 +143,10 @@ static void on_socket(uv_poll_t *poll, int status, int events)
                 else if (n < 0 && (errno == EAGAIN || errno == EINTR))
                         n = 1;
         }
-        if (status < 0 || n <= 0 || take_frames(c) < 0) {
+        bool gone = status < 0 || n <= 0, bad = !gone && take_frames(c) < 0;
+        if (gone || bad) {
+                if (bad && !c->freed)
+                        tell(c, "what it sent is no message");
                 if (!c->freed)
                         lose(c);
                 return;
@@ -226,6 +239,7 @@ void channel_send(struct channel *c, const struct guest_command *command)
                 return;
         /* It writes and does not listen. The memory is not its own: it has to greet again. */
         if (c->out.len > OUT_MAX) {
+                tell(c, "it does not read what it is sent");
                 (void)uv_timer_start(&c->timer, on_late, 0, 0);
                 return;
         }
