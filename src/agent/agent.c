@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "agent/adopt.h"
+#include "agent/driver/adopt.h"
 #include "agent/agent_internal.h"
-#include "agent/fsutil.h"
+#include "agent/state/fsutil.h"
 #include "agent/version.h"
-#include "agent/volumes.h"
+#include "agent/engine/volumes.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"

@@ -2,12 +2,12 @@
 /* The parts of a node, put together. */
 #pragma once
 
-#include "agent/acs.h"
+#include "agent/channel/acs.h"
 #include "agent/agent.h"
-#include "agent/driver.h"
-#include "agent/metadata.h"
+#include "agent/driver/driver.h"
+#include "agent/metadata/metadata.h"
 #include "agent/network.h"
-#include "agent/tcs.h"
+#include "agent/channel/tcs.h"
 
 /* What the server calls the cluster of Fargate hosts. */
 #define AGENT_FARGATE_CLUSTER ".fargate"

@@ -15,7 +15,7 @@
  */
 #pragma once
 
-#include "agent/engine.h"
+#include "agent/engine/engine.h"
 
 struct fence;
 

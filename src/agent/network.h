@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "agent/timers.h"
+#include "agent/engine/timers.h"
 #include "api/acs.idl.h"
 #include "base/list.h"
 #include "base/map.h"

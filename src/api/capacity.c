@@ -10,7 +10,7 @@
 #include "api/server_internal.h"
 #include "base/strutil.h"
 #include "codec/uri.h"
-#include "control/fargate.h"
+#include "control/capacity/fargate.h"
 #include "control/network.h"
 #include "control/task.h"
 #include "control/task_network.h"

@@ -142,7 +142,8 @@ static int fill_options(const struct agent_values *v, struct arena *arena, struc
                                  "where is the server? Give --server URL, or --server-data-dir DIR for a server on this machine");
         if (c.key_id == NULL || c.secret == NULL)
                 return error_set(error, EINVAL, "%s is missing: a key to join %s with is made there by: gantry keys create --agent",
-                                 c.key_id == NULL ? "--access-key (or GANTRY_ACCESS_KEY)" : "--secret-key (or GANTRY_SECRET_KEY)", c.endpoint);
+                                 c.key_id == NULL ? "--access-key (or GANTRY_ACCESS_KEY)" : "--secret-key (or GANTRY_SECRET_KEY)",
+                                 c.endpoint);
         if (pull < 0)
                 return error_set(error, EINVAL, "--pull: '%s' is not default, always, once or prefer-cached", v->pull);
         for (uint32_t i = 0; i < v->mirrors.n; i++)

@@ -6,14 +6,14 @@
 
 #include "base/alloc.h"
 #include "base/strutil.h"
-#include "control/alarms.h"
-#include "control/attachments.h"
-#include "control/fargate.h"
-#include "control/group.h"
-#include "control/managed_scaling.h"
-#include "control/scaler.h"
-#include "control/service.h"
-#include "control/service_deploy.h"
+#include "control/alarm/alarms.h"
+#include "control/capacity/attachments.h"
+#include "control/capacity/fargate.h"
+#include "control/capacity/group.h"
+#include "control/capacity/managed_scaling.h"
+#include "control/scaling/scaler.h"
+#include "control/service/service.h"
+#include "control/service/deploy.h"
 #include "model/balancer.h"
 
 #define DEFAULT_HEALTHY_MS 500

@@ -21,9 +21,9 @@
 #include "model/scaling.h"
 #include "model/service.h"
 
-struct alarm_points; /* control/alarm_evaluate.h */
+struct alarm_points; /* control/alarm/evaluate.h */
 struct controller;
-struct machine_ops; /* control/group.h */
+struct machine_ops; /* control/capacity/group.h */
 struct sched;
 
 /* How a lifecycle hook has answered. */

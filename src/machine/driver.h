@@ -12,7 +12,7 @@
 #include <uv.h>
 
 #include "base/env.h"
-#include "control/group.h"
+#include "control/capacity/group.h"
 
 struct machine_driver;
 

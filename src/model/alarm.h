@@ -20,7 +20,7 @@ struct alarm {
         struct list history; /* of struct alarm_history, the oldest first; what happened to an earlier alarm of that name is not in it */
         size_t n_history;
         /* Not stored, of whoever evaluates it: */
-        void *control;            /* control/alarms.h */
+        void *control;            /* control/alarm/alarms.h */
         struct alarm_window seen; /* as it was evaluated last */
 };
 

@@ -2,7 +2,7 @@
 /*
  * Machines in the model: launch templates (EC2), launch configurations, Auto Scaling groups with their machines and the newest of
  * their activities. A machine is EC2's instance; when its agent has joined, a container instance has the machine's id as its
- * ec2InstanceId. Who makes machines is control/group.h's and src/machine's business.
+ * ec2InstanceId. Who makes machines is control/capacity/group.h's and src/machine's business.
  */
 #pragma once
 

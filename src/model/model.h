@@ -166,7 +166,7 @@ struct task {
         struct list in_instance; /* in instance->tasks, or instance->stopped once STOPPED */
         struct list in_definition;
         struct list targets; /* of struct target, in_task: what is registered with load balancers for it; see model/balancer.h */
-        struct task_place {  /* where the service's reconciler has it: see control/pool.h; not the model's */
+        struct task_place {  /* where the service's reconciler has it: see control/service/pool.h; not the model's */
                 struct list link;
                 struct pool *pool;
                 int class;

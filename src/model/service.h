@@ -48,7 +48,7 @@ struct service_revision {
         struct service *service;
         struct list in_service;
         struct task_counts counts;
-        struct pool *pool; /* the service's reconciler's: see control/pool.h; not the model's */
+        struct pool *pool; /* the service's reconciler's: see control/service/pool.h; not the model's */
 };
 
 struct service_deployment {
@@ -71,7 +71,7 @@ struct task_set {
         struct service *service;
         struct list in_service;
         struct task_counts counts;
-        struct pool *pool; /* the service's reconciler's: see control/pool.h; not the model's */
+        struct pool *pool; /* the service's reconciler's: see control/service/pool.h; not the model's */
 };
 
 /* Each NULL when there is none. The service may be INACTIVE. */

@@ -3,7 +3,7 @@
 #include "sim/bugs.h"
 
 #include "base/strutil.h"
-#include "control/group.h"
+#include "control/capacity/group.h"
 #include "control/task.h"
 #include "model/alarm.h"
 #include "model/scaling.h"

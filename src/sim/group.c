@@ -8,7 +8,7 @@
 #include "api/keys.h"
 #include "base/alloc.h"
 #include "base/strutil.h"
-#include "control/managed_scaling.h"
+#include "control/capacity/managed_scaling.h"
 #include "sim/invariant.h"
 #include "sim/node.h"
 #include "sim/operator.h"

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
-#include "control/group.h"
+#include "control/capacity/group.h"
 
 struct sim_node;
 struct sim_step;

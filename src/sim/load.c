@@ -9,7 +9,7 @@
 #include "api/server.h"
 #include "base/alloc.h"
 #include "base/strutil.h"
-#include "control/alarm_evaluate.h"
+#include "control/alarm/evaluate.h"
 #include "metrics/metrics.h"
 #include "model/scaling.h"
 #include "sim/bugs.h"

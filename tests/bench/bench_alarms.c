@@ -9,7 +9,7 @@
 
 #include "api/control_ops.h"
 #include "api/server.h"
-#include "control/alarm_change.h"
+#include "control/alarm/change.h"
 #include "metrics/metrics.h"
 #include "store/store.h"
 

@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 #include "control/controller.h"
-#include "control/service_deploy.h"
+#include "control/service/deploy.h"
 #include "control/task.h"
 #include "sched/sched.h"
 #include "store/store.h"

@@ -5,9 +5,9 @@
 
 #include "../unit/agent_idle.h"
 #include "../unit/fixed_env.h"
-#include "agent/acs_session.h"
-#include "agent/report.h"
-#include "agent/spec.h"
+#include "agent/channel/acs_session.h"
+#include "agent/channel/report.h"
+#include "agent/engine/spec.h"
 #include "base/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/alarm_rule.h"
+#include "control/alarm/rule.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

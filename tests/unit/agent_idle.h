@@ -2,7 +2,7 @@
 /* An engine whose driver never ends a job: for what concerns messages and reports only. */
 #pragma once
 
-#include "agent/engine.h"
+#include "agent/engine/engine.h"
 
 static void idle_container(struct engine_container *c)
 {

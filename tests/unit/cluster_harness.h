@@ -7,7 +7,7 @@
 
 #include "api/agent/session.h"
 #include "control/controller.h"
-#include "control/group.h"
+#include "control/capacity/group.h"
 #include "sched/sched.h"
 
 #include "api_harness.h"

@@ -7,7 +7,7 @@
 
 #include "base/strutil.h"
 #include "control/controller.h"
-#include "control/service_deploy.h"
+#include "control/service/deploy.h"
 #include "control/task.h"
 #include "control/task_network.h"
 #include "fixed_env.h"

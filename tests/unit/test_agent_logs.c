@@ -2,7 +2,7 @@
 /* Lines to log events to batches; patterns of the first line of an event. */
 #include "unit.h"
 
-#include "agent/log_batch.h"
+#include "agent/logs/batch.h"
 
 #define AT(n) (&(struct log_position){.inode = 7, .offset = (n)})
 

@@ -2,7 +2,7 @@
 /* What a node answers to the messages of the control channel, and when. */
 #include "unit.h"
 
-#include "agent/acs_session.h"
+#include "agent/channel/acs_session.h"
 #include "agent_idle.h"
 #include "base/log.h"
 #include "base/strutil.h"

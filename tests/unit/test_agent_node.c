@@ -8,8 +8,8 @@
 
 #include "agent/agent.h"
 #include "agent/agent_internal.h"
-#include "agent/fsutil.h"
-#include "agent/record_file.h"
+#include "agent/state/fsutil.h"
+#include "agent/state/record_file.h"
 #include "agent_fakes.h"
 #include "base/alloc.h"
 #include "base/log.h"

@@ -2,10 +2,10 @@
 /* What a node says of its tasks: order, contents, the files in which they are kept. */
 #include "unit.h"
 
-#include "agent/keeper.h"
-#include "agent/host_metrics.h"
-#include "agent/metrics.h"
-#include "agent/report.h"
+#include "agent/state/keeper.h"
+#include "agent/channel/host_metrics.h"
+#include "agent/channel/metrics.h"
+#include "agent/channel/report.h"
 #include "base/strutil.h"
 #include "fixed_env.h"
 

@@ -2,10 +2,10 @@
 /* From payloads to what the runtime, the network and the registration are told. */
 #include "unit.h"
 
-#include "agent/capabilities.h"
-#include "agent/ports.h"
-#include "agent/spec.h"
-#include "agent/volumes.h"
+#include "agent/channel/capabilities.h"
+#include "agent/engine/ports.h"
+#include "agent/engine/spec.h"
+#include "agent/engine/volumes.h"
 #include "base/strutil.h"
 #include "fixed_env.h"
 

@@ -10,8 +10,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/strutil.h"
-#include "control/alarm_evaluate.h"
-#include "control/alarm_rule.h"
+#include "control/alarm/evaluate.h"
+#include "control/alarm/rule.h"
 
 #define START 1767225600
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "agent/engine.h"
+#include "agent/engine/engine.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"

@@ -4,9 +4,9 @@
 
 #include "api/capacity.h"
 #include "base/strutil.h"
-#include "control/fargate.h"
+#include "control/capacity/fargate.h"
 #include "control/network.h"
-#include "control/providers.h"
+#include "control/capacity/providers.h"
 
 #include "cluster_harness.h"
 #include "unit.h"

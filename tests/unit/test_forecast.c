@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "base/macro.h"
-#include "control/forecast.h"
+#include "control/scaling/forecast.h"
 
 static void test_a_day(UNUSED void **state)
 {

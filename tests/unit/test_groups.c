@@ -2,7 +2,7 @@
 /* Auto Scaling groups and managed scaling, with a driver that does what the test says. */
 #include "api/cloudwatch/sources.h"
 #include "base/strutil.h"
-#include "control/managed_scaling.h"
+#include "control/capacity/managed_scaling.h"
 #include "model/alarm.h"
 
 #include "cluster_harness.h"

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/record_file.h"
+#include "agent/state/record_file.h"
 #include "base/strutil.h"
 
 struct place {

@@ -4,9 +4,9 @@
 
 #include "service_world.h"
 
-#include "control/alarm_evaluate.h"
-#include "control/scaling.h"
-#include "control/scaling_alarms.h"
+#include "control/alarm/evaluate.h"
+#include "control/scaling/scaling.h"
+#include "control/scaling/alarms.h"
 
 #define MINUTE INT64_C(60000)
 #define TARGET 50.0

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/strutil.h"
-#include "control/schedule.h"
+#include "control/scaling/schedule.h"
 
 static struct tz_zone *zone_of(const char *name)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deployments: the arithmetic of floor and ceiling, the circuit breaker, alarms, bake times, rollbacks, overlapping ones. */
-#include "control/alarm_change.h"
-#include "control/service_images.h"
+#include "control/alarm/change.h"
+#include "control/service/images.h"
 #include "service_world.h"
 
 static int setup(void **state)

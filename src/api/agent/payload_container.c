@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/strutil.h"
-#include "control/service_images.h"
+#include "control/service/images.h"
 
 /* Seconds a container must have run before its restart policy starts it again. */
 #define RESTART_ATTEMPT_PERIOD 300

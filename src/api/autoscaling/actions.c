@@ -4,7 +4,7 @@
 
 #include "api/autoscaling/common.h"
 #include "base/strutil.h"
-#include "control/schedule.h"
+#include "control/scaling/schedule.h"
 
 #define MAX_ACTIONS 200 /* of a target */
 

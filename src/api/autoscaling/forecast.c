@@ -8,7 +8,7 @@
 #include "api/cloudwatch/common.h"
 #include "api/server.h"
 #include "base/strutil.h"
-#include "control/forecast.h"
+#include "control/scaling/forecast.h"
 
 #define HOUR_S 3600
 #define HOUR_MS INT64_C(3600000)

@@ -4,7 +4,7 @@
 
 #include "api/server.h"
 #include "base/strutil.h"
-#include "control/scaling_alarms.h"
+#include "control/scaling/alarms.h"
 
 #define MAX_POLICIES 50 /* of a target */
 

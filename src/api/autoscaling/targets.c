@@ -4,8 +4,8 @@
 
 #include "api/autoscaling/common.h"
 #include "base/strutil.h"
-#include "control/scaling.h"
-#include "control/scaling_alarms.h"
+#include "control/scaling/scaling.h"
+#include "control/scaling/alarms.h"
 
 #define MAX_TARGETS 3000
 #define MAX_TASKS 5000 /* of a service */

@@ -4,7 +4,7 @@
 
 #include "api/cloudwatch/alarms.h"
 #include "base/strutil.h"
-#include "control/alarm_change.h"
+#include "control/alarm/change.h"
 
 #define ALARMS_MAX 50000
 

@@ -8,7 +8,7 @@
 #include "api/cloudwatch/alarms.h"
 #include "api/server.h"
 #include "base/strutil.h"
-#include "control/alarm_rule.h"
+#include "control/alarm/rule.h"
 #include "model/names.h"
 
 #define INVALID "ValidationError"

@@ -4,7 +4,7 @@
 
 #include "api/cloudwatch/alarms.h"
 #include "base/strutil.h"
-#include "control/alarm_change.h"
+#include "control/alarm/change.h"
 
 /* Names that are wrong are left out; when all of them are, that is said. At most one composite alarm, as CloudWatch. */
 static int delete_alarms(struct api_call *call, const void *input, UNUSED void *output)

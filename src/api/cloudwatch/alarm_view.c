@@ -6,7 +6,7 @@
 #include "api/cloudwatch/alarms.h"
 #include "api/pagination.h"
 #include "base/strutil.h"
-#include "control/alarm_rule.h"
+#include "control/alarm/rule.h"
 
 #define PAGE_MAX 100
 #define PAGE 50

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "api/cloudwatch/common.h"
-#include "control/alarm_evaluate.h"
+#include "control/alarm/evaluate.h"
 #include "model/alarm.h"
 
 extern const struct api_route cloudwatch_alarm_put_routes[], cloudwatch_alarm_view_routes[], cloudwatch_alarm_state_routes[],

@@ -4,9 +4,9 @@
 #include "api/cloudwatch/sources.h"
 #include "api/server.h"
 #include "base/strutil.h"
-#include "control/group.h"
-#include "control/provider_alarms.h"
-#include "control/providers.h"
+#include "control/capacity/group.h"
+#include "control/capacity/provider_alarms.h"
+#include "control/capacity/providers.h"
 
 #define GROUP_SPACE "AWS/AutoScaling"
 

@@ -9,7 +9,7 @@
 #include "api/ec2/common.h"
 #include "api/pagination.h"
 #include "base/strutil.h"
-#include "control/group.h"
+#include "control/capacity/group.h"
 
 /* EC2's numbers for states */
 #define PENDING 0

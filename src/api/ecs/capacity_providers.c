@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Capacity providers: FARGATE and FARGATE_SPOT, which every account has, and those of users, each over an Auto Scaling group of its own
- * (docs/capacity.md); what they do is in control/provided.h and control/managed_scaling.h.
+ * (docs/capacity.md); what they do is in control/capacity/provided.h and control/capacity/managed_scaling.h.
  */
 #include <string.h>
 
@@ -9,9 +9,9 @@
 #include "api/ecs/routes.h"
 #include "api/pagination.h"
 #include "base/strutil.h"
-#include "control/group.h"
-#include "control/managed_scaling.h"
-#include "control/providers.h"
+#include "control/capacity/group.h"
+#include "control/capacity/managed_scaling.h"
+#include "control/capacity/providers.h"
 #include "model/service.h"
 
 #define MAX_NAME 255

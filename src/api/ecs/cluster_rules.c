@@ -7,7 +7,7 @@
 #include "api/agent/agents.h"
 #include "api/ecs/settings.h"
 #include "base/strutil.h"
-#include "control/providers.h"
+#include "control/capacity/providers.h"
 
 #define MAX_STRATEGY 20
 

@@ -8,9 +8,9 @@
 #include "api/ecs/routes.h"
 #include "api/pagination.h"
 #include "base/strutil.h"
-#include "control/attachments.h"
-#include "control/group.h"
-#include "control/providers.h"
+#include "control/capacity/attachments.h"
+#include "control/capacity/group.h"
+#include "control/capacity/providers.h"
 #include "model/names.h"
 #include "model/service.h"
 

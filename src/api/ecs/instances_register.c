@@ -10,7 +10,7 @@
 #include "api/ecs/tokens.h"
 #include "api/server.h"
 #include "base/strutil.h"
-#include "control/group.h"
+#include "control/capacity/group.h"
 #include "control/network.h"
 #include "model/names.h"
 

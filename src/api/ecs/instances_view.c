@@ -8,7 +8,7 @@
 #include "api/ecs/common.h"
 #include "api/server.h"
 #include "base/strutil.h"
-#include "control/providers.h"
+#include "control/capacity/providers.h"
 #include "model/machine.h"
 #include "model/ports.h"
 

@@ -5,8 +5,8 @@
 #include "api/ecs/cluster_rules.h"
 #include "api/ecs/common.h"
 #include "base/strutil.h"
-#include "control/fargate.h"
-#include "control/providers.h"
+#include "control/capacity/fargate.h"
+#include "control/capacity/providers.h"
 #include "model/machine.h"
 
 #define MAX_STRATEGY 20

@@ -9,7 +9,7 @@
 #include "api/ecs/routes.h"
 #include "api/pagination.h"
 #include "base/strutil.h"
-#include "control/service_deploy.h"
+#include "control/service/deploy.h"
 #include "model/names.h"
 
 #define MAX_DESCRIBED 10

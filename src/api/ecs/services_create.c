@@ -9,7 +9,7 @@
 #include "api/ecs/services.h"
 #include "base/strutil.h"
 #include "codec/sha256.h"
-#include "control/service_deploy.h"
+#include "control/service/deploy.h"
 
 #define MAX_NAME 255
 #define MAX_TOKEN 36

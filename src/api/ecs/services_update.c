@@ -11,7 +11,7 @@
 #include "api/ecs/services.h"
 #include "api/ecs/tasks.h"
 #include "base/strutil.h"
-#include "control/service_deploy.h"
+#include "control/service/deploy.h"
 
 #define INVALID "InvalidParameterException"
 

@@ -4,7 +4,7 @@
 #include "api/ecs/common.h"
 #include "api/ecs/services.h"
 #include "base/strutil.h"
-#include "control/service_deploy.h"
+#include "control/service/deploy.h"
 
 /* ---- Counts ---- */
 

@@ -9,7 +9,7 @@
 #include "api/ecs/services.h"
 #include "api/server.h"
 #include "base/strutil.h"
-#include "control/service_deploy.h"
+#include "control/service/deploy.h"
 #include "model/names.h"
 
 #define MAX_TASK_SETS 5

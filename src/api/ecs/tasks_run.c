@@ -14,9 +14,9 @@
 #include "api/server.h"
 #include "base/strutil.h"
 #include "codec/sha256.h"
-#include "control/fargate.h"
-#include "control/provided.h"
-#include "control/providers.h"
+#include "control/capacity/fargate.h"
+#include "control/capacity/provided.h"
+#include "control/capacity/providers.h"
 #include "control/task_network.h"
 #include "sched/sched.h"
 

@@ -6,7 +6,7 @@
 #include "api/ecs/instances.h"
 #include "api/ecs/tasks.h"
 #include "base/strutil.h"
-#include "control/fargate.h"
+#include "control/capacity/fargate.h"
 #include "control/task_network.h"
 
 static const struct ecs_container_definition *definition_of(const struct task *task, const char *name)

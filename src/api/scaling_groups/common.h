@@ -5,7 +5,7 @@
 #include "api/autoscaling.idl.h"
 #include "api/call.h"
 #include "api/pagination.h"
-#include "control/group.h"
+#include "control/capacity/group.h"
 
 /* Registers all operations. */
 void scaling_groups_register(struct api *api);
