@@ -226,9 +226,8 @@ class UnderLoad(Scaled, BalancerTest):
             f.write(f'function delay() return {1000 // pace} end\n')
         return Load(f'http://127.0.0.1:{self.port}{path}', seconds, connections, threads=1, script=script)
 
-    def step(self, group, policy, light, heavy, wanted, pace, path='/', back=True):
-        """Light load, then heavy until the service has `wanted` tasks that serve, then light again until it has two, where that is
-        asked for."""
+    def step(self, group, policy, light, heavy, wanted, pace, path='/'):
+        """Light load, then heavy until the service has `wanted` tasks that serve, then light again until it has two."""
         loads = [self.load(light, 60, pace, path)]
         time.sleep(3)
         self.assertEqual(2, self.desired(), self.story())
@@ -241,8 +240,7 @@ class UnderLoad(Scaled, BalancerTest):
             took = time.monotonic() - began
             time.sleep(max(0, 13 - took))
             self.assertIn(self.desired(), wanted)
-            if back:
-                wait_for(lambda: self.desired() == 2, 45, 'the way back', 0.1)
+            wait_for(lambda: self.desired() == 2, 45, 'the way back', 0.1)
         except AssertionError as e:
             raise AssertionError(f'{e}\n{self.story()}\n{self.alarms(policy)}') from None
         whole = time.monotonic() - began
@@ -272,7 +270,7 @@ class UnderLoad(Scaled, BalancerTest):
         self.assertRegex(high['AlarmName'], '^TargetTracking-service/default/web-AlarmHigh-')
         self.assertEqual([policy['PolicyARN']], high['AlarmActions'])
         self.assertEqual((3, 60, 15, 54), (high['EvaluationPeriods'], high['Threshold'], low['EvaluationPeriods'], low['Threshold']))
-        self.step(group, policy, 2, 8, range(3, 7), 10, '/cgi-bin/busy', back=False)
+        self.step(group, policy, 2, 8, range(3, 7), 10, '/cgi-bin/busy')
 
 
 @terraform.needed
