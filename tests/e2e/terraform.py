@@ -30,10 +30,10 @@ class Stack:
         self.run('init', '-no-color', f'-plugin-dir={PLUGINS}')
 
     def run(self, *words, expect=(0,), timeout=240):
-        """Its output; fails when the status is not one of those expected, with `more()` besides."""
-        said = os.path.join(self.folder, 'said')
-        with open(said, 'w') as out:
-            process = subprocess.Popen(['terraform', *words], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+        """Its output, without its warnings; fails when the status is not one of those expected, with `more()` besides."""
+        said, warned = (os.path.join(self.folder, name) for name in ('said', 'warned'))
+        with open(said, 'w') as out, open(warned, 'w') as err:
+            process = subprocess.Popen(['terraform', *words], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                        start_new_session=True,
                                        env={**os.environ, **self.variables, 'TF_IN_AUTOMATION': '1', 'CHECKPOINT_DISABLE': '1'})
             try:
@@ -46,10 +46,10 @@ class Stack:
                 except ProcessLookupError:
                     pass
                 process.wait()
-        with open(said) as f:
-            output = f.read()
+        with open(said) as out, open(warned) as err:
+            output, warnings = out.read(), err.read()
         if status not in expect:
-            raise AssertionError(f'terraform {" ".join(words)}: {status}\n{output}{self.more()}')
+            raise AssertionError(f'terraform {" ".join(words)}: {status}\n{output}{warnings}{self.more()}')
         return output
 
     def apply(self, *words):
