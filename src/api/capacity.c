@@ -82,7 +82,7 @@ static void list_host(const struct instance *host, struct buf *out)
 
         buf_printf(out, "%-32s  %-9s  %-8s  %-12s  %5zu  %4zu  %6lld/%-6d  %6lld/%-6d  %8lld  %s%s\n", host->state->id, state_of(host),
                    fargate_isolation(host), zone != NULL ? zone : "", use.tasks, use.spot, (long long)use.cpu, host->state->cpu,
-                   (long long)(use.memory + use.overhead), host->state->memory, (long long)use.overhead,
+                   (long long)use.memory + use.overhead, host->state->memory, (long long)use.overhead,
                    takes_spot(host) ? "" : "no FARGATE_SPOT; ",
                    str_eq(host->state->cluster, FARGATE_CLUSTER) ? "" : "also a node of cluster default");
 }

@@ -502,38 +502,41 @@ int vm_take(struct vm_host *host, const char *id, const struct vm_size *size, co
         return 0;
 }
 
-static int read_record(const char *dir, struct arena *arena, struct guest_stored_machine **ret, struct error *error)
+/* NULL with `error` set when there is none that can be read. */
+static struct guest_stored_machine *read_record(const char *dir, struct arena *arena, struct error *error)
 {
         CLEANUP_BUF struct buf text = {0};
+        struct guest_stored_machine *record = NULL;
         int r = dir != NULL ? buf_read_file(&text, arena_printf(arena, "%s/" RECORD, dir), 4096) : -ESRCH;
 
-        *ret = NULL;
         if (r < 0)
-                return error_set(error, -r, "%s",
-                                 dir == NULL ? "the micro-VM is not there any more" : "the record of the micro-VM is gone");
-        r = SHAPE_PARSE(guest_stored_machine, arena, text.data, text.len, NULL, ret, error);
-        return r < 0 ? r : *ret == NULL ? error_set(error, EINVAL, "the record of the micro-VM is empty") : 0;
+                (void)error_set(error, -r, "%s", dir == NULL ? "the micro-VM is not there any more" : "the record of the micro-VM is gone");
+        else if (SHAPE_PARSE(guest_stored_machine, arena, text.data, text.len, NULL, &record, error) < 0)
+                record = NULL;
+        else if (record == NULL)
+                (void)error_set(error, EINVAL, "the record of the micro-VM is empty");
+        return record;
 }
 
 uint32_t vm_ran(const struct vm_host *host, const char *id)
 {
         CLEANUP_ARENA struct arena arena = {0};
         CLEANUP_FREE char *dir = vm_host_find(host, id);
-        struct guest_stored_machine *record;
+        const struct guest_stored_machine *record = read_record(dir, &arena, NULL);
 
-        return read_record(dir, &arena, &record, NULL) == 0 ? (uint32_t)record->ran : 0;
+        return record != NULL ? (uint32_t)record->ran : 0;
 }
 
 int vm_adopt(struct vm_host *host, const char *id, const struct vm_callbacks *callbacks, void *data, struct vm **ret, struct error *error)
 {
         CLEANUP_ARENA struct arena arena = {0};
         CLEANUP_FREE char *dir = vm_host_find(host, id);
-        struct guest_stored_machine *record;
+        const struct guest_stored_machine *record = read_record(dir, &arena, error);
         struct vm *vm;
-        int r = read_record(dir, &arena, &record, error);
+        int r;
 
-        if (r < 0)
-                return r;
+        if (record == NULL)
+                return -ESRCH;
         vm = vm_new(host, NULL);
         free(vm->dir);
         free(vm->group_path);
