@@ -76,10 +76,12 @@ int guest_image_prepare(const char *given, struct arena *to, const char **ret, s
                 log_info("making the image that micro-VMs boot; this happens once", LOG_S("dir", dir));
         if (script != NULL)
                 r = run(script, dir);
-        if (access(kernel, R_OK) == 0 && access(initrd, R_OK) == 0) {
+        /* One that could not be renewed holds another version of gantry-init, which would take what it is told for something else. */
+        if (r == 0 && access(kernel, R_OK) == 0 && access(initrd, R_OK) == 0) {
                 *ret = dir;
                 return 0;
         }
-        return error_set(error, r < 0 ? -r : ENOENT, "there is no image for micro-VMs in %s%s: make it with tools/microvm-image.sh %s", dir,
+        return error_set(error, r < 0 ? -r : ENOENT,
+                         "there is no image of this version for micro-VMs in %s%s: make it with tools/microvm-image.sh %s", dir,
                          r < 0 ? ", and making it has failed" : "", dir);
 }
