@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD ?= build
 MESON_FLAGS ?=
 
-.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server soak-fargate soak-microvm lint format load pictures bench cgroup2 clean install
+.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server soak-fargate soak-microvm lint audit format load pictures bench cgroup2 clean install
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -51,6 +51,9 @@ soak-microvm: build ## all tests of micro-VMs, and MACHINES of them (default 20)
 
 lint: setup ## formatter, layers, lengths, cppcheck, clang-tidy
 	@tools/lint.sh $(BUILD)
+
+audit: setup ## known weaknesses in the console's parts: fails from severity high; asks the package registry
+	@cd console && npm audit --audit-level=high || { echo "audit: npm has found something, or its registry does not answer audits (a mirror may not); see above"; exit 1; }
 
 format: ## rewrite the C files in the project's format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
