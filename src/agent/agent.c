@@ -8,7 +8,6 @@
 
 #include "agent/driver/adopt.h"
 #include "agent/agent_internal.h"
-#include "agent/state/fsutil.h"
 #include "agent/version.h"
 #include "agent/engine/volumes.h"
 #include "base/alloc.h"

@@ -19,9 +19,9 @@
 
 #include "api/machine.idl.h"
 #include "base/buf.h"
+#include "base/files.h"
 #include "base/strutil.h"
 #include "cmd/verbs.h"
-#include "image/files.h"
 #include "microvm/qemu.h"
 
 #define MAX_ORDER ((size_t)1 << 20)

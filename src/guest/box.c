@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
 #include "guest/frame.h"
 #include "guest/guest.h"
-#include "image/files.h"
 #include "runtime/cgroup.h"
 #include "runtime/rootfs.h"
 

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "guest/guest.h"
-#include "image/files.h"
 
 /* Beyond those of tasks. */
 #define INDEX "31"

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
-#include "image/files.h"
 #include "image/store_internal.h"
 
 /* ---- removing the files of layers ---- */

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "image/store_internal.h"
 
 #define SYSTEM_POLICY "/etc/containers/policy.json"

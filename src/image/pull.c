@@ -7,9 +7,9 @@
 #include <openssl/crypto.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "image/pull_internal.h"
 
 #define ATTEMPTS 3

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "image/pull_internal.h"
 
 struct recording {

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "image/layout.h"
 #include "image/pull_internal.h"
 

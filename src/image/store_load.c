@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "image/store_internal.h"
 
 #define RECORD_MAX (16 << 20)

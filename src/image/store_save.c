@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "image/store_internal.h"
 
 #define SHORT_NAME 12 /* hexadecimal digits; more when they collide */

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "image/tar_reader.h"
 #include "image/unpack_path.h"
 

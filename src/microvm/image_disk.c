@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "runtime/launch.h"
 
 #define MKFS "/usr/bin/mkfs.erofs"

@@ -16,8 +16,8 @@
 #include "api/qmp.idl.h"
 #include "base/alloc.h"
 #include "base/env.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "runtime/launch.h"
 
 #define CONNECT_MS 10000

@@ -7,9 +7,9 @@
 #include <sys/random.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "microvm/vm_internal.h"
 #include "runtime/cgroup_container.h"
 #include "runtime/launch.h"

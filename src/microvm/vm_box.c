@@ -9,8 +9,8 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
-#include "image/files.h"
 #include "microvm/vm_internal.h"
 
 #define LOG_ROTATE ((int64_t)16 << 20)

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "microvm/vm_internal.h"
 
 #define QEMU "/usr/bin/qemu-system-x86_64"

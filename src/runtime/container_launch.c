@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "runtime/bundle.h"
 #include "runtime/cgroup_container.h"
 #include "runtime/disk.h"

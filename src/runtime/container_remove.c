@@ -13,8 +13,8 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/files.h"
 #include "base/log.h"
-#include "image/files.h"
 #include "runtime/cgroup_container.h"
 #include "runtime/runtime_internal.h"
 

@@ -18,8 +18,8 @@
 #include <linux/loop.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 
 #define ATTACH_TRIES 100
 #define SECTOR 4096

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "runtime/cgroup_container.h"
 #include "runtime/launch.h"
 #include "runtime/runtime_internal.h"

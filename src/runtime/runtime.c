@@ -18,9 +18,9 @@
 #include <linux/magic.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "runtime/capabilities.h"
 #include "runtime/cgroup_container.h"
 #include "runtime/runtime_internal.h"

@@ -22,8 +22,8 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "image/image.h"
 #include "runtime/cgroup.h"
 #include "runtime/runtime.h"

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "image/files.h"
+#include "base/files.h"
 #include "image/layer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

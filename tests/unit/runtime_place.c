@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 
 #define PATIENCE_MS 20000
 

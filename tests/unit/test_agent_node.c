@@ -8,10 +8,10 @@
 
 #include "agent/agent.h"
 #include "agent/agent_internal.h"
-#include "agent/state/fsutil.h"
 #include "agent/state/record_file.h"
 #include "agent_fakes.h"
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
 #include "net/http_client.h"
@@ -266,7 +266,7 @@ static int teardown(void **state)
         while (uv_run(&lab->loop, UV_RUN_DEFAULT) != 0)
                 ;
         assert_int_equal(uv_loop_close(&lab->loop), 0);
-        assert_int_equal(fs_remove_tree(lab->dir), 0);
+        assert_int_equal(files_remove(AT_FDCWD, lab->dir), 0);
         for (size_t i = 0; i < ARRAY_SIZE(bufs); i++)
                 buf_done(bufs[i]);
         free(lab);

@@ -23,9 +23,9 @@
 
 #include "api/oci.idl.h"
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
 #include "image/digest.h"
-#include "image/files.h"
 #include "image/image.h"
 #include "image/manifest.h"
 #include "tar_maker.h"

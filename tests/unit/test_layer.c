@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/files.h"
 #include "base/strutil.h"
-#include "image/files.h"
 #include "image/layer.h"
 #include "tar_maker.h"
 

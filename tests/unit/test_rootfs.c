@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "image/files.h"
+#include "base/files.h"
 #include "runtime/rootfs.h"
 
 struct place {

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "agent/driver/internal.h"
-#include "agent/state/fsutil.h"
 #include "agent/engine/spec.h"
 #include "agent/engine/volumes.h"
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
 
@@ -251,9 +251,9 @@ static void remove_volumes(uv_work_t *work)
         struct drive_task *dt = CONTAINER_OF(work, struct drive_task, work);
         struct arena arena CLEANUP_ARENA = {0};
 
-        dt->work_result = fs_remove_tree(volume_task_dir(dt->d->options->data_dir, dt->t, &arena));
+        dt->work_result = files_remove(AT_FDCWD, volume_task_dir(dt->d->options->data_dir, dt->t, &arena));
         if (dt->work_result == 0 && drive_in_vm(dt->t))
-                dt->work_result = fs_remove_tree(vm_task_dir(dt->d->vms, dt->t->id, &arena));
+                dt->work_result = files_remove(AT_FDCWD, vm_task_dir(dt->d->vms, dt->t->id, &arena));
 }
 
 static void on_volumes_removed(uv_work_t *work, int status)

@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 
 #include "agent/driver/internal.h"
-#include "agent/state/fsutil.h"
 #include "agent/engine/spec.h"
 #include "api/oci.idl.h"
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
 #include "microvm/image_disk.h"
@@ -416,7 +416,7 @@ static void prepare_start(uv_work_t *work)
                 .volume_dir = volume_dir,
                 .data = box,
         };
-        int r = fs_make_dirs(context.dir, 0700);
+        int r = files_make_dirs(context.dir, 0700);
 
         if (r < 0) {
                 (void)error_set(&box->error, -r, "cannot make %s: %s", context.dir, strerror(-r));

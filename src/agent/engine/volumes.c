@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/state/fsutil.h"
+#include "base/files.h"
 #include "base/strutil.h"
 
 static const struct acs_volume *find(const struct engine_task *task, const char *name)
@@ -103,7 +103,7 @@ static int prepare_one(const char *data_dir, const struct engine_task *task, con
                 return error_api(error, "CannotCreateVolumeError",
                                  "volume %s is shared and not to be made by the task, and %s is not there; make it or set autoprovision",
                                  v->name, path);
-        r = fs_make_dirs(path, 0755);
+        r = files_make_dirs(path, 0755);
         if (r < 0) {
                 error_api(error, "CannotCreateVolumeError", "volume %s: cannot make %s: %s", v->name, path, strerror(-r));
                 return r;

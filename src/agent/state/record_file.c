@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/state/fsutil.h"
 #include "base/alloc.h"
 #include "base/crc32c.h"
+#include "base/files.h"
 #include "base/strutil.h"
 #include "base/tree.h"
 
@@ -179,7 +179,7 @@ static int replace(struct record_file *f, int fd, const char *temporary, const s
         f->fd = fd;
         if (slash != NULL)
                 *slash = '\0';
-        return fs_sync_dir(slash != NULL ? parent : ".");
+        return files_sync_dir(AT_FDCWD, slash != NULL ? parent : ".");
 }
 
 static bool is_worth_it(const struct record_file *f)

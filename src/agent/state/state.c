@@ -8,10 +8,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/state/fsutil.h"
 #include "agent/state/record_file.h"
 #include "api/saved.idl.h"
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
 
@@ -120,7 +120,7 @@ int state_dir_new(uv_loop_t *loop, const char *path, struct state_dir **ret, str
 {
         CLEANUP_FREE char *name = xprintf("%s/state", path);
         struct record_file *file = NULL;
-        int r = fs_make_dirs(path, 0700);
+        int r = files_make_dirs(path, 0700);
 
         if (r < 0)
                 return error_set(error, -r, "cannot make %s: %s; choose another --data-dir", path, strerror(-r));
@@ -324,9 +324,9 @@ void state_move_aside(struct state_dir *dir, const char *key, const char *why)
         CLEANUP_FREE char *to = xprintf("%s/%s.%lld.%ld", aside, flat, (long long)now.tv_sec, now.tv_nsec);
         int r = take_out(dir, key, &text);
         if (r == 0)
-                r = fs_make_dirs(aside, 0700);
+                r = files_make_dirs(aside, 0700);
         if (r == 0)
-                r = fs_write_file(to, text.data, text.len);
+                r = files_write(AT_FDCWD, to, text.data, text.len, 0600, false);
         log_error("state that cannot be used was moved aside; what it described is no longer known to this node", LOG_S("record", key),
                   LOG_S("to", r == 0 ? to : "(could not be moved)"), LOG_S("why", why));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removing trees, replacing files, walking directories. */
-#include "image/files.h"
+#include "base/files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -115,11 +115,17 @@ static int write_all(int fd, const char *data, size_t len)
         return 0;
 }
 
+int files_sync_dir(int at, const char *name)
+{
+        CLEANUP_CLOSE int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
 int files_write(int at, const char *name, const void *data, size_t len, mode_t mode, bool durable)
 {
         CLEANUP_FREE char *temporary = xprintf("%s.new", name);
         CLEANUP_CLOSE int fd = openat(at, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
-        CLEANUP_CLOSE int dir = -1;
         int r;
 
         if (fd < 0)
@@ -133,10 +139,7 @@ int files_write(int at, const char *name, const void *data, size_t len, mode_t m
                 unlinkat(at, temporary, 0);
                 return r;
         }
-        if (!durable)
-                return 0;
-        dir = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return dir < 0 || fsync(dir) < 0 ? -errno : 0;
+        return durable ? files_sync_dir(at, ".") : 0;
 }
 
 int files_each(int at, const char *name, int (*fn)(const char *entry, void *data), void *data)

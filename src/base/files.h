@@ -16,6 +16,8 @@ int files_remove(int at, const char *name);
 int files_make_dirs(const char *path, mode_t mode) MUST_CHECK;
 /* Replaces a file in one step: readers see the old or the new. `durable`: on the disk when this returns. */
 int files_write(int at, const char *name, const void *data, size_t len, mode_t mode, bool durable) MUST_CHECK;
+/* Has the names in a directory on the disk when it returns. */
+int files_sync_dir(int at, const char *name) MUST_CHECK;
 /* Calls `fn` for every entry but "." and ".."; stops at its first non-zero, and returns that. */
 int files_each(int at, const char *name, int (*fn)(const char *entry, void *data), void *data) MUST_CHECK;
 /* Makes and locks a file for this process: its descriptor, or -EWOULDBLOCK when another has it and keeps it for `patience_ms`. A process that
