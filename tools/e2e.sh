@@ -14,7 +14,7 @@ export GANTRY=$build/gantry GANTRY_BUILD=$build PYTHONDONTWRITEBYTECODE=1 PYTHON
 python=${GANTRY_PYTHON:-/usr/bin/python3}
 # What virtual machines boot needs Debian's mirror, once, and the tests' network has none; without it their tests are skipped.
 case "$*" in
-'' | *microvm* | *groups*)
+'' | *microvm* | *fargate_story* | *groups*)
   tools/microvm-image.sh "$build/microvm" "$build/src/guest/gantry-init" || true
   tools/machine-image.sh "$build/machine-image" "$build/gantry" || true
   ;;
