@@ -39,7 +39,7 @@ struct qemu {
         struct qmp_call *save; /* under way */
         struct qmp *qmp;
         uv_poll_t watch;
-        char reason[128];
+        char reason[256]; /* before the end: why it is killed, if somebody said so */
 };
 
 int32_t qemu_pid(const struct qemu *q)
@@ -127,8 +127,12 @@ static void on_watch_closed(uv_handle_t *handle)
 static void explain_end(struct qemu *q)
 {
         siginfo_t info = {0};
+        bool asked = q->reason[0] != '\0',
+             known = q->child && waitid(P_PIDFD, (id_t)q->pidfd, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0;
 
-        if (!q->child || waitid(P_PIDFD, (id_t)q->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        if (asked && (!known || (info.si_code == CLD_KILLED && info.si_status == SIGKILL)))
+                return;
+        if (!known)
                 (void)snprintf(q->reason, sizeof(q->reason), "its process has ended");
         else if (info.si_code == CLD_EXITED && info.si_status == 0)
                 (void)snprintf(q->reason, sizeof(q->reason), "it was powered off");
@@ -213,7 +217,7 @@ static void on_migration(struct qemu *q, const char *data)
                 q->restores = false;
                 tell_ready(q);
         } else if (q->restores && failed) {
-                qemu_kill(q);
+                qemu_kill(q, "QEMU could not read the saved state of its size");
         }
 }
 
@@ -238,7 +242,7 @@ void qemu_save(struct qemu *q, int fd, struct qmp_call *call)
 /* Without its monitor nobody can look after it any more. */
 static void on_closed(void *owner)
 {
-        qemu_kill(owner);
+        qemu_kill(owner, NULL);
 }
 
 static const struct qmp_callbacks qmp_callbacks = {.ready = on_ready, .event = on_event, .closed = on_closed};
@@ -391,8 +395,10 @@ struct qemu *qemu_free(struct qemu *q)
         return NULL;
 }
 
-void qemu_kill(struct qemu *q)
+void qemu_kill(struct qemu *q, const char *why)
 {
+        if (why != NULL && q->reason[0] == '\0')
+                (void)snprintf(q->reason, sizeof(q->reason), "%s", why);
         (void)syscall(SYS_pidfd_send_signal, q->pidfd, SIGKILL, NULL, 0);
 }
 

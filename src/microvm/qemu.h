@@ -95,8 +95,8 @@ int qemu_adopt(uv_loop_t *loop, const char *dir, const struct qemu_events *event
                struct error *error) MUST_CHECK;
 /* Lets go: the process runs on. No callback any more. NULL is fine. Returns NULL. */
 struct qemu *qemu_free(struct qemu *qemu);
-/* Ends the process at once: `ended` follows. */
-void qemu_kill(struct qemu *qemu);
+/* Ends the process at once: `ended` follows, with `why` as its reason unless it is NULL or the process was ending otherwise. */
+void qemu_kill(struct qemu *qemu, const char *why);
 /* Ends the process that an earlier agent has left in `dir`, if it is there, and deletes the directory. Blocks: for start-up. */
 void qemu_end_stray(const char *dir);
 /* Deletes the directory of a process that has ended. Blocks: thread pool. */

@@ -8,6 +8,7 @@
 
 #include "api/qmp.idl.h"
 #include "base/alloc.h"
+#include "base/log.h"
 #include "microvm/unix_socket.h"
 
 #define CONNECT_EVERY_MS 3
@@ -86,6 +87,8 @@ static void take_answer(struct qmp *q, const struct qmp_said *said)
                 call->done(call, said->error != NULL ? -EREMOTEIO : 0, said->return_, &error);
                 return;
         }
+        if (said->error != NULL)
+                log_warn("QEMU has refused a command", LOG_S("socket", q->path), LOG_S("error", said->error->desc));
 }
 
 static void take_line(struct qmp *q, const char *line, size_t len)

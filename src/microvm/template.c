@@ -126,7 +126,7 @@ static void on_saved(struct qmp_call *call, int status, const char *answer, cons
                 failed(t, error->message);
         else
                 t->saved = true;
-        qemu_kill(t->qemu);
+        qemu_kill(t->qemu, NULL);
 }
 
 static void save(struct vm_template *t)
@@ -147,7 +147,7 @@ static void on_balloon(struct qmp_call *call, int status, const char *answer, co
 
         if (status < 0 || SHAPE_PARSE(qmp_balloon, &arena, answer, strlen(answer), NULL, &balloon, NULL) < 0) {
                 failed(t, status < 0 ? error->message : "QEMU does not tell how large it is");
-                qemu_kill(t->qemu);
+                qemu_kill(t->qemu, NULL);
                 return;
         }
         if ((uint64_t)balloon->actual > t->balloon_target)
@@ -168,7 +168,7 @@ static void on_hello(void *owner, const struct guest_hello *hello)
                 failed(t, arena_printf(&arena, "its kernel counts %d processors and %lld of %llu MiB: is the kernel in %s not Debian's?",
                                        hello->processors, (long long)hello->memory / (long long)MIB,
                                        (unsigned long long)(t->memory_bytes / MIB), t->host->kernel));
-                qemu_kill(t->qemu);
+                qemu_kill(t->qemu, NULL);
                 return;
         }
         log_info("a micro-VM of this size has booted", LOG_I("vcpus", t->vcpus), LOG_I("mib", t->memory_mib),
@@ -255,7 +255,7 @@ struct vm_template *template_free(struct vm_template *t)
                 return NULL;
         list_remove(&t->link);
         if (t->qemu != NULL) {
-                qemu_kill(t->qemu);
+                qemu_kill(t->qemu, NULL);
                 close_parts(t);
         }
         if (t->memory_fd >= 0)

@@ -118,7 +118,9 @@ static void end_now(struct vm *vm, const char *reason)
         if (vm->state == VM_ENDED)
                 return;
         if (vm->state == VM_ATTACHED && vm->callbacks == NULL)
-                warm_look(vm->host); /* not when it could not be made: the next one who asks tries again */
+                warm_look(vm->host);
+        else if (vm->callbacks == NULL && !vm->ending)
+                vm->template->wanted = 0; /* it could not be made: no other for the pool until somebody asks for the size again */
         set_state(vm, VM_ENDED);
         (void)snprintf(vm->reason, sizeof(vm->reason), "%s", reason);
         list_remove(&vm->group);
@@ -141,7 +143,7 @@ void vm_end(struct vm *vm)
 {
         vm->ending = true;
         if (vm->qemu != NULL)
-                qemu_kill(vm->qemu);
+                qemu_kill(vm->qemu, NULL);
         else if (!vm->working)
                 end_now(vm, "it was given up");
 }
@@ -179,13 +181,22 @@ static void send_configure(struct vm *vm)
         free(TAKE(vm->configure));
 }
 
-static void fail_configuration(struct vm *vm, const struct error *error)
+/* Something that it needs does not come: QEMU has answered, so the machine is not the one to ask again. If it has ended by itself,
+ * `ended` follows with the reason. */
+static void refused(struct vm *vm, const char *what, int status, const struct error *error)
 {
-        if (vm->callbacks != NULL && !vm->freed)
-                vm->callbacks->configured(vm, error, vm->data);
+        CLEANUP_FREE char *why = NULL;
+
+        if (status == -ECONNRESET || vm->qemu == NULL)
+                return;
+        why = xprintf("%s could not be attached: %s; run the task again, and if that happens again restart the agent of its host", what,
+                      error->message);
+        log_error("a micro-VM is given up", LOG_I("number", vm->number), LOG_S("task", vm->id), LOG_S("why", why));
+        if (vm->template != NULL && vm->callbacks == NULL)
+                vm->template->wanted = 0;
+        qemu_kill(vm->qemu, why);
 }
 
-/* A disk that does not come is an end: QEMU has answered, so the machine is not the one to ask again. */
 static void on_disk(struct qmp_call *call, int status, const char *answer, const struct error *error)
 {
         const struct guest_command prepare = {.prepare = true, .has = guest_command_has_prepare};
@@ -193,10 +204,8 @@ static void on_disk(struct qmp_call *call, int status, const char *answer, const
 
         (void)answer;
         vm->disk_there = status == 0;
-        if (status < 0 && vm->configure != NULL)
-                fail_configuration(vm, error);
-        else if (status < 0)
-                vm_end(vm);
+        if (status < 0)
+                refused(vm, "its disk", status, error);
         else if (vm->configure != NULL)
                 send_configure(vm);
         else
@@ -595,10 +604,11 @@ static void on_inserted(struct qmp_call *call, int status, const char *answer, c
         struct vm *vm = CONTAINER_OF(call, struct vm, insert);
 
         (void)answer;
-        if (status < 0)
-                log_error("an image cannot be given to a micro-VM", LOG_S("task", vm->id), LOG_S("error", error->message));
         vm->inserting = 0;
-        vm_send_starts(vm);
+        if (status < 0)
+                refused(vm, "an image", status, error);
+        else
+                vm_send_starts(vm);
 }
 
 void vm_insert_image(struct vm *vm, uint32_t number, int fd)

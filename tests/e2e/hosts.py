@@ -104,7 +104,7 @@ class HostsTest(unittest.TestCase):
 
     def more_than(self, before):
         """What hosts have more of than before: (what, which host) and how many. Of a router, which goes when it rests, there may be less."""
-        return {(what, node.name): n - then[what] for node, then in zip(self.fleet.nodes, before) for what, n in self.kept(node).items() if n > then[what]}
+        return {(what, node.name): n - then.get(what, 0) for node, then in zip(self.fleet.nodes, before) for what, n in self.kept(node).items() if n > then.get(what, 0)}
 
     def still(self):
         """What both hosts keep, once it has stopped changing."""

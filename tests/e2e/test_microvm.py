@@ -5,11 +5,38 @@ import json
 import os
 import random
 import re
+import shutil
+import subprocess
+import tempfile
 import time
 
 from fargate import processes
 from lab import wait_for
 from microvm import MINUTES, MicroVmTest, machines
+
+
+class ReplacedQemu:
+    """The agent runs QEMU with other arguments: what the shell makes of them."""
+    PATH = '/usr/bin/qemu-system-x86_64'
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+
+    def __enter__(self):
+        self.dir = tempfile.mkdtemp(prefix='gantry-qemu-')
+        os.chmod(self.dir, 0o755)
+        real, script = os.path.join(self.dir, 'real'), os.path.join(self.dir, 'script')
+        with open(script, 'w') as f:
+            f.write(f'#!/bin/bash\nexport QEMU_MODULE_DIR=$(echo /usr/lib/*-linux-gnu/qemu)  # it looks for them beside itself\nexec -a "$0" {real} -L /usr/share/qemu "{self.arguments}"\n')
+        os.chmod(script, 0o755)
+        open(real, 'w').close()
+        subprocess.run(['mount', '--bind', self.PATH, real], check=True)
+        subprocess.run(['mount', '--bind', script, self.PATH], check=True)
+
+    def __exit__(self, *_):
+        subprocess.run(['umount', self.PATH], check=True)
+        subprocess.run(['umount', '-l', os.path.join(self.dir, 'real')], check=True)  # machines of it may run
+        shutil.rmtree(self.dir)
 
 
 class MicroVm(MicroVmTest):
@@ -42,8 +69,23 @@ class MicroVm(MicroVmTest):
                               cpu='256', memory='512')
         task = self.lab.task(self.start(wrong, 'STOPPED'))
         self.assertIn('/no/such/program', task['stoppedReason'])
-        hog = self.start(self.define('hog', 'x=a; while true; do x=$x$x; done'), 'STOPPED')
+        hog = self.start(self.define('hog', 'exec dd if=/dev/zero of=/dev/null bs=505M count=1'), 'STOPPED')  # a shell's strings take a minute here
         self.assertIn('OutOfMemory', self.lab.task(hog)['containers'][0]['reason'])
+
+    def test_a_disk_that_does_not_come(self):
+        """QEMU knows no disk of the name that the agent gives it: the task says so, and the pool does not try for ever."""
+        definition = self.define('diskless', 'exec sleep 7881', {'stopTimeout': 2}, ephemeralStorage={'sizeInGiB': 21})  # none waits with that
+        with ReplacedQemu('${@//disk0/other0}'):
+            task = self.lab.task(self.start(definition, 'STOPPED'))
+            self.assertEqual('TaskFailedToStart', task['stopCode'])
+            self.assertRegex(task['stoppedReason'], "the micro-VM of the task has ended: its disk could not be attached: QEMU: .*disk0.*; run the task again")
+            for pid in machines():
+                os.kill(pid, 9)
+            refused = lambda: self.lab.tail(1 << 20).count('its disk could not be attached') - 1
+            wait_for(lambda: refused() > 0, 10, 'a machine for the pool')
+            time.sleep(2)
+            self.assertLessEqual(refused(), 2)
+        self.stop(self.start(definition))
 
     @MINUTES
     def test_neighbours_and_security_groups(self):

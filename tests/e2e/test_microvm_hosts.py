@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two Fargate hosts with a micro-VM for each task: a host and an agent that are lost, and what tasks that come and go at random leave. Minutes: make soak-microvm."""
+import collections
 import glob
 import os
 import random
+import re
 import time
 import unittest
 
@@ -11,6 +13,17 @@ from lab import wait_for
 from microvm import MINUTES, MISSING, machines
 
 MACHINES = int(os.environ.get('GANTRY_MACHINES', '20'))
+
+
+def open_files(pid):
+    """How many of each kind a process has open: sockets, pidfds, files by their names."""
+    found = collections.Counter()
+    for fd in os.listdir(f'/proc/{pid}/fd'):
+        try:
+            found['open ' + os.path.basename(re.sub(r':\[\d+\]', '', os.readlink(f'/proc/{pid}/fd/{fd}')))] += 1
+        except OSError:
+            continue
+    return found
 
 
 @MINUTES
@@ -32,8 +45,7 @@ class MicroVmHosts(HostsTest):
         return found
 
     def kept(self, node):
-        agent = f'/proc/{node.agent.pid}/fd'
-        return {**super().kept(node), 'machines': sum(map(len, self.directories(node).values())), 'open files': len(os.listdir(agent))}
+        return {**super().kept(node), 'machines': sum(map(len, self.directories(node).values())), **open_files(node.agent.pid)}
 
     def settle(self):
         wait_for(lambda: not self.ecs.list_tasks()['taskArns'] and not any(self.directories(n)[True] for n in self.fleet.nodes), 90, 'all tasks to be gone')

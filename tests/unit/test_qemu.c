@@ -139,9 +139,31 @@ static void test_disk_comes_later(void **state)
         run_until(&seen.answered);
         assert_int_equal(0, seen.status);
         assert_non_null(strstr(ask(qemu, &seen, "query-block"), "5242880"));
-        qemu_kill(qemu);
+        qemu_kill(qemu, NULL);
         run_until(&seen.ended);
         assert_string_equal("its process was killed by signal 9 (Killed)", seen.reason);
+        finish(qemu);
+}
+
+/* Who ends a machine for a cause is told the cause, not how. */
+static void test_disk_is_refused(void **state)
+{
+        struct seen seen = {0};
+        struct qemu *qemu = start(&seen);
+        int fd = open(base, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        (void)state;
+        assert_true(fd >= 0);
+        seen.call.done = on_answer;
+        qemu_disk_insert(qemu, 2, fd, false, &seen.call); /* it has two */
+        close(fd);
+        run_until(&seen.answered);
+        assert_int_equal(-EREMOTEIO, seen.status);
+        assert_non_null(strstr(seen.answer, "disk2"));
+        qemu_kill(qemu, seen.answer);
+        qemu_kill(qemu, "something else");
+        run_until(&seen.ended);
+        assert_string_equal(seen.answer, seen.reason);
         finish(qemu);
 }
 
@@ -184,6 +206,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_life),
                 cmocka_unit_test(test_disk_comes_later),
+                cmocka_unit_test(test_disk_is_refused),
                 cmocka_unit_test(test_failure_has_words),
                 cmocka_unit_test(test_acceleration_is_chosen_by_trying),
         };
