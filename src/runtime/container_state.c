@@ -163,6 +163,11 @@ void runtime_container_acknowledge(struct runtime_container *container)
         runtime_work_start(container->runtime, &acknowledgement->work);
 }
 
+bool runtime_container_is_acknowledged(const struct runtime_container *container)
+{
+        return container->acknowledged;
+}
+
 /* ---- reading ---- */
 
 static void take_stored(struct runtime_container *container, const struct oci_stored_container *stored)

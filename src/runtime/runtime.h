@@ -222,6 +222,7 @@ struct runtime_container *runtime_next(struct runtime *runtime, const struct run
 void runtime_container_adopt(struct runtime_container *container, const struct runtime_events *events, void *data);
 /* The exit has been passed on and stored: do not tell it again after the next restart. In the background. */
 void runtime_container_acknowledge(struct runtime_container *container);
+bool runtime_container_is_acknowledged(const struct runtime_container *container);
 
 /* ---- look at ---- */
 
@@ -251,6 +252,9 @@ int runtime_signal(struct runtime_container *container, int signal_number);
 /* Forgets a container and deletes everything of it; ends it first if it still runs. No callback but `done` (may be NULL), which
  * comes when all is gone and the id is free again. The pointer is dead at once. */
 void runtime_remove(struct runtime_container *container, void (*done)(void *data), void *data);
+/* Removes the control groups of a task whose containers have all stopped and will not start again; their files stay. Every group that
+ * lies about costs the kernel memory, and each new one time. In the background. */
+void runtime_task_release(struct runtime *runtime, const char *task_id);
 /* Removes the cgroup and the disk of a task whose containers are all removed. In the background. */
 void runtime_task_remove(struct runtime *runtime, const char *task_id);
 /* Where the disk of a task with one is in the mount namespaces of its containers: mounts may have their source in there. In the arena. */

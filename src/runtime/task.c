@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What belongs to a task and not to one of its containers: its disk, and the removal of that and of its control group. */
+/* What belongs to a task and not to one of its containers: its disk, its control groups, and the removal of both. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -92,9 +92,24 @@ static void removed_task(struct runtime_work *work)
         free(removal);
 }
 
-void runtime_task_remove(struct runtime *runtime, const char *task_id)
+static struct task_removal *removal_new(struct runtime *runtime, const char *task_id)
 {
         struct task_removal *removal = xalloc(sizeof(*removal));
+
+        removal->path = xprintf("%s/%s", runtime->parent, task_id);
+        removal->work.work = remove_task;
+        removal->work.after = removed_task;
+        return removal;
+}
+
+void runtime_task_release(struct runtime *runtime, const char *task_id)
+{
+        runtime_work_start(runtime, &removal_new(runtime, task_id)->work);
+}
+
+void runtime_task_remove(struct runtime *runtime, const char *task_id)
+{
+        struct task_removal *removal = removal_new(runtime, task_id);
         struct disk_entry *entry = map_get(&runtime->disks, task_id, struct disk_entry, node);
         CLEANUP_FREE char *image = xprintf("%s/%s.img", runtime->disk_dir, task_id);
 
@@ -103,9 +118,6 @@ void runtime_task_remove(struct runtime *runtime, const char *task_id)
                 (void)runtime_disk(runtime, task_id, 0);
                 entry = map_get(&runtime->disks, task_id, struct disk_entry, node);
         }
-        removal->path = xprintf("%s/%s", runtime->parent, task_id);
         removal->disk = entry != NULL ? take_disk(runtime, entry) : NULL;
-        removal->work.work = remove_task;
-        removal->work.after = removed_task;
         runtime_work_start(runtime, &removal->work);
 }

@@ -4,6 +4,7 @@
 The runner (tools/e2e.sh) puts all tests into network, mount and pid namespaces, so every port and every container here is
 private to the run. Needs only Python's library and Debian's python3-boto3.
 """
+import glob
 import json
 import os
 import shutil
@@ -212,6 +213,7 @@ class Lab:
         found = self.sanitizer_report()
         if remove:
             self.stop_containers()
+            self.remove_groups()
             shutil.rmtree(self.dir, ignore_errors=True)
         assert not found, found
 
@@ -234,6 +236,30 @@ class Lab:
                         os.kill(int(pid), signal.SIGKILL)
             except OSError:
                 continue
+
+
+    def remove_groups(self):
+        """Control groups outlive the namespaces of a test, and those that lie about make every later start slower."""
+        for state in glob.glob(os.path.join(self.dir, '**', 'containers', '*', 'state.json'), recursive=True):
+            with open(state) as f:
+                task = json.load(f)['taskId']
+            for group in task_groups(task):
+                for folder, _, _ in os.walk(group, topdown=False):
+                    try:
+                        wait_for(lambda: is_empty(folder), 2)
+                        os.rmdir(folder)
+                    except (OSError, AssertionError):
+                        pass
+
+
+def task_groups(task):
+    """The control groups of a task, by its id."""
+    return glob.glob(f'/sys/fs/cgroup/gantry/{task}') + glob.glob(f'/sys/fs/cgroup/*/gantry/{task}')
+
+
+def is_empty(group):
+    with open(os.path.join(group, 'cgroup.procs')) as f:
+        return not f.read()
 
 
 def busybox_image(directory):

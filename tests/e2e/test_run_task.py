@@ -5,7 +5,7 @@ import os
 import subprocess
 import unittest
 
-from lab import LabTest, get, wait_for
+from lab import LabTest, get, task_groups, wait_for
 from registry import Registry
 
 
@@ -83,10 +83,13 @@ class RunTask(LabTest):
         self.assertEqual([], answer['failures'])
         for task in answer['tasks']:
             self.lab.wait_status(task['taskArn'], 'RUNNING')
+            self.assertTrue(task_groups(task['taskArn'].rsplit('/', 1)[1]))
         for task in answer['tasks']:
             self.ecs.stop_task(task=task['taskArn'])
         for task in answer['tasks']:
             self.lab.wait_status(task['taskArn'], 'STOPPED', 60)
+        for task in answer['tasks']:
+            wait_for(lambda: not task_groups(task['taskArn'].rsplit('/', 1)[1]), 10, 'the control groups of a stopped task to go')
 
 
 def container_pid(runtime_id):

@@ -245,6 +245,11 @@ void runtime_container_acknowledge(struct runtime_container *c)
         c->acknowledged = true;
 }
 
+bool runtime_container_is_acknowledged(const struct runtime_container *c)
+{
+        return c->acknowledged;
+}
+
 const char *runtime_container_id(const struct runtime_container *c)
 {
         return c->id;
@@ -319,6 +324,10 @@ int runtime_disk_usage(struct runtime *runtime, const char *task_id, uint64_t *r
         (void)task_id;
         *ret_used = *ret_size = 0;
         return -ENOENT;
+}
+
+void runtime_task_release(struct runtime *runtime, const char *task_id)
+{
 }
 
 void runtime_task_remove(struct runtime *runtime, const char *task_id)

@@ -19,6 +19,28 @@ static void test_default_command(void **state)
         runtime_task_remove(place->runtime, "task1");
 }
 
+/* Stopped, it keeps its files and no control group. */
+static void test_release(void **state)
+{
+        struct runtime_container_spec spec = box_spec("c1b", "echo said");
+        struct box box;
+
+        (void)state;
+        spec.task_id = "over";
+        box_start(&box, &spec);
+        assert_int_equal(box.status, 0);
+        WAIT(box.exited, 1);
+        assert_false(runtime_container_is_acknowledged(box.container));
+        runtime_container_acknowledge(box.container);
+        assert_true(runtime_container_is_acknowledged(box.container));
+        assert_true(place_has_cgroup("over", "c1b"));
+        runtime_task_release(place->runtime, "over");
+        while (place_has_cgroup("over", ""))
+                uv_run(&place->loop, UV_RUN_ONCE);
+        assert_string_equal(box_output(&box), "said\n");
+        box_remove(&box);
+}
+
 static void test_environment(void **state)
 {
         struct string_pair env[] = {{"MINE", "a b"}, {"FROM", "definition"}};
@@ -320,9 +342,10 @@ static void test_stats(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                PLACE_TEST(test_default_command),    PLACE_TEST(test_environment), PLACE_TEST(test_exit_codes), PLACE_TEST(test_limits),
-                PLACE_TEST(test_out_of_memory),      PLACE_TEST(test_failures),    PLACE_TEST(test_exec),       PLACE_TEST(test_volumes),
-                PLACE_TEST(test_terminal_and_stdin), PLACE_TEST(test_security),    PLACE_TEST(test_stats),
+                PLACE_TEST(test_default_command),    PLACE_TEST(test_release),  PLACE_TEST(test_environment),
+                PLACE_TEST(test_exit_codes),         PLACE_TEST(test_limits),   PLACE_TEST(test_out_of_memory),
+                PLACE_TEST(test_failures),           PLACE_TEST(test_exec),     PLACE_TEST(test_volumes),
+                PLACE_TEST(test_terminal_and_stdin), PLACE_TEST(test_security), PLACE_TEST(test_stats),
         };
 
         signal(SIGPIPE, SIG_IGN);

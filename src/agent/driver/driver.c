@@ -238,6 +238,7 @@ static void on_stored(struct keeper_wait *wait)
 
         if (dr->rc != NULL)
                 runtime_container_acknowledge(dr->rc);
+        drive_release_groups(dr->c->task);
 }
 
 void drive_exit_reason(const struct runtime_exit *from, struct engine_exit *ret)

@@ -83,4 +83,6 @@ void drive_exit_reason(const struct runtime_exit *from, struct engine_exit *ret)
 
 void drive_prepare(struct engine_task *t);
 void drive_release(struct engine_task *t);
+/* Gives the control groups of a stopped task back, once all that they tell of its end (out of memory) is stored. */
+void drive_release_groups(struct engine_task *t);
 void drive_remove(struct engine_task *t);

@@ -195,6 +195,21 @@ static void on_vm_gone(struct drive_task *dt)
                 release_part_done(dt);
 }
 
+void drive_release_groups(struct engine_task *t)
+{
+        struct drive_task *dt = t->driver;
+
+        if (t->state != TASK_STOPPED || dt == NULL || drive_in_vm(t))
+                return;
+        for (uint32_t i = 0; i < t->n_containers; i++) {
+                struct runtime_container *rc = driver_container(&t->containers[i]);
+
+                if (rc != NULL && !runtime_container_is_acknowledged(rc))
+                        return;
+        }
+        runtime_task_release(dt->d->runtime, t->id);
+}
+
 void drive_release(struct engine_task *t)
 {
         struct drive_task *dt = drive_task_of(t);
@@ -225,6 +240,7 @@ void drive_release(struct engine_task *t)
                 dt->callbacks++;
                 runtime_remove(TAKE(dt->pause), on_pause_removed, dt);
         }
+        drive_release_groups(t);
         release_part_done(dt);
 }
 
