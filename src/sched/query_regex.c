@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/safe_regex.h"
 #include "sched/query_internal.h"
 
 /* The automaton grows with the product of the repetition counts. */
@@ -312,8 +313,8 @@ int query_regex_compile(const char *pattern, regex_t *ret, struct error *error)
         if (r == 0 && t.depth > 0)
                 r = refuse(&t, "a ( is not closed");
         buf_append_str(&t.out, ")$");
-        if (r == 0 && regcomp(ret, t.out.data, REG_EXTENDED | REG_NOSUB) != 0)
-                r = refuse(&t, "it is not a regular expression");
+        if (r == 0)
+                r = regex_compile(ret, t.out.data, 0, error);
         buf_done(&t.out);
         return r;
 }

@@ -60,6 +60,13 @@ static void test_beginnings(void **state)
         assert_non_null(strstr(error.message, "awslogs-multiline-pattern"));
         error_clear(&error);
         assert_true(multiline_init(&m, "a", "b", &error) < 0);
+        /* What would take the agent down with it. */
+        error_clear(&error);
+        assert_true(multiline_init(&m, "((((a{1,50}){1,50}){1,50}){1,50})", NULL, &error) < 0);
+        assert_non_null(strstr(error.message, "awslogs-multiline-pattern"));
+        assert_int_equal(multiline_init(&m, "(?i)", NULL, NULL), 0);
+        assert_true(multiline_begins(&m, "anything"));
+        multiline_done(&m);
 }
 
 static void line(struct log_batch *b, int64_t time_ms, const char *text, uint64_t start)

@@ -253,6 +253,16 @@ static void test_rules(void **state)
               "{'ListenerArn':'%s','Priority':11,'Conditions':[{'Field':'source-ip','Values':['10.0.0.1']}],'Actions':[{'Type':'forward','"
               "TargetGroupArn':'%s'}]}",
               w.listener, w.group);
+        /* Either would take the server down with it. */
+        fails(&w, "CreateRule", "ValidationError", "multiply",
+              "{'ListenerArn':'%s','Priority':11,'Conditions':[{'Field':'path-pattern','RegexValues':['((((a{1,50}){1,50}){1,50}){1,50})'"
+              "]}],'Actions':[{'Type':'forward','TargetGroupArn':'%s'}]}",
+              w.listener, w.group);
+        fails(&w, "CreateRule", "ValidationError", "multiply",
+              "{'ListenerArn':'%s','Priority':11,'Conditions':[{'Field':'host-header','RegexValues':["
+              "'((((((((((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+']}],'Actions':[{'Type':'forward',"
+              "'TargetGroupArn':'%s'}]}",
+              w.listener, w.group);
         harness_ok(&w.h, "DescribeRules", "{'ListenerArn':'%s'}", w.listener);
         assert_int_equal(harness_count(&w.h, "Rules"), 3);
         assert_string_equal(harness_text(&w.h, "Rules[0].Priority"), "10");

@@ -201,6 +201,7 @@ static void what_is_refused(void **state)
                 {"attribute:x =~ \\p{Alpha}", "escape"},
                 {"attribute:x =~ 'a{1001}'", "too many"},
                 {"attribute:x =~ '((a{40}){40}){40}'", "too many"},
+                {"attribute:x =~ ((((((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+", "multiply"},
                 {"attribute:x =~ '[b-a]'", "backwards"},
                 {"attribute:x =~ '[a'", "not closed"},
                 {"attribute:x =~ '[a&&b]'", "sets within sets"},

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/safe_regex.h"
 #include "base/strutil.h"
 
 /* strftime's letters, as far as the awslogs driver documents them. */
@@ -131,9 +132,9 @@ void multiline_to_posix(const char *pattern, struct buf *out, bool *ret_ignore_c
 
 int multiline_init(struct multiline *multiline, const char *pattern, const char *datetime_format, struct error *error)
 {
-        struct buf source CLEANUP_BUF = {0}, posix CLEANUP_BUF = {0};
+        struct buf posix CLEANUP_BUF = {0};
         bool ignore_case = false;
-        char why[200];
+        struct error why = {0};
 
         *multiline = (struct multiline){0};
         if (!str_empty(pattern) && !str_empty(datetime_format))
@@ -143,16 +144,13 @@ int multiline_init(struct multiline *multiline, const char *pattern, const char 
         if (str_empty(pattern)) {
                 multiline_from_datetime(datetime_format, &posix);
         } else {
-                buf_append_str(&source, pattern);
-                multiline_to_posix(source.data, &posix, &ignore_case);
+                multiline_to_posix(pattern, &posix, &ignore_case);
         }
-        int r = regcomp(&multiline->regex, posix.data, REG_EXTENDED | REG_NOSUB | (ignore_case ? REG_ICASE : 0));
-        if (r != 0) {
-                (void)regerror(r, &multiline->regex, why, sizeof(why));
+        buf_append_str(&posix, ""); /* "(?i)" alone leaves nothing */
+        if (regex_compile(&multiline->regex, posix.data, ignore_case ? REG_ICASE : 0, &why) < 0)
                 return error_set(error, EINVAL, "awslogs could not parse the %s \"%s\": %s",
                                  str_empty(pattern) ? "awslogs-datetime-format" : "awslogs-multiline-pattern",
-                                 str_empty(pattern) ? datetime_format : pattern, why);
-        }
+                                 str_empty(pattern) ? datetime_format : pattern, why.message);
         multiline->active = true;
         return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When a rule applies: conditions checked, and brought into the one form in which they are stored. */
 #include <arpa/inet.h>
-#include <regex.h>
 #include <string.h>
 
 #include "api/elbv2/common.h"
+#include "base/safe_regex.h"
 #include "base/strutil.h"
 
 #define MAX_VALUES 100 /* over all conditions of a rule; AWS counts five, which can be raised */
@@ -33,11 +33,14 @@ static int check_pattern(struct api_call *call, const char *field, const char *v
 static int check_regexes(struct api_call *call, const char *field, const struct string_list *regexes)
 {
         for (uint32_t i = 0; i < regexes->n; i++) {
+                struct error why = {0};
                 regex_t compiled;
 
-                if (str_empty(regexes->items[i]) || strlen(regexes->items[i]) > 128 ||
-                    regcomp(&compiled, regexes->items[i], REG_EXTENDED | REG_NOSUB) != 0)
+                if (str_empty(regexes->items[i]) || strlen(regexes->items[i]) > 128)
                         return bad(call, field, regexes->items[i], "is not a regular expression of 1 to 128 characters");
+                if (regex_compile(&compiled, regexes->items[i], 0, &why) < 0)
+                        return bad(call, field, regexes->items[i],
+                                   arena_printf(call->arena, "is not a regular expression that can be used: %s", why.message));
                 regfree(&compiled);
         }
         return 0;
