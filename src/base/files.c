@@ -38,19 +38,37 @@ static bool is_dots(const char *name)
         return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-static int remove_inside(int at, const char *name, dev_t device)
+/* Whoever filled a directory chose how deep: each level that is open takes a descriptor, a buffer and stack. What lies deeper than this is
+ * moved to the top, and removed there. */
+#define REMOVE_DEPTH 32
+
+struct removal {
+        dev_t device;
+        int top;        /* the directory that is emptied */
+        uint32_t moved; /* names that were used up for what was moved there */
+};
+
+static int move_up(struct removal *removal, int at, const char *name)
 {
-        DIR *dir CLEANUP(close_dir) = open_dir(at, name);
+        for (;;) {
+                char there[32];
+
+                (void)snprintf(there, sizeof(there), ".removed-%u", removal->moved++);
+                if (renameat(at, name, removal->top, there) == 0 || errno == ENOENT)
+                        return 0;
+                if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+                        return -errno;
+        }
+}
+
+static int remove_directory(struct removal *removal, int at, const char *name, int depth);
+
+/* Goes on after a failure; returns the first. */
+static int remove_entries(struct removal *removal, DIR *dir, int depth)
+{
         struct dirent *entry;
-        struct stat st;
         int r = 0;
 
-        if (dir == NULL)
-                return errno == ENOENT ? 0 : -errno;
-        if (fstat(dirfd(dir), &st) < 0)
-                return -errno;
-        if (st.st_dev != device)
-                return -EBUSY;
         while ((entry = readdir(dir)) != NULL) {
                 int k = 0;
 
@@ -59,14 +77,49 @@ static int remove_inside(int at, const char *name, dev_t device)
                 if (unlinkat(dirfd(dir), entry->d_name, 0) == 0 || errno == ENOENT)
                         continue;
                 k = -errno;
-                if (k == -EISDIR || k == -EPERM || k == -ENOTEMPTY) {
-                        k = remove_inside(dirfd(dir), entry->d_name, device);
-                        if (k == 0 && unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-                                k = -errno;
-                }
+                if (k == -EISDIR || k == -EPERM || k == -ENOTEMPTY)
+                        k = depth < REMOVE_DEPTH ? remove_directory(removal, dirfd(dir), entry->d_name, depth + 1)
+                                                 : move_up(removal, dirfd(dir), entry->d_name);
                 if (k < 0 && r == 0)
                         r = k;
         }
+        return r;
+}
+
+/* Within the same file system only. */
+static int remove_directory(struct removal *removal, int at, const char *name, int depth)
+{
+        DIR *dir CLEANUP(close_dir) = open_dir(at, name);
+        struct stat st;
+        int r;
+
+        if (dir == NULL)
+                return errno == ENOENT ? 0 : -errno;
+        if (fstat(dirfd(dir), &st) < 0)
+                return -errno;
+        if (st.st_dev != removal->device)
+                return -EBUSY;
+        r = remove_entries(removal, dir, depth);
+        if (r < 0)
+                return r;
+        return unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int empty_directory(int at, const char *name, dev_t device)
+{
+        DIR *dir CLEANUP(close_dir) = open_dir(at, name);
+        struct removal removal = {.device = device};
+        uint32_t before;
+        int r;
+
+        if (dir == NULL)
+                return errno == ENOENT ? 0 : -errno;
+        removal.top = dirfd(dir);
+        do {
+                before = removal.moved;
+                rewinddir(dir);
+                r = remove_entries(&removal, dir, 0);
+        } while (removal.moved != before);
         return r;
 }
 
@@ -79,7 +132,7 @@ int files_remove(int at, const char *name)
                 return errno == ENOENT ? 0 : -errno;
         if (!S_ISDIR(st.st_mode))
                 return unlinkat(at, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-        r = remove_inside(at, name, st.st_dev);
+        r = empty_directory(at, name, st.st_dev);
         if (r < 0)
                 return r;
         return unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Removing what a stranger has filled. */
+#include "base/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+struct place {
+        char path[64];
+        int fd;
+};
+
+static int set_up(void **state)
+{
+        struct place *place = calloc(1, sizeof(*place));
+
+        strcpy(place->path, "/tmp/test_files.XXXXXX");
+        if (mkdtemp(place->path) == NULL)
+                return -1;
+        place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        *state = place;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        struct place *place = *state;
+
+        close(place->fd);
+        assert_int_equal(rmdir(place->path), 0);
+        free(place);
+        return 0;
+}
+
+static void put_file(int at, const char *name)
+{
+        int fd = openat(at, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        close(fd);
+}
+
+/* As a process that makes a directory and changes into it, again and again. */
+static void dig(int at, const char *name, int depth)
+{
+        int here = dup(at);
+
+        for (int i = 0; i < depth; i++) {
+                int next;
+
+                assert_int_equal(mkdirat(here, name, 0700), 0);
+                next = openat(here, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                assert_true(next >= 0);
+                put_file(next, "file");
+                close(here);
+                here = next;
+        }
+        close(here);
+}
+
+static void a_tree_deeper_than_descriptors(void **state)
+{
+        const struct place *place = *state;
+        struct rlimit few = {.rlim_cur = 64, .rlim_max = 64}, before;
+        struct stat st;
+
+        assert_int_equal(mkdirat(place->fd, "tree", 0700), 0);
+        dig(place->fd, "tree/a", 1);
+        int tree = openat(place->fd, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        dig(tree, "b", 1000);
+        /* Names that removing would use itself. */
+        put_file(tree, ".removed-0");
+        dig(tree, ".removed-1", 70);
+        assert_int_equal(mkdirat(tree, ".removed-2", 0700), 0);
+        close(tree);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        few.rlim_max = before.rlim_max;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        assert_int_equal(files_remove(place->fd, "tree"), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(fstatat(place->fd, "tree", &st, 0), -1);
+}
+
+static void links_are_not_followed(void **state)
+{
+        const struct place *place = *state;
+        struct stat st;
+
+        assert_int_equal(mkdirat(place->fd, "kept", 0700), 0);
+        put_file(place->fd, "kept/file");
+        assert_int_equal(mkdirat(place->fd, "tree", 0700), 0);
+        assert_int_equal(symlinkat("../kept", place->fd, "tree/link"), 0);
+        assert_int_equal(symlinkat("kept", place->fd, "link"), 0);
+        assert_int_equal(files_remove(place->fd, "tree"), 0);
+        assert_int_equal(files_remove(place->fd, "link"), 0);
+        assert_int_equal(fstatat(place->fd, "kept/file", &st, 0), 0);
+        assert_int_equal(files_remove(place->fd, "kept"), 0);
+        assert_int_equal(files_remove(place->fd, "kept"), 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(a_tree_deeper_than_descriptors, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(links_are_not_followed, set_up, tear_down),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
