@@ -43,6 +43,12 @@ static la_ssize_t read_blob(struct archive *raw, void *data, const void **ret)
         return n;
 }
 
+static bool is_cancelled(const struct pipeline *pipeline)
+{
+        return pipeline->layer->cancelled != NULL && *pipeline->layer->cancelled;
+}
+
+/* Also what lies between the entries and behind them comes through here: it can be endless. */
 static la_ssize_t read_plain(struct archive *tar, void *data, const void **ret)
 {
         struct pipeline *pipeline = data;
@@ -50,7 +56,13 @@ static la_ssize_t read_plain(struct archive *tar, void *data, const void **ret)
         la_int64_t offset;
 
         for (;;) {
-                int k = pipeline->reader.archive_read_data_block(pipeline->raw, ret, &len, &offset);
+                int k;
+
+                if (is_cancelled(pipeline)) {
+                        pipeline->reader.archive_set_error(tar, ECANCELED, "the pull was cancelled");
+                        return -1;
+                }
+                k = pipeline->reader.archive_read_data_block(pipeline->raw, ret, &len, &offset);
 
                 if (k == ARCHIVE_EOF)
                         return 0;
@@ -121,14 +133,14 @@ static int unpack_raw(struct pipeline *pipeline, struct error *error)
                         break;
         }
         pipeline->reader.archive_read_free(tar);
-        return r;
+        return r < 0 && is_cancelled(pipeline) ? -ECANCELED : r;
 }
 
 static void drain_blob(struct pipeline *pipeline)
 {
         const void *rest;
 
-        while (read_blob(pipeline->raw, pipeline, &rest) > 0)
+        while (!is_cancelled(pipeline) && read_blob(pipeline->raw, pipeline, &rest) > 0)
                 ;
 }
 
@@ -165,6 +177,10 @@ static int run(struct pipeline *pipeline, struct error *error)
                 r = unpack_raw(pipeline, error);
         if (r == 0) {
                 drain_blob(pipeline);
+                if (pipeline->read_error != 0)
+                        r = error_set(error, -pipeline->read_error, "the layer's blob cannot be read: %s", strerror(-pipeline->read_error));
+        }
+        if (r == 0) {
                 digest_final(&pipeline->blob_digest, blob_digest);
                 digest_final(&pipeline->diff_digest, layer->seen_diff_id);
                 r = check_digest("digest", layer->blob_digest, blob_digest, error);

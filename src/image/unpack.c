@@ -17,6 +17,7 @@
 #include "image/unpack_path.h"
 
 #define MAX_ENTRIES 10000000
+#define MAX_LATE_BYTES ((size_t)128 << 20) /* of directories' names that are remembered */
 #define WHITEOUT ".wh."
 #define WHITEOUT_META ".wh..wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
@@ -245,6 +246,9 @@ static int set_attributes(struct job *job, struct archive_entry *entry, int dir,
                 memcpy(late->times, times, sizeof(times));
                 late->next = job->late_dirs;
                 job->late_dirs = late;
+                if (job->arena.total > MAX_LATE_BYTES)
+                        return error_set(job->error, EFBIG, "the names of the layer's directories are longer than %zu bytes together",
+                                         MAX_LATE_BYTES);
         } else if (job->reader->archive_entry_mtime_is_set(entry)) {
                 (void)utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW);
         }

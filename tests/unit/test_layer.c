@@ -398,6 +398,29 @@ static void test_broken(void **state)
         layer.cancelled = &cancelled;
         assert_int_equal(layer_unpack(&layer, &error), -ECANCELED);
         close(layer.blob);
+        error_clear(&error);
+
+        /* Without an entry there is only what is behind the end. */
+        layer.blob = tar_make(entries, 0, 'g');
+        assert_int_equal(layer_unpack(&layer, &error), -ECANCELED);
+        close(layer.blob);
+}
+
+/* One directory, again and again, by names that are as long as tar lets them be. */
+static void test_names_without_end(void **state)
+{
+        struct place *place = *state;
+        struct tar_entry entries[160];
+        CLEANUP_BUF struct buf name = {0};
+        struct error error = {0};
+
+        buf_append_str(&name, "d/");
+        while (name.len < 900000)
+                buf_append_str(&name, "./");
+        for (size_t i = 0; i < ARRAY_SIZE(entries); i++)
+                entries[i] = (struct tar_entry){name.data, 'd'};
+        assert_int_equal(unpack(place, entries, ARRAY_SIZE(entries), 'z', &error), -EFBIG);
+        assert_non_null(strstr(error.message, "directories"));
 }
 
 int main(void)
@@ -412,6 +435,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_attacks, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_digests, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_broken, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_names_without_end, set_up, tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
