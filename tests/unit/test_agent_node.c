@@ -663,6 +663,10 @@ static void test_metadata(void **state)
         assert_non_null(strstr(f.body.data, "\"code\":\"InvalidIdInRequest\""));
         fetch(lab, "/v2/credentials/", &f);
         assert_non_null(strstr(f.body.data, "NoIdInRequest"));
+        (void)snprintf(path, sizeof(path), "/api/%s/fault/v1/network-latency/start", t->containers[0].endpoint_id);
+        fetch(lab, path, &f);
+        assert_int_equal(f.status, 400);
+        assert_string_equal(f.body.data, "{\"Error\":\"fault injection is not available on this node\"}");
         fetch(lab, "/v2/stats", &f); /* by the caller's address, which the fake network gives to the container */
         assert_int_equal(f.status, 200);
         check_own_only(lab, engine_find(&lab->agent->engine, ARN), &f);

@@ -28,7 +28,6 @@ struct proxied {
         struct list link;
         struct http_request *req;
         struct aws_client client; /* signs with the task role's credentials, or the node's */
-        struct sigv4_credentials credentials;
         struct aws_call call;
         char *task_arn, *cluster;
         void *state; /* the route's, in the request's arena */
@@ -41,7 +40,7 @@ void proxied_cancel_all(struct metadata *m);
 
 /* What the task has written to its disk, where it has one. */
 void metadata_add_disk(const struct metadata *m, const struct engine_task *t, int version, struct arena *arena, struct meta_task *out);
-void metadata_answer(struct http_request *req, int status, const char *json, size_t len);
+void metadata_answer(struct http_request *req, int status, const char *json);
 void metadata_answer_shape(struct http_request *req, int status, const struct shape *shape, const void *obj);
 void metadata_answer_text(struct http_request *req, int status, const char *text);
 

@@ -21,7 +21,7 @@ static void serve_one(struct http_request *req, const struct engine_task *t)
         struct meta_seen_task out;
 
         if (t == NULL) {
-                metadata_answer(req, 404, "{}", 2);
+                metadata_answer(req, 404, "{}");
                 return;
         }
         view_seen_task(t, req->arena, &out);
@@ -38,7 +38,7 @@ static void serve_by_container(struct metadata *m, struct http_request *req, con
                         if (!str_starts_with(t->containers[i].runtime_id, id))
                                 continue;
                         if (found != NULL && found != t) {
-                                metadata_answer(req, 400, "{}", 2);
+                                metadata_answer(req, 400, "{}");
                                 return;
                         }
                         found = t;
@@ -88,5 +88,5 @@ void introspect_request(struct http_request *req, void *data)
         else if (str_eq(req->path, "/license"))
                 serve_license(req);
         else
-                metadata_answer(req, 200, commands, sizeof(commands) - 1);
+                metadata_answer(req, 200, commands);
 }

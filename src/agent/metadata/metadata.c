@@ -18,11 +18,11 @@
 static const struct http_limits limits = {
         .max_header_bytes = 16384, .max_body_bytes = 65536, .header_timeout_ms = 5000, .body_timeout_ms = 5000, .max_connections = 1024};
 
-void metadata_answer(struct http_request *req, int status, const char *json, size_t len)
+void metadata_answer(struct http_request *req, int status, const char *json)
 {
         const struct http_header headers[] = {{"Content-Type", "application/json"}};
 
-        http_respond(req, status, headers, ARRAY_SIZE(headers), json, len);
+        http_respond(req, status, headers, ARRAY_SIZE(headers), json, strlen(json));
 }
 
 void metadata_answer_shape(struct http_request *req, int status, const struct shape *shape, const void *obj)
@@ -30,15 +30,13 @@ void metadata_answer_shape(struct http_request *req, int status, const struct sh
         struct buf text CLEANUP_BUF = {0};
 
         shape_to_json(shape, obj, &text);
-        metadata_answer(req, status, text.data, text.len);
+        metadata_answer(req, status, text.data);
 }
 
 /* As the stock agent: a JSON string. */
 void metadata_answer_text(struct http_request *req, int status, const char *text)
 {
-        const char *json = arena_printf(req->arena, "\"%s\"", text);
-
-        metadata_answer(req, status, json, strlen(json));
+        metadata_answer(req, status, arena_printf(req->arena, "\"%s\"", text));
 }
 
 static struct view_context view(const struct metadata *m, int version)
@@ -153,7 +151,7 @@ static void serve_stats(struct metadata *m, struct http_request *req, struct eng
         (void)m;
         (void)version;
         view_stats(c, req->arena, &text);
-        metadata_answer(req, 200, text.data, text.len);
+        metadata_answer(req, 200, text.data);
 }
 
 static void serve_task_stats(struct metadata *m, struct http_request *req, struct engine_container *c, int version)
@@ -168,7 +166,7 @@ static void serve_task_stats(struct metadata *m, struct http_request *req, struc
                 view_stats(&c->task->containers[i], req->arena, &text);
         }
         buf_append_char(&text, '}');
-        metadata_answer(req, 200, text.data, text.len);
+        metadata_answer(req, 200, text.data);
 }
 
 static void serve_associations(struct metadata *m, struct http_request *req, struct engine_container *c, int version)
@@ -176,7 +174,7 @@ static void serve_associations(struct metadata *m, struct http_request *req, str
         (void)m;
         (void)c;
         (void)version;
-        metadata_answer(req, 200, "{\"Associations\":[]}", 19);
+        metadata_answer(req, 200, "{\"Associations\":[]}");
 }
 
 static const struct {
@@ -291,7 +289,7 @@ static void serve_api(struct metadata *m, struct http_request *req, const char *
         else if (str_eq(rest, "/task-protection/v1/state"))
                 protection_serve(m, req, c);
         else if (str_starts_with(rest, "/fault/"))
-                metadata_answer(req, 400, "{\"Error\":\"fault injection is not available on this node\"}", 56);
+                metadata_answer(req, 400, "{\"Error\":\"fault injection is not available on this node\"}");
         else
                 metadata_answer_text(req, 404, "404 page not found");
 }
