@@ -60,6 +60,10 @@ static const struct kind_row {
         [OBJECT_MACHINE] = {"machine"},
         [OBJECT_GROUP_ACTIVITY] = {"group-activity"},
         [OBJECT_DASHBOARD] = {"dashboard"},
+        [OBJECT_DISCOVERY_NAMESPACE] = {"discovery-namespace"},
+        [OBJECT_DISCOVERY_SERVICE] = {"discovery-service"},
+        [OBJECT_DISCOVERY_INSTANCE] = {"discovery-instance"},
+        [OBJECT_DISCOVERY_OPERATION] = {"discovery-operation", .quiet = true},
 };
 
 const char *event_ring_kind_name(enum object_kind kind)

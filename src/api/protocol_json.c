@@ -19,7 +19,21 @@ static bool answers(const struct shape_operation *operation, const char *code)
         return false;
 }
 
-/* A value that is out of bounds has one of two names, by the service. */
+/* A value that is out of bounds has another name in some services. */
+static void name_bad_value(const struct shape_operation *operation, struct error *error)
+{
+        static const char *const names[] = {"InvalidParameterException", "ValidationException", "InvalidInput"};
+
+        if (!str_eq(error->code, names[0]))
+                return;
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                if (answers(operation, names[i])) {
+                        (void)snprintf(error->code, sizeof(error->code), "%s", names[i]);
+                        return;
+                }
+        }
+}
+
 static int decode(struct exchange *x, void **ret_input, struct error *error)
 {
         const struct http_request *req = x->call.http;
@@ -32,9 +46,8 @@ static int decode(struct exchange *x, void **ret_input, struct error *error)
                 len = 2;
         }
         r = shape_from_json(x->call.operation->input, x->call.arena, body, len, &limits, ret_input, error);
-        if (r < 0 && str_eq(error->code, "InvalidParameterException") && answers(x->call.operation, "ValidationException") &&
-            !answers(x->call.operation, error->code))
-                (void)snprintf(error->code, sizeof(error->code), "ValidationException");
+        if (r < 0)
+                name_bad_value(x->call.operation, error);
         return r;
 }
 

@@ -106,6 +106,7 @@ struct api *api_free(struct api *api)
         if (api == NULL)
                 return NULL;
         state = api->state;
+        services_done(api);
         if (state->timer != NULL)
                 uv_close((uv_handle_t *)state->timer, timer_closed);
         if (state->second != NULL)

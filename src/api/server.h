@@ -25,9 +25,10 @@
 #include "base/buf.h"
 #include "net/http_server.h"
 
-struct agents;    /* sessions of container instances: src/api/agent */
-struct metrics;   /* src/metrics */
-struct sched;     /* src/sched */
+struct agents;  /* sessions of container instances: src/api/agent */
+struct metrics; /* src/metrics */
+struct sched;   /* src/sched */
+struct discovery_watch;
 struct api_state; /* what only server, dispatch, auth, limits and metrics touch: server_internal.h */
 
 struct api_options {
@@ -57,9 +58,10 @@ struct api {
         struct log_store *logs;
         struct metrics *metrics; /* CloudWatch's: src/metrics */
         struct sched *sched;
-        struct agents *agents;      /* set by whoever makes it, before the first request */
-        struct http_server *http;   /* for the metrics; set by the owner once it listens; may be NULL */
-        struct api_options options; /* with defaults filled in */
+        struct discovery_watch *discovery; /* src/api/servicediscovery */
+        struct agents *agents;             /* set by whoever makes it, before the first request */
+        struct http_server *http;          /* for the metrics; set by the owner once it listens; may be NULL */
+        struct api_options options;        /* with defaults filled in */
         struct api_state *state;
 };
 

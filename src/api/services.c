@@ -17,6 +17,7 @@
 #include "api/logs/common.h"
 #include "api/scaling_groups/common.h"
 #include "api/server.h"
+#include "api/servicediscovery/common.h"
 #include "api/sts/sts.h"
 
 void services_register(struct api *api)
@@ -33,6 +34,12 @@ void services_register(struct api *api)
         autoscaling_register(api);
         scaling_groups_register(api);
         cloudwatch_register(api);
+        servicediscovery_register(api);
+}
+
+void services_done(struct api *api)
+{
+        servicediscovery_done(api);
 }
 
 void services_housekeeping(struct api *api)

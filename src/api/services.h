@@ -5,5 +5,7 @@
 struct api;
 
 void services_register(struct api *api);
+/* Frees what that made. */
+void services_done(struct api *api);
 /* What falls due with time. */
 void services_housekeeping(struct api *api);

@@ -66,22 +66,21 @@ static bool is_host_network(const struct task *task)
         return task->definition != NULL && task->definition->state->definition->network_mode == ECS_NETWORK_MODE_HOST;
 }
 
-/* The port of the instance that leads to a container's port; 0 while it is not bound. */
-static int host_port(const struct task *task, const struct ecs_load_balancer *balancer)
+int task_host_port(const struct task *task, const char *container_name, int container_port)
 {
         for (uint32_t i = 0; i < task->state->containers.n; i++) {
                 const struct state_container *container = &task->state->containers.items[i];
 
-                if (!str_eq(container->name, balancer->container_name))
+                if (!str_eq(container->name, container_name))
                         continue;
                 for (uint32_t j = 0; j < container->network_bindings.n; j++)
-                        if (container->network_bindings.items[j].container_port == balancer->container_port)
+                        if (container->network_bindings.items[j].container_port == container_port)
                                 return container->network_bindings.items[j].host_port;
         }
-        return is_host_network(task) ? balancer->container_port : 0;
+        return is_host_network(task) ? container_port : 0;
 }
 
-static const char *instance_zone(const struct instance *instance)
+const char *instance_zone(const struct instance *instance)
 {
         for (uint32_t i = 0; i < instance->state->attributes.n; i++)
                 if (str_eq(instance->state->attributes.items[i].name, "ecs.availability-zone"))
@@ -102,7 +101,7 @@ static int place_of(const struct task *task, const struct target_group *group, c
                 id = task->instance->state->ec2_instance_id;
                 if (str_empty(id))
                         id = task->instance->state->id;
-                port = host_port(task, balancer);
+                port = task_host_port(task, balancer->container_name, balancer->container_port);
         } else {
                 id = interface_address(task->state);
                 port = balancer->container_port;

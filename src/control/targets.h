@@ -53,3 +53,8 @@ void target_deregister(struct model *model, struct tx *tx, struct target *target
 int64_t target_drain_deadline(const struct target *target);
 /* Whether a proxy sends traffic to the group's targets, so that they have a health and have to drain. */
 bool target_group_serving(const struct model *model, const struct target_group *group);
+
+/* The port of the task's instance that leads to a container's port; 0 while it is not bound. */
+int task_host_port(const struct task *task, const char *container_name, int container_port);
+/* The availability zone that the instance registered with, or NULL. */
+const char *instance_zone(const struct instance *instance);

@@ -175,3 +175,19 @@ struct state_task *task_make(struct env *env, const struct task_request *request
         make_containers(env, definition, arena, out);
         return out;
 }
+
+bool task_definition_has_checks(const struct task_definition *definition)
+{
+        const struct ecs_container_definition_list *list;
+
+        if (definition == NULL)
+                return false;
+        list = &definition->state->definition->container_definitions;
+        for (uint32_t i = 0; i < list->n; i++) {
+                const struct ecs_container_definition *container = &list->items[i];
+
+                if (has_health_check(container) && (!SHAPE_HAS(container, ecs_container_definition, essential) || container->essential))
+                        return true;
+        }
+        return false;
+}

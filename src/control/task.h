@@ -99,5 +99,8 @@ bool task_finish(struct state_task *state, enum ecs_task_stop_code code, const c
 /* Health of one container, from telemetry. Returns whether it (and so perhaps the task's) changed. */
 bool task_set_health(const struct task *task, struct state_task *state, const char *container, enum ecs_health_status health);
 
+/* Whether a task of the definition (NULL: no) has a health: only essential containers with a health check give it one. */
+bool task_definition_has_checks(const struct task_definition *definition);
+
 /* Whether the definition says that this container's end is the task's end (yes when the definition is gone). */
 bool task_container_essential(const struct task *task, const char *container);

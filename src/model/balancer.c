@@ -208,20 +208,27 @@ struct instance *model_balancers_instance(const struct model *model)
         return NULL;
 }
 
+const char *instance_address(const struct state_container_instance *state)
+{
+        const char *announced = instance_attribute(state, INSTANCE_ADDRESS_ATTRIBUTE);
+
+        if (str_empty(announced))
+                announced = state->address;
+        return !str_empty(announced) ? announced : NULL;
+}
+
 const char *target_address(const struct model *model, const struct target *target, struct arena *arena)
 {
         const struct instance *instance;
-        const char *announced;
+        const char *address;
 
         if (target->group->state->target_type != ELBV2_TARGET_TYPE_INSTANCE)
                 return target->state->id;
         instance = model_instance_of_target(model, target->state->id);
         if (instance == NULL)
                 return NULL;
-        announced = instance_attribute(instance->state, INSTANCE_ADDRESS_ATTRIBUTE);
-        if (str_empty(announced))
-                announced = instance->state->address;
-        return !str_empty(announced) ? arena_strdup(arena, announced) : NULL;
+        address = instance_address(instance->state);
+        return address != NULL ? arena_strdup(arena, address) : NULL;
 }
 
 void model_set_target_health(struct model *model, struct target *target, enum elbv2_target_health_state health,

@@ -91,6 +91,9 @@ char *model_load_balancer_dns_name(const struct model *model, struct arena *aren
 #define INSTANCE_BALANCERS_ATTRIBUTE "gantry.balancers"
 /* The value of an attribute, "" when it has none; NULL when there is no such attribute. `state` NULL: none. */
 const char *instance_attribute(const struct state_container_instance *state, const char *name);
+/* Where other machines reach the published ports of its tasks: the address it announces, else the one its agent connected from. NULL: not
+ * known yet. */
+const char *instance_address(const struct state_container_instance *state);
 /* It is not INACTIVE and says that load balancers run on its machine. NULL: no. */
 bool instance_has_balancers(const struct state_container_instance *state);
 /* The first such instance: interfaces of balancers are addresses of that machine. NULL: none. */

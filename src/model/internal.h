@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "model/commit.h"
+#include "model/discovery.h"
 #include "model/model.h"
 #include "model/table.h"
 
@@ -114,6 +115,15 @@ int scaling_group_attach(struct model *model, struct object *object);
 void scaling_group_detach(struct model *model, struct object *object);
 int machine_attach(struct model *model, struct object *object);
 void machine_detach(struct model *model, struct object *object);
+int discovery_namespace_attach(struct model *model, struct object *object);
+void discovery_namespace_detach(struct model *model, struct object *object);
+int discovery_service_attach(struct model *model, struct object *object);
+void discovery_service_detach(struct model *model, struct object *object);
+int discovery_instance_attach(struct model *model, struct object *object);
+void discovery_instance_detach(struct model *model, struct object *object);
+/* A revision or task set that names a discovery service is among its users while both are there. */
+void discovery_user_join(struct model *model, struct discovery_user *user, struct object *owner);
+void discovery_user_leave(struct discovery_user *user);
 /* For an instance or definition that comes back when a transaction is reversed: gives it the tasks that it had. */
 void task_join_instance(struct model *model, struct task *task);
 void task_leave_instance(struct task *task);

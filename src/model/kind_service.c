@@ -69,6 +69,7 @@ int service_revision_attach(struct model *model, struct object *object)
         if (revision->service == NULL)
                 return -ENOENT;
         INSERT_IN_ORDER(&revision->service->revisions, revision, struct service_revision, created_at);
+        discovery_user_join(model, &revision->discovery, object);
         return 0;
 }
 
@@ -77,6 +78,7 @@ void service_revision_detach(struct model *model, struct object *object)
         struct service_revision *revision = CONTAINER_OF(object, struct service_revision, object);
 
         assert(task_counts_none(&revision->counts));
+        discovery_user_leave(&revision->discovery);
         list_remove(&revision->in_service);
 }
 
@@ -129,6 +131,7 @@ int task_set_attach(struct model *model, struct object *object)
         if (set->service == NULL)
                 return -ENOENT;
         INSERT_IN_ORDER(&set->service->task_sets, set, struct task_set, created_at);
+        discovery_user_join(model, &set->discovery, object);
         return 0;
 }
 
@@ -137,6 +140,7 @@ void task_set_detach(struct model *model, struct object *object)
         struct task_set *set = CONTAINER_OF(object, struct task_set, object);
 
         assert(task_counts_none(&set->counts));
+        discovery_user_leave(&set->discovery);
         list_remove(&set->in_service);
 }
 

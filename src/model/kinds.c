@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "model/alarm.h"
 #include "model/balancer.h"
+#include "model/discovery.h"
 #include "model/internal.h"
 #include "model/machine.h"
 #include "model/network.h"
@@ -181,6 +182,8 @@ ID_KEY(network_acl)
 ID_KEY(vpc_endpoint)
 ID_KEY(launch_template)
 ID_KEY(machine)
+ID_KEY(discovery_namespace)
+ID_KEY(discovery_service)
 
 static void scalable_target_key(const void *state, struct buf *out)
 {
@@ -244,6 +247,18 @@ static void group_activity_key(const void *state, struct buf *out)
 
         put(out, s->group);
         buf_printf(out, "/%02d", (int)(s->number % GROUP_ACTIVITIES));
+}
+
+static void discovery_instance_key(const void *state, struct buf *out)
+{
+        const struct state_discovery_instance *s = state;
+
+        key_join(out, s->service, s->id);
+}
+
+static void discovery_operation_key(const void *state, struct buf *out)
+{
+        buf_printf(out, "%019lld", (long long)((const struct state_discovery_operation *)state)->number);
 }
 
 #define KIND(type, state_type) .shape = &state_type##_shape, .size = sizeof(struct type)
@@ -315,6 +330,13 @@ const struct kind model_kinds[OBJECT_KIND_MAX] = {
         [OBJECT_MACHINE] = {KIND(machine, state_machine), .key = machine_key, .attach = machine_attach, .detach = machine_detach},
         [OBJECT_GROUP_ACTIVITY] = {KIND(group_activity, state_group_activity), .key = group_activity_key},
         [OBJECT_DASHBOARD] = {KIND(dashboard, state_dashboard), .key = dashboard_key},
+        [OBJECT_DISCOVERY_NAMESPACE] = {KIND(discovery_namespace, state_discovery_namespace), .key = discovery_namespace_key,
+                                        .attach = discovery_namespace_attach, .detach = discovery_namespace_detach},
+        [OBJECT_DISCOVERY_SERVICE] = {KIND(discovery_service, state_discovery_service), .key = discovery_service_key,
+                                      .attach = discovery_service_attach, .detach = discovery_service_detach},
+        [OBJECT_DISCOVERY_INSTANCE] = {KIND(discovery_instance, state_discovery_instance), .key = discovery_instance_key,
+                                       .attach = discovery_instance_attach, .detach = discovery_instance_detach},
+        [OBJECT_DISCOVERY_OPERATION] = {KIND(discovery_operation, state_discovery_operation), .key = discovery_operation_key},
 };
 
 _Static_assert(offsetof(struct object, key) == offsetof(struct object, node.key), "an object's key must be that of its node");
@@ -365,6 +387,10 @@ STATE_FOLLOWS(scaling_group);
 STATE_FOLLOWS(machine);
 STATE_FOLLOWS(group_activity);
 STATE_FOLLOWS(dashboard);
+STATE_FOLLOWS(discovery_namespace);
+STATE_FOLLOWS(discovery_service);
+STATE_FOLLOWS(discovery_instance);
+STATE_FOLLOWS(discovery_operation);
 
 struct object *object_new(enum object_kind kind, const void *state, const char *key)
 {

@@ -73,6 +73,11 @@ enum object_kind {
         OBJECT_MACHINE = 40,
         OBJECT_GROUP_ACTIVITY = 41,
         OBJECT_DASHBOARD = 42, /* CloudWatch's: model/alarm.h */
+        /* Service discovery: structures in model/discovery.h. */
+        OBJECT_DISCOVERY_NAMESPACE = 43,
+        OBJECT_DISCOVERY_SERVICE = 44,
+        OBJECT_DISCOVERY_INSTANCE = 45,
+        OBJECT_DISCOVERY_OPERATION = 46,
         OBJECT_KIND_MAX
 };
 

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "model/discovery.h"
 #include "model/model.h"
 
 /* Events that a service keeps. */
@@ -47,6 +48,7 @@ struct service_revision {
         const struct state_service_revision *state;
         struct service *service;
         struct list in_service;
+        struct discovery_user discovery;
         struct task_counts counts;
         struct pool *pool; /* the service's reconciler's: see control/service/pool.h; not the model's */
 };
@@ -70,6 +72,7 @@ struct task_set {
         const struct state_task_set *state;
         struct service *service;
         struct list in_service;
+        struct discovery_user discovery;
         struct task_counts counts;
         struct pool *pool; /* the service's reconciler's: see control/service/pool.h; not the model's */
 };

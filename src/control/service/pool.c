@@ -43,23 +43,6 @@ struct pool_recipe pool_recipe(const struct pool *pool)
         return recipe;
 }
 
-/* Only essential containers make a task unhealthy. */
-static bool has_checks(const struct task_definition *definition)
-{
-        const struct ecs_container_definition_list *list;
-
-        if (!definition)
-                return false;
-        list = &definition->state->definition->container_definitions;
-        for (uint32_t i = 0; i < list->n; i++) {
-                const struct ecs_container_definition *container = &list->items[i];
-
-                if (container->health_check && (!SHAPE_HAS(container, ecs_container_definition, essential) || container->essential))
-                        return true;
-        }
-        return false;
-}
-
 struct pool *pool_new(struct service_control *control, struct service_revision *revision, struct task_set *set)
 {
         struct pool *pool = xalloc(sizeof(*pool));
@@ -69,7 +52,7 @@ struct pool *pool_new(struct service_control *control, struct service_revision *
         pool->task_set = set;
         for (int i = 0; i < POOL_CLASS_MAX; i++)
                 list_init(&pool->tasks[i]);
-        pool->checks = has_checks(pool_definition(pool, control->controller->model));
+        pool->checks = task_definition_has_checks(pool_definition(pool, control->controller->model));
         pool->balanced = pool_balancers(pool)->n > 0;
         list_push(&control->pools, &pool->link);
         if (revision)
