@@ -2,7 +2,9 @@
 /* The real clock and randomness, and what is drawn from either kind. */
 #include "base/env.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -20,7 +22,25 @@ static int64_t system_mono_us(struct env *env)
         return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void system_random(struct env *env, void *bytes, size_t n)
+/* What a thread has drawn ahead: a system call for each of the ids of a task would cost more than all else about them. */
+struct drawn {
+        unsigned char bytes[1024];
+        size_t left; /* at the end of `bytes` */
+};
+static _Thread_local struct drawn drawn;
+
+/* A child must not draw what its parent draws. Only the thread that forked is in it. */
+static void forget_drawn(void)
+{
+        drawn.left = 0;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+        (void)pthread_atfork(NULL, NULL, forget_drawn);
+}
+
+static void draw(void *bytes, size_t n)
 {
         char *at = bytes;
         while (n > 0) {
@@ -30,6 +50,23 @@ static void system_random(struct env *env, void *bytes, size_t n)
                 at += got;
                 n -= (size_t)got;
         }
+}
+
+static void system_random(struct env *env, void *bytes, size_t n)
+{
+        unsigned char *at;
+        if (n > sizeof(drawn.bytes) / 2) {
+                draw(bytes, n);
+                return;
+        }
+        if (drawn.left < n) {
+                draw(drawn.bytes, sizeof(drawn.bytes));
+                drawn.left = sizeof(drawn.bytes);
+        }
+        at = drawn.bytes + sizeof(drawn.bytes) - drawn.left;
+        memcpy(bytes, at, n);
+        explicit_bzero(at, n); /* it may be a secret */
+        drawn.left -= n;
 }
 
 struct env *env_system(void)
