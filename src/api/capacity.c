@@ -78,7 +78,7 @@ static bool takes_spot(const struct instance *host)
 static void list_host(const struct instance *host, struct buf *out)
 {
         struct host_use use = use_of(host);
-        const char *zone = network_zone_of(host);
+        const char *zone = host->zone;
 
         buf_printf(out, "%-32s  %-9s  %-8s  %-12s  %5zu  %4zu  %6lld/%-6d  %6lld/%-6d  %8lld  %s%s\n", host->state->id, state_of(host),
                    fargate_isolation(host), zone != NULL ? zone : "", use.tasks, use.spot, (long long)use.cpu, host->state->cpu,

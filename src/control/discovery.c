@@ -58,7 +58,7 @@ static void describe(const struct model *model, const struct task *task, const s
 {
         struct string_map *to = &ret->attributes;
         int port = port_of(task, registry);
-        const char *zone = instance_zone(task->instance), *machine = task->instance->state->ec2_instance_id;
+        const char *zone = task->instance->zone, *machine = task->instance->state->ec2_instance_id;
 
         if (zone != NULL)
                 string_map_set(arena, to, "AVAILABILITY_ZONE", zone);

@@ -239,22 +239,12 @@ void network_learn_zone(struct model *model, struct tx *tx, const char *zone)
                 (void)network_default_subnet(model, tx, vpc, zone);
 }
 
-const char *network_zone_of(const struct instance *instance)
-{
-        const struct ecs_attribute_list *list = &instance->state->attributes;
-
-        for (uint32_t i = 0; i < list->n; i++)
-                if (str_eq(list->items[i].name, "ecs.availability-zone"))
-                        return list->items[i].value;
-        return NULL;
-}
-
 static void add_zones(struct model *model, struct tx *tx)
 {
         for (int c = 'a'; c <= 'c'; c++)
                 add_zone(model, tx, arena_printf(tx_arena(tx), "%s%c", model_region(model), c));
         tree_for_each (node, model_objects(model, OBJECT_INSTANCE)) {
-                const char *zone = network_zone_of(MODEL_OBJECT(node, instance));
+                const char *zone = MODEL_OBJECT(node, instance)->zone;
 
                 if (!str_empty(zone))
                         add_zone(model, tx, zone);

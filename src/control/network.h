@@ -42,6 +42,4 @@ struct subnet *network_default_subnet(struct model *model, struct tx *tx, struct
 int network_ensure(struct model *model, const char *range, struct error *error) MUST_CHECK;
 /* A node says that it is in this zone: a new one becomes known and gets a default subnet. NULL and what is known do nothing. */
 void network_learn_zone(struct model *model, struct tx *tx, const char *zone);
-/* The availability zone that a node is in, or NULL. */
-const char *network_zone_of(const struct instance *instance);
 bool network_zone_known(const struct model *model, const char *zone);

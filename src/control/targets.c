@@ -80,14 +80,6 @@ int task_host_port(const struct task *task, const char *container_name, int cont
         return is_host_network(task) ? container_port : 0;
 }
 
-const char *instance_zone(const struct instance *instance)
-{
-        for (uint32_t i = 0; i < instance->state->attributes.n; i++)
-                if (str_eq(instance->state->attributes.items[i].name, "ecs.availability-zone"))
-                        return instance->state->attributes.items[i].value;
-        return NULL;
-}
-
 /* The id and port that a task has in a group; -EAGAIN while they are not known. */
 static int place_of(const struct task *task, const struct target_group *group, const struct ecs_load_balancer *balancer,
                     const char **ret_id, int *ret_port)
@@ -141,8 +133,8 @@ int targets_register(struct model *model, struct tx *tx, const struct task *task
                 }
                 r = place_of(task, group, balancer, &id, &port);
                 if (r == 0)
-                        target_register(model, tx, group, id, port, task->instance != NULL ? instance_zone(task->instance) : NULL,
-                                        task->object.key, now_ms);
+                        target_register(model, tx, group, id, port, task->instance != NULL ? task->instance->zone : NULL, task->object.key,
+                                        now_ms);
                 else if (result == 0)
                         result = r;
         }

@@ -56,5 +56,3 @@ bool target_group_serving(const struct model *model, const struct target_group *
 
 /* The port of the task's instance that leads to a container's port; 0 while it is not bound. */
 int task_host_port(const struct task *task, const char *container_name, int container_port);
-/* The availability zone that the instance registered with, or NULL. */
-const char *instance_zone(const struct instance *instance);

@@ -2,6 +2,7 @@
 /* Container instances: their cluster, and the ports that are reserved on them from the start. */
 #include <errno.h>
 
+#include "base/strutil.h"
 #include "model/internal.h"
 #include "model/ports.h"
 
@@ -29,6 +30,14 @@ void instance_arrived(struct instance *instance)
         instance->awaited = false;
 }
 
+static const char *zone_of(const struct state_container_instance *state)
+{
+        for (uint32_t i = 0; i < state->attributes.n; i++)
+                if (str_eq(state->attributes.items[i].name, "ecs.availability-zone"))
+                        return state->attributes.items[i].value;
+        return NULL;
+}
+
 /* A removal that is being undone: the tasks that it had find it again. */
 static void readopt(struct model *model, struct instance *instance)
 {
@@ -48,6 +57,7 @@ int instance_attach(struct model *model, struct object *object)
         if (instance->cluster == NULL)
                 return -ENOENT;
         instance->cluster->n_members++;
+        instance->zone = zone_of(instance->state);
         list_init(&instance->in_cluster);
         list_init(&instance->tasks);
         list_init(&instance->stopped);
@@ -73,6 +83,7 @@ void instance_change(struct model *model, struct object *object, const void *old
         struct instance *instance = CONTAINER_OF(object, struct instance, object);
         const struct state_container_instance *old = old_state;
 
+        instance->zone = zone_of(instance->state);
         port_set_add_all(instance->ports_used, &instance->state->ports);
         port_set_add_all(instance->ports_used_udp, &instance->state->ports_udp);
         port_set_remove_all(instance->ports_used, &old->ports);

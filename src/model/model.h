@@ -144,6 +144,7 @@ struct instance {
         struct list stopped;           /* of struct task, STOPPED here and still remembered */
         int32_t cpu_used, memory_used; /* reserved by those tasks */
         size_t n_running, n_pending;
+        const char *zone;                             /* the value of its attribute ecs.availability-zone, in its state; NULL: none */
         struct port_set *ports_used, *ports_used_udp; /* the instance's own reserved ports and its tasks'; see model/ports.h */
         /* Its agent's lease; not stored. connected → silent → lost → connected again. Set with the functions below. */
         bool awaited;   /* counted in cluster->n_awaited */

@@ -187,14 +187,6 @@ static struct acs_role_credentials *role_credentials(struct agents *agents, stru
         return credentials_message(role, task, arena);
 }
 
-static const char *zone_of(const struct instance *instance)
-{
-        for (uint32_t i = 0; i < instance->state->attributes.n; i++)
-                if (strcmp(instance->state->attributes.items[i].name, "ecs.availability-zone") == 0)
-                        return instance->state->attributes.items[i].value;
-        return NULL;
-}
-
 static void write_task(struct delivery *delivery, struct arena *arena, struct buf *out)
 {
         struct agents *agents = delivery->agent->agents;
@@ -208,7 +200,7 @@ static void write_task(struct delivery *delivery, struct arena *arena, struct bu
                         .role = role_credentials(agents, task, ROLE_APPLICATION, arena),
                         .execution_role = role_credentials(agents, task, ROLE_EXECUTION, arena),
                         .logs_endpoint = delivery->agent->logs_endpoint ? delivery->agent->logs_endpoint : agents->logs_endpoint,
-                        .zone = zone_of(delivery->agent->instance),
+                        .zone = delivery->agent->instance->zone,
                         .unique = delivery->agent->lease.can_fence && !str_empty(task->state->service_name),
                 };
 

@@ -109,7 +109,7 @@ static struct ec2_instance_state *state_of(struct api_call *call, const struct l
 static const char *zone_of(const struct listed *listed)
 {
         if (listed->instance != NULL)
-                return network_zone_of(listed->instance);
+                return listed->instance->zone;
         return listed->machine != NULL ? listed->machine->state->zone : NULL;
 }
 

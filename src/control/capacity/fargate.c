@@ -216,7 +216,7 @@ static bool put_task(struct controller *controller, struct task *task, const str
         fargate_put_on(state, host);
         state->last_status = STATE_TASK_STATUS_PENDING;
         SHAPE_SET(state, state_task, version, state->version + 1);
-        if (task_network_attach(controller->model, tx, state, network_zone_of(host), &ignored) < 0) {
+        if (task_network_attach(controller->model, tx, state, host->zone, &ignored) < 0) {
                 tx_rollback(tx);
                 return false;
         }

@@ -93,7 +93,7 @@ bool provided_place(struct controller *controller, struct tx *tx, struct task *t
         state->last_status = STATE_TASK_STATUS_PENDING;
         state->wish = NULL;
         SHAPE_SET(state, state_task, version, state->version + 1);
-        if (task_network_attach(controller->model, tx, state, network_zone_of(instance), &ignored) < 0) {
+        if (task_network_attach(controller->model, tx, state, instance->zone, &ignored) < 0) {
                 error_clear(&ignored);
                 return false;
         }

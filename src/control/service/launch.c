@@ -199,7 +199,7 @@ static const char *launch_task(struct launch *launch, const struct instance *ins
                 fargate_put_on(state, instance);
         else
                 state->last_status = STATE_TASK_STATUS_PROVISIONING;
-        r = instance ? task_network_attach(run->controller->model, run->tx, state, network_zone_of(instance), &ignored) : 0;
+        r = instance ? task_network_attach(run->controller->model, run->tx, state, instance->zone, &ignored) : 0;
         if (r < 0)
                 return r == -ENOENT ? "LOCATION" : "RESOURCE:ENI";
         if (provider)

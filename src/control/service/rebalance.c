@@ -24,14 +24,6 @@ struct zones {
         uint32_t n;
 };
 
-static const char *zone_of(const struct instance *instance)
-{
-        for (uint32_t i = 0; instance && i < instance->state->attributes.n; i++)
-                if (str_eq(instance->state->attributes.items[i].name, ZONE))
-                        return instance->state->attributes.items[i].value;
-        return NULL;
-}
-
 static struct zone *find_zone(struct zones *zones, const char *name)
 {
         for (uint32_t i = 0; name && i < zones->n; i++)
@@ -47,7 +39,7 @@ static void count(struct service_run *run, struct pool *primary, struct zones *r
 
         *ret = (struct zones){0};
         list_for_each (instance, &(hosts ? hosts : run->service->cluster)->instances, struct instance, in_cluster) {
-                const char *name = zone_of(instance);
+                const char *name = instance->zone;
 
                 if (!name || instance->state->status != STATE_INSTANCE_STATUS_ACTIVE || !instance->connected || find_zone(ret, name) ||
                     ret->n == MAX_ZONES || sched_reason(run->controller->sched, pool_placement(run, primary), instance))
@@ -56,7 +48,7 @@ static void count(struct service_run *run, struct pool *primary, struct zones *r
         }
         pool_for_each(task, primary, POOL_HEALTHY)
         {
-                const char *name = zone_of(task->instance);
+                const char *name = task->instance ? task->instance->zone : NULL;
                 struct zone *zone = find_zone(ret, name);
 
                 /* A zone that is full still has too many. */
