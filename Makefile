@@ -3,53 +3,64 @@ SHELL := /bin/bash
 BUILD ?= build
 MESON_FLAGS ?=
 
-.PHONY: help setup build console run test unit e2e sanitize fuzz soak soak-server soak-fargate soak-microvm lint audit format load pictures bench cgroup2 clean install
+.NOTPARALLEL:
+.PHONY: help setup setup-tests program build console run test unit e2e sanitize fuzz soak soak-server soak-fargate soak-microvm lint audit format load pictures bench cgroup2 clean install
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-setup: ## install what the build and the tests need (Debian packages; asks sudo if you are not root)
+setup: ## install what building and running need (Debian packages; asks sudo if you are not root)
 	@tools/setup.sh
 
-build: setup ## build/gantry
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS)
+setup-tests: ## and what the tests need
+	@tools/setup.sh --tests
+
+$(BUILD)/build.ninja: | setup
+	@meson setup $(BUILD) $(MESON_FLAGS)
+
+program: setup $(BUILD)/build.ninja # what `run` needs of it
+	@ninja -C $(BUILD) gantry src/guest/gantry-init
+	@tools/console.sh $(BUILD)
+
+build: setup $(BUILD)/build.ninja ## build/gantry, the web console, the tests
 	@ninja -C $(BUILD)
 	@tools/console.sh $(BUILD)
 
 console: setup ## the web console alone, into build/console
 	@tools/console.sh $(BUILD)
 
-run: build ## everything on this machine, with a demonstration service
+run: export CONSOLE = optional
+run: program ## everything on this machine, with a demonstration service
 	@tools/run-demo.sh $(BUILD)/gantry
 
-test: build ## all tests: unit, runtime, end-to-end, sanitizers, fuzz smoke, linters
+test: setup-tests build ## all tests: unit, runtime, end-to-end, sanitizers, fuzz smoke, linters
 	@tools/test.sh $(BUILD)
 
-unit: build ## the fast tests only
+unit: setup-tests build ## the fast tests only
 	@meson test -C $(BUILD) --suite unit --print-errorlogs
 
-e2e: build ## real processes, containers and clients
+e2e: setup-tests build ## real processes, containers and clients
 	@tools/e2e.sh $(BUILD)
 
-sanitize: setup ## unit and runtime tests under ASan and UBSan
+sanitize: setup-tests ## unit and runtime tests under ASan and UBSan
 	@tools/sanitize.sh
 
-fuzz: setup ## each fuzzer for FUZZ_SECONDS (default 60)
+fuzz: setup-tests ## each fuzzer for FUZZ_SECONDS (default 60)
 	@tools/fuzz.sh $${FUZZ_SECONDS:-60}
 
-soak: build ## random histories of the simulator for SOAK_SECONDS (default 600), from a new seed each time
+soak: setup-tests build ## random histories of the simulator for SOAK_SECONDS (default 600), from a new seed each time
 	@tools/soak.sh $(BUILD) $${SOAK_SECONDS:-600}
 
-soak-server: build ## rollouts on real nodes while the server is killed KILLS times (default 200)
+soak-server: setup-tests build ## rollouts on real nodes while the server is killed KILLS times (default 200)
 	@GANTRY_ROLLOUT_KILLS=$${KILLS:-200} tools/e2e.sh $(BUILD) test_services.KilledServer
 
-soak-fargate: build ## tasks started and stopped at random on two Fargate hosts (TASKS, default 200); nothing may be left
+soak-fargate: setup-tests build ## tasks started and stopped at random on two Fargate hosts (TASKS, default 200); nothing may be left
 	@GANTRY_FARGATE_TASKS=$${TASKS:-200} tools/e2e.sh $(BUILD) test_fargate_hosts.Hosts.test_nothing_is_left
 
-soak-microvm: build ## all tests of micro-VMs, and MACHINES of them (default 20) started and stopped at random: nothing may be left
+soak-microvm: setup-tests build ## all tests of micro-VMs, and MACHINES of them (default 20) started and stopped at random: nothing may be left
 	@GANTRY_MACHINES=$${MACHINES:-20} tools/e2e.sh $(BUILD) test_microvm test_microvm_tasks test_microvm_hosts
 
-lint: setup ## formatter, layers, lengths, cppcheck, clang-tidy
+lint: setup-tests ## formatter, layers, lengths, cppcheck, clang-tidy
 	@tools/lint.sh $(BUILD)
 
 audit: setup ## known weaknesses in the console's parts: fails from severity high; asks the package registry
@@ -58,16 +69,16 @@ audit: setup ## known weaknesses in the console's parts: fails from severity hig
 format: ## rewrite the C files in the project's format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-load: build ## releases, scaling and the loss of a machine under 60 s of load
+load: setup-tests build ## releases, scaling and the loss of a machine under 60 s of load
 	@GANTRY_LOAD_SECONDS=60 GANTRY_LOAD_RATE=2000 tools/e2e.sh $(BUILD) test_balancer.Services test_story
 
-pictures: build ## take the screenshots of docs/images anew
+pictures: setup-tests build ## take the screenshots of docs/images anew
 	@CONSOLE_PICTURES=$(CURDIR)/docs/images tools/e2e.sh $(BUILD) test_console_walk
 
-bench: build ## print figures and ratios (not a test)
+bench: setup-tests build ## print figures and ratios (not a test)
 	@tools/bench.sh $(BUILD)
 
-cgroup2: build ## the end-to-end test on cgroup v2: Debian's cloud kernel in QEMU (slow under emulation)
+cgroup2: setup-tests build ## the end-to-end test on cgroup v2: Debian's cloud kernel in QEMU (slow under emulation)
 	@tools/cgroup2.sh $(BUILD)
 
 install: build ## install program, units and man pages

@@ -7,6 +7,7 @@ data=${GANTRY_DATA_DIR:-/var/lib/gantry}
 listen=${GANTRY_LISTEN:-127.0.0.1:4327}
 
 if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null || { echo "make run: containers need root: run it as root, or install sudo" >&2; exit 1; }
   exec sudo --preserve-env=GANTRY_DATA_DIR,GANTRY_LISTEN,GANTRY_DEMO_EXIT "$0" "$@"
 fi
 mkdir -p "$data"

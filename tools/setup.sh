@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs every package that building, running and testing Gantry needs, on Debian 12. Does nothing when all are there.
+# Installs the packages that Gantry needs, on Debian 12. Does nothing when all are there.
 #
-#   tools/setup.sh            install what is missing (asks sudo if you are not root)
-#   tools/setup.sh --list     only print the names
+#   tools/setup.sh            what building and running needs (asks sudo if you are not root)
+#   tools/setup.sh --tests    what `make test` needs, too
+#   tools/setup.sh --list     only print the names of all
 set -euo pipefail
 
 packages=(
@@ -18,6 +19,8 @@ packages=(
   libseccomp-dev           # names of system calls in container profiles
   libnl-route-3-dev        # network interfaces, addresses, routes
   libnftables-dev          # published ports
+  libcmocka-dev            # unit tests, which are built with the program
+  libjansson-dev           # a second opinion on JSON, in them
 
   # What a node runs.
   crun conmon skopeo
@@ -35,25 +38,32 @@ packages=(
   # `make run`: an image from nothing but busybox, the ordinary client, the first request.
   busybox-static awscli curl
 
-  # `make test`.
-  libcmocka-dev            # unit tests
-  libjansson-dev           # a second opinion on JSON
+  # The web console is built with it.
+  nodejs npm
+)
+# `make test`, `make bench` and the other targets for those who work on the program.
+test_packages=(
   clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck
   git                      # says which files are the project's
   python3-boto3            # the end-to-end tests' client
   docker-registry          # a registry on loopback
   openssl procps           # certificates for listeners, processes of a proxy
   wrk                      # load on a balancer while tasks come and go; `make bench` uses it, too
-
-  # The web console: built with npm, tried in a browser.
-  nodejs npm
-  chromium fonts-liberation
+  chromium fonts-liberation # the web console, tried in a browser
 )
 
-if [ "${1:-}" = --list ]; then
-  printf '%s\n' "${packages[@]}"
+case "${1:-}" in
+'') ;;
+--tests) packages+=("${test_packages[@]}") ;;
+--list)
+  printf '%s\n' "${packages[@]}" "${test_packages[@]}"
   exit 0
-fi
+  ;;
+*)
+  echo "setup: what is $1? Give nothing, --tests or --list" >&2
+  exit 2
+  ;;
+esac
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup: this is not Debian: install what corresponds to the packages of \`tools/setup.sh --list\`" >&2
   exit 0
@@ -70,7 +80,7 @@ done
 
 as_root=()
 if [ "$(id -u)" != 0 ]; then
-  command -v sudo >/dev/null || { echo "setup: packages are missing (${missing[*]}): run this as root" >&2; exit 1; }
+  command -v sudo >/dev/null || { echo "setup: packages are missing (${missing[*]}): run this as root, or install sudo" >&2; exit 1; }
   as_root=(sudo)
 fi
 echo "setup: installing ${missing[*]}"
@@ -85,13 +95,51 @@ if [ ! -e $policy ]; then
   printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
   "${as_root[@]}" chmod +x $policy
 fi
-apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
-"${apt[@]}" update
-"${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
-case " ${missing[*]} " in
-*" docker-registry "*) "${as_root[@]}" update-rc.d docker-registry disable ;;
-esac
-case " ${missing[*]} " in
-*" haproxy "*) "${as_root[@]}" update-rc.d haproxy disable ;;
-esac
+
+# Runs apt-get, which writes its progress to standard output ("dlstatus:…:PERCENT:TEXT", "pmstatus:PACKAGE:PERCENT:TEXT") and nothing else.
+apt_get() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C sh -c 'exec apt-get -o APT::Status-Fd=3 "$@" 3>&1 >/dev/null' sh \
+    -qq -o DPkg::Lock::Timeout=300 "$@" 2> >(grep -v 'apt-utils is not installed' >&2)
+}
+# One line every five seconds: `progress WORD`, where WORD is said until apt-get has told something.
+progress() {
+  local word=$1 shown=$SECONDS start=$SECONDS kind what percent rest status
+  while :; do
+    status=0
+    IFS=: read -r -t 1 kind what percent rest || status=$?
+    if [ $status = 0 ]; then
+      case $kind in
+      dlstatus) word="fetching, ${percent%%.*} %" ;;
+      pmstatus) word="unpacking and configuring, ${percent%%.*} % ($what)" ;;
+      esac
+    elif [ $status -le 128 ]; then
+      return 0
+    fi
+    if [ $((SECONDS - shown)) -ge 5 ]; then
+      shown=$SECONDS
+      echo "setup: $word, after $((SECONDS - start)) s"
+    fi
+  done
+}
+# An answer of "no" makes apt-get say only how much it would fetch and unpack.
+sizes() {
+  LC_ALL=C apt-get -o Debug::NoLocking=1 install --assume-no --no-install-recommends "${missing[@]}" 2>/dev/null |
+    sed -n -e 's/^Need to get \(.*\) of archives.*/setup: \1 to fetch/p' \
+      -e 's/^After this operation, \(.*\) of additional disk space will be used.*/setup: \1 on disk/p' || true
+}
+
+if ! apt_get -o APT::Update::Error-Mode=any update | progress "asking the mirror for its lists"; then
+  echo "setup: the lists of packages could not be renewed (see above); going on with those that are here" >&2
+fi
+sizes
+if ! apt_get install -y --no-install-recommends "${missing[@]}" | progress "installing"; then
+  echo "setup: the packages could not be installed: see apt-get's message above. Without a way to a Debian 12 mirror (network, proxy," \
+    "/etc/apt/sources.list) nothing can be built here; when it is there, the same command goes on where this one ended." >&2
+  exit 1
+fi
+for service in docker-registry haproxy; do
+  case " ${missing[*]} " in
+  *" $service "*) "${as_root[@]}" update-rc.d $service disable ;;
+  esac
+done
 echo "setup: done"

@@ -15,7 +15,7 @@ FILES = os.path.join(os.path.dirname(GANTRY), 'console', 'index.html')
 
 def needs_browser(kind):
     """A class of tests that is skipped where there is no browser, or no console."""
-    kind = unittest.skipUnless(NODE and CHROMIUM, 'needs nodejs and chromium (make setup installs them)')(kind)
+    kind = unittest.skipUnless(NODE and CHROMIUM, 'needs nodejs and chromium (make setup-tests installs them)')(kind)
     return unittest.skipUnless(os.path.exists(PARTS) and os.path.exists(FILES), 'the console was not built: make console')(kind)
 
 

@@ -23,7 +23,7 @@ class Registry:
     def __init__(self, directory, port=None, host='127.0.0.1', passwords=None):
         program = shutil.which('docker-registry')
         if program is None:
-            raise unittest.SkipTest('docker-registry is not installed: tools/setup.sh installs it')
+            raise unittest.SkipTest('docker-registry is not installed: make setup-tests installs it')
         port = port or free_port()
         self.host = f'{host}:{port}'
         storage = os.path.join(directory, f'registry-{port}')
