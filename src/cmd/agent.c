@@ -13,8 +13,6 @@
 #include "cmd/process.h"
 #include "cmd/verbs.h"
 
-/* The stock agent's exit status for "do not start me again". */
-#define EXIT_REFUSED 5
 #define REGISTRY_AUTH_FILE "/etc/gantry/auth.json"
 
 struct agent_values {
@@ -111,7 +109,7 @@ static void on_refused(struct agent *agent, const struct error *error, void *dat
         struct node *node = data;
 
         fprintf(stderr, "gantry agent: the server does not take this node: %s\n", error->message);
-        node->status = EXIT_REFUSED;
+        node->status = AGENT_EXIT_REFUSED;
         agent_stop(agent, on_stopped, node);
 }
 

@@ -43,6 +43,7 @@ const struct verb verb_capacity = {
         .name = "capacity",
         .summary = "show the hosts of Fargate tasks, or take FARGATE_SPOT capacity back",
         .usage = "[reclaim HOST | offer HOST]",
+        .max_args = 2,
         .description = "Hosts join with `gantry agent --fargate`; a machine under `gantry up` is one too. reclaim tells all FARGATE_SPOT "
                        "tasks of\n"
                        "a host to stop, as ECS does when it needs the capacity, and gives the host no others until offer; their services\n"

@@ -105,6 +105,7 @@ const struct verb verb_keys = {
         .name = "keys",
         .summary = "make, list and remove access keys",
         .usage = "create [--agent] [--user NAME] | list | delete ID",
+        .max_args = 2,
         .description = "Access keys sign requests. The administrator's is made at the first start (gantry env prints it); nodes join with\n"
                        "keys of their own. A removed key stops working at once.\n",
         .options = keys_options,

@@ -365,6 +365,7 @@ const struct verb verb_machine = {
         .name = "machine",
         .summary = "the built-in driver of Auto Scaling groups: virtual machines on this host",
         .usage = "[OPTIONS] create|destroy|list",
+        .max_args = 1,
         .description =
                 "Run by the server: gantry server --machine-driver \"gantry machine\". Makes each machine of a group a QEMU process (KVM\n"
                 "where it works) with Debian's cloud kernel and this program's agent, which joins as a container instance. Needs root.\n",

@@ -30,6 +30,16 @@ static const struct verb *find_verb(const char *name)
         return NULL;
 }
 
+static int no_verb(const char *word)
+{
+        fprintf(stderr, "gantry: no verb '%s'.", word);
+        for (size_t i = 0; verbs[i] != NULL; i++)
+                if (options_resemble(word, verbs[i]->name))
+                        fprintf(stderr, " Do you mean gantry %s?", verbs[i]->name);
+        fprintf(stderr, " `gantry help` lists them.\n");
+        return 2;
+}
+
 /* What ps and top show: children of gantry up are started from /proc/self/exe and would all be called "exe". */
 static void name_process(const struct verb *verb)
 {
@@ -62,16 +72,18 @@ int main(int argc, char **argv)
         (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
         /* A peer that goes away is an error of one write, not the end of the process. */
         signal(SIGPIPE, SIG_IGN);
-        if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "help") || str_eq(argv[1], "-h"))
-                return print_verbs();
+        if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "help") || str_eq(argv[1], "-h")) {
+                verb = argc > 2 ? find_verb(argv[2]) : NULL;
+                if (argc > 2 && verb == NULL)
+                        return no_verb(argv[2]);
+                return verb != NULL ? (options_help(verb), 0) : print_verbs();
+        }
         if (str_eq(argv[1], "--version") || str_eq(argv[1], "version")) {
                 printf("gantry " GANTRY_VERSION "\n");
                 return 0;
         }
         verb = find_verb(argv[1]);
-        if (verb == NULL) {
-                fprintf(stderr, "gantry: no verb '%s'. `gantry help` lists them.\n", argv[1]);
-                return 2;
-        }
+        if (verb == NULL)
+                return no_verb(argv[1]);
         return run_verb(verb, argv + 2);
 }

@@ -13,6 +13,7 @@
 
 #define DEFAULT_CONFIG "/etc/gantry/gantry.conf"
 #define MAX_CONFIG (1024 * 1024)
+#define MAX_WORD 40
 
 enum source { SOURCE_DEFAULT = 0, SOURCE_FILE, SOURCE_VARIABLE, SOURCE_FLAG };
 
@@ -39,6 +40,47 @@ static const struct option_row *find_option(const struct verb *verb, const char 
                 if (strlen(verb->options[i].name) == len && strncmp(verb->options[i].name, name, len) == 0)
                         return &verb->options[i];
         return NULL;
+}
+
+/* How many letters have to be changed, added or left out to make `b` of `a`; SIZE_MAX for words too long to bother. */
+static size_t edit_distance(const char *a, const char *b)
+{
+        size_t row[MAX_WORD + 1], n = strlen(b);
+
+        if (strlen(a) > MAX_WORD || n > MAX_WORD)
+                return SIZE_MAX;
+        for (size_t j = 0; j <= n; j++)
+                row[j] = j;
+        for (size_t i = 1; a[i - 1] != '\0'; i++) {
+                size_t diagonal = row[0];
+
+                row[0] = i;
+                for (size_t j = 1; j <= n; j++) {
+                        size_t changed = diagonal + (a[i - 1] != b[j - 1]);
+
+                        diagonal = row[j];
+                        row[j] = MIN(changed, MIN(row[j], row[j - 1]) + 1);
+                }
+        }
+        return row[n];
+}
+
+bool options_resemble(const char *word, const char *name)
+{
+        size_t distance = edit_distance(word, name);
+
+        return distance <= 2 && distance < strlen(name) / 2 + 1;
+}
+
+static int unknown_option(struct parse *p, const char *word, size_t len)
+{
+        const char *name = arena_strndup(p->arena, word, len);
+
+        for (size_t i = 0; i < count_options(p->verb); i++)
+                if (options_resemble(name + strspn(name, "-"), p->verb->options[i].name))
+                        return error_set(p->error, EINVAL, "unknown option %s: do you mean --%s? gantry %s --help lists all", name,
+                                         p->verb->options[i].name, p->verb->name);
+        return error_set(p->error, EINVAL, "unknown option %s: see gantry %s --help", name, p->verb->name);
 }
 
 static int parse_bool(const char *text, bool *ret)
@@ -133,7 +175,7 @@ static int read_flags(struct parse *p, char **argv, char **args, const char **re
                 }
                 row = len > 2 && word[1] == '-' ? find_option(p->verb, word + 2, len - 2) : NULL;
                 if (row == NULL)
-                        return error_set(p->error, EINVAL, "unknown option %.*s: see gantry %s --help", (int)len, word, p->verb->name);
+                        return unknown_option(p, word, len);
                 if (equals == NULL && row->type != OPTION_BOOL && *++argv == NULL)
                         return error_set(p->error, EINVAL, "--%s needs a %s", row->name, row->metavar);
                 r = set_value(p, row,
@@ -145,6 +187,9 @@ static int read_flags(struct parse *p, char **argv, char **args, const char **re
                         return r;
         }
         args[n] = NULL;
+        if (n > p->verb->max_args)
+                return error_set(p->error, EINVAL, "what is '%s'? It goes: gantry %s %s", args[p->verb->max_args], p->verb->name,
+                                 p->verb->usage);
         return 0;
 }
 
@@ -179,7 +224,16 @@ static char *trim(char *s)
         return s;
 }
 
-/* Lines "name = value"; '#' starts a comment line. Options of other verbs are passed over: one file serves all. */
+static bool known_to_a_verb(const char *name)
+{
+        for (size_t i = 0; verbs[i] != NULL; i++)
+                if (find_option(verbs[i], name, strlen(name)) != NULL)
+                        return true;
+        return false;
+}
+
+/* Lines "name = value"; '#' starts a comment line. Options of other verbs are passed over: one file serves all. A name
+ * that no verb has is a mistake somebody would look for in vain. */
 static int read_file(struct parse *p, const char *path, bool must_exist)
 {
         CLEANUP_BUF struct buf text = {0};
@@ -207,6 +261,9 @@ static int read_file(struct parse *p, const char *path, bool must_exist)
                 *equals = '\0';
                 line = trim(line);
                 row = find_option(p->verb, line, strlen(line));
+                if (row == NULL && !known_to_a_verb(line))
+                        return error_set(p->error, EINVAL, "%s:%zu: no verb has an option '%s': gantry %s --help lists those of this one",
+                                         path, number, line, p->verb->name);
                 if (row == NULL)
                         continue;
                 r = set_value(p, row, trim(equals + 1), SOURCE_FILE, arena_printf(p->arena, "%s:%zu: %s", path, number, row->name));
@@ -248,7 +305,7 @@ int options_parse(const struct verb *verb, char **argv, struct arena *arena, voi
         return read_file(&p, config != NULL ? config : DEFAULT_CONFIG, config != NULL);
 }
 
-/* Prints `text` wrapped at 88 columns with `indent` blanks before each line but the first. */
+/* Prints `text` wrapped at 96 columns with `indent` blanks before each line but the first. */
 static void print_wrapped(const char *text, int indent)
 {
         int column = indent;

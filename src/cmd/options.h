@@ -38,6 +38,7 @@ struct verb {
         const char *name;
         const char *summary;              /* one line, for the list of verbs */
         const char *usage;                /* what follows the name: "[OPTIONS]" */
+        uint32_t max_args;                /* words that are not options, at most */
         const char *description;          /* paragraphs of --help */
         const struct option_row *options; /* NULL: none */
         size_t size;                      /* of the structure that the options fill */
@@ -50,6 +51,8 @@ struct verb {
 int options_parse(const struct verb *verb, char **argv, struct arena *arena, void *values, char ***ret_args,
                   struct error *error) MUST_CHECK;
 void options_help(const struct verb *verb);
+/* Whether `word` may be `name` mistyped: one or two letters differ. */
+bool options_resemble(const char *word, const char *name);
 
 /* Prints "gantry VERB: MESSAGE" on standard error; returns 1 for `return`. */
 int verb_fail(const struct verb *verb, const struct error *error);

@@ -115,6 +115,7 @@ const struct verb verb_sim = {
         .name = "sim",
         .summary = "plays a scenario: what would happen if",
         .usage = "[OPTIONS] SCENARIO…",
+        .max_args = UINT32_MAX,
         .description = "Plays a story against the real control plane on virtual time, with nodes, a network and a disk that are\n"
                        "played, and prints what comes of it. Nothing outside is touched. A scenario is a list such as\n"
                        "\n"

@@ -193,6 +193,15 @@ static void stop_next(struct up *up)
                 up_finish(up);
 }
 
+/* Before anything ran: what the server says at once (an address or a data directory that is taken, an option) stays so; a node that finds
+ * something in its way gets two more tries. */
+static bool cannot_start(const struct child *child, int64_t status, uint64_t lived)
+{
+        bool last = child == &child->up->server || status == AGENT_EXIT_REFUSED || child->delay_ms >= 2 * RESTART_MIN_MS;
+
+        return (status == 1 || status == AGENT_EXIT_REFUSED) && lived < STEADY_MS && last;
+}
+
 static void on_child_exit(uv_process_t *process, int64_t status, int signal)
 {
         struct child *child = process->data;
@@ -205,8 +214,8 @@ static void on_child_exit(uv_process_t *process, int64_t status, int signal)
                 stop_next(up);
                 return;
         }
-        if (!up->announced && (status == 1 || status == 5) && lived < STEADY_MS && child->delay_ms >= 2 * RESTART_MIN_MS) {
-                fprintf(stderr, "gantry up: the %s does not start: see its message above\n", child->name);
+        if (!up->announced && cannot_start(child, status, lived)) {
+                fprintf(stderr, "gantry up: the %s does not start; its message above says why and what to do\n", child->name);
                 up->status = 1;
                 up->process.ending = true;
                 stop_next(up);

@@ -24,8 +24,17 @@ static const struct option_row rows[] = {
         {"word", OPTION_LIST, offsetof(struct values, words), "WORD", "a,b", "a list"},
         OPTION_END,
 };
-static const struct verb verb = {
-        .name = "test", .usage = "", .summary = "", .description = "", .options = rows, .size = sizeof(struct values)};
+static const struct verb verb = {.name = "test",
+                                 .usage = "WORD WORD",
+                                 .max_args = 2,
+                                 .summary = "",
+                                 .description = "",
+                                 .options = rows,
+                                 .size = sizeof(struct values)};
+static const struct option_row other_rows[] = {{"other-verb-option", OPTION_STRING, 0, "TEXT", NULL, "not of this verb"}, OPTION_END};
+static const struct verb other_verb = {.name = "other", .usage = "", .summary = "", .description = "", .options = other_rows, .size = 8};
+
+const struct verb *const verbs[] = {&verb, &other_verb, NULL};
 
 struct fixture {
         struct arena arena;
@@ -110,16 +119,37 @@ static void test_order_of_strength(void **state)
         unlink(path);
 }
 
+/* A name that no verb knows would be looked for in vain. */
+static void test_mistake_in_the_file(void **state)
+{
+        struct fixture *f = *state;
+        char path[] = "/tmp/gantry-options-XXXXXX";
+        int fd = mkstemp(path);
+        static const char text[] = "# comment\nother-verb-option = x\nnmae = file\n";
+
+        assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+        close(fd);
+        assert_int_equal(PARSE(f, "--config", path), -EINVAL);
+        assert_non_null(strstr(f->error.message, ":3: no verb has an option 'nmae'"));
+        unlink(path);
+}
+
 static void test_refusals(void **state)
 {
         struct fixture *f = *state;
         static const struct {
-                const char *words[3];
+                const char *words[4];
                 const char *message;
         } cases[] = {
-                {{"--nothing"}, "--nothing"},        {{"-x"}, "-x"},
-                {{"--name"}, "needs a TEXT"},        {{"--test-count", "many"}, "'many' is not a whole number"},
-                {{"--loud=perhaps"}, "neither yes"}, {{"--config", "/does/not/exist"}, "/does/not/exist"},
+                {{"--nmae=x"}, "do you mean --name?"},
+                {{"--testcount=1"}, "do you mean --test-count?"},
+                {{"one", "two", "three"}, "what is 'three'? It goes: gantry test WORD WORD"},
+                {{"--nothing"}, "--nothing"},
+                {{"-x"}, "-x"},
+                {{"--name"}, "needs a TEXT"},
+                {{"--test-count", "many"}, "'many' is not a whole number"},
+                {{"--loud=perhaps"}, "neither yes"},
+                {{"--config", "/does/not/exist"}, "/does/not/exist"},
         };
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -170,6 +200,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_defaults_and_flags, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_order_of_strength, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_mistake_in_the_file, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_credentials, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_xml_text, setup, teardown),
