@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Namespaces, their services and instances; which revisions and task sets of ECS use a service. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/strutil.h"
 #include "model/discovery.h"
@@ -55,12 +56,14 @@ const struct ecs_service_registry *discovery_user_registry(const struct discover
 void discovery_user_join(struct model *model, struct discovery_user *user, struct object *owner)
 {
         const struct ecs_service_registry_list *registries = registries_of(owner);
+        const char *arn = registries->n > 0 ? registries->items[0].registry_arn : NULL, *id = arn != NULL ? strrchr(arn, '/') : NULL;
 
         *user = (struct discovery_user){.owner = owner};
         list_init(&user->in_service);
-        if (registries->n == 0)
+        if (id == NULL)
                 return;
-        user->service = model_discovery_service_of_arn(model, registries->items[0].registry_arn);
+        /* The rest of the ARN was checked when it came; while loading nobody knows the account yet. */
+        user->service = model_discovery_service(model, id + 1);
         if (user->service != NULL)
                 list_push(&user->service->users, &user->in_service);
 }

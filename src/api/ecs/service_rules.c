@@ -10,6 +10,7 @@
 #include "api/ecs/tasks.h"
 #include "base/strutil.h"
 #include "model/balancer.h"
+#include "model/discovery.h"
 
 #define MAX_TARGET_GROUPS 5
 #define MAX_REGISTRIES 1
@@ -193,13 +194,41 @@ static int check_balancers(struct api_call *call, const struct ecs_task_definiti
 
 /* ---- Discovery ---- */
 
+/* Only what has an address of its own can have a record of its address alone. */
+static int check_records(struct api_call *call, const struct ecs_task_definition *definition, const struct ecs_service_registry *registry,
+                         const struct discovery_service *service)
+{
+        bool awsvpc = definition->network_mode == ECS_NETWORK_MODE_AWSVPC;
+
+        for (uint32_t i = 0; i < service->state->dns_records.n; i++) {
+                enum sd_record_type type = service->state->dns_records.items[i].type;
+
+                if (type == SD_RECORD_TYPE_A && !awsvpc)
+                        return api_fail(
+                                call, INVALID,
+                                "serviceRegistries[0]: the discovery service %s has A records, which say no port: they need networkMode "
+                                "awsvpc. For bridge and host use a discovery service with SRV records only.",
+                                service->state->name);
+                if (type == SD_RECORD_TYPE_SRV && str_empty(registry->container_name) && !SHAPE_HAS(registry, ecs_service_registry, port))
+                        return api_fail(call, INVALID,
+                                        "serviceRegistries[0]: the discovery service %s has SRV records: port, or containerName and "
+                                        "containerPort, are required.",
+                                        service->state->name);
+        }
+        return 0;
+}
+
 static int check_registry(struct api_call *call, const struct ecs_task_definition *definition, const struct ecs_service_registry *registry)
 {
         bool has_container = !str_empty(registry->container_name);
         bool has_container_port = SHAPE_HAS(registry, ecs_service_registry, container_port);
+        const struct discovery_service *service;
+        int r;
 
         if (str_empty(registry->registry_arn))
                 return api_fail(call, INVALID, "serviceRegistries[0]: registryArn is required.");
+        if (definition->network_mode == ECS_NETWORK_MODE_NONE)
+                return api_fail(call, INVALID, "serviceRegistries: tasks with networkMode none have no address that could be found.");
         if (definition->network_mode != ECS_NETWORK_MODE_AWSVPC && (!has_container || !has_container_port))
                 return api_fail(
                         call, INVALID,
@@ -209,22 +238,25 @@ static int check_registry(struct api_call *call, const struct ecs_task_definitio
                 return api_fail(call, INVALID, "serviceRegistries[0]: containerName and containerPort go together.");
         if (has_container && SHAPE_HAS(registry, ecs_service_registry, port))
                 return api_fail(call, INVALID, "serviceRegistries[0]: use either port, or containerName and containerPort.");
-        return has_container ? check_port(call, definition, registry->container_name, registry->container_port) : 0;
+        r = has_container ? check_port(call, definition, registry->container_name, registry->container_port) : 0;
+        if (r < 0)
+                return r;
+        service = model_discovery_service_of_arn(call->model, registry->registry_arn);
+        if (service == NULL)
+                return api_fail(
+                        call, INVALID,
+                        "serviceRegistries[0]: there is no discovery service %.300s. `aws servicediscovery list-services` shows their "
+                        "ARNs.",
+                        registry->registry_arn);
+        return check_records(call, definition, registry, service);
 }
 
 static int check_registries(struct api_call *call, const struct ecs_task_definition *definition,
                             const struct ecs_service_registry_list *list)
 {
-        int r;
-
-        if (list->n == 0)
-                return 0;
         if (list->n > MAX_REGISTRIES)
                 return api_fail(call, INVALID, "service registries can have at most %d items.", MAX_REGISTRIES);
-        r = check_registry(call, definition, &list->items[0]);
-        if (r < 0)
-                return r;
-        return api_fail(call, UNSUPPORTED, "Service discovery (AWS Cloud Map) is not available on this server: remove serviceRegistries.");
+        return list->n > 0 ? check_registry(call, definition, &list->items[0]) : 0;
 }
 
 static int check_connect_service(struct api_call *call, const struct ecs_task_definition *definition,
@@ -265,7 +297,8 @@ static int check_connect(struct api_call *call, const struct cluster *cluster, c
                         return r;
         }
         return api_fail(call, UNSUPPORTED,
-                        "Service Connect is not available on this server: remove serviceConnectConfiguration, or set enabled to false.");
+                        "Service Connect is not available on this server: remove serviceConnectConfiguration, or set enabled to false. "
+                        "Service discovery (serviceRegistries, AWS Cloud Map) is, and lets services find one another by name.");
 }
 
 static int check_lattice(struct api_call *call, const struct ecs_task_definition *definition,
