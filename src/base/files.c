@@ -175,6 +175,15 @@ int files_sync_dir(int at, const char *name)
         return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
+/* The directory that has the name, however the name gets there. */
+static int sync_dir_of(int at, const char *name)
+{
+        const char *slash = strrchr(name, '/');
+        CLEANUP_FREE char *dir = slash != NULL ? xstrndup(name, (size_t)(slash - name) + 1) : xstrdup(".");
+
+        return files_sync_dir(at, dir);
+}
+
 int files_write(int at, const char *name, const void *data, size_t len, mode_t mode, bool durable)
 {
         CLEANUP_FREE char *temporary = xprintf("%s.new", name);
@@ -192,7 +201,7 @@ int files_write(int at, const char *name, const void *data, size_t len, mode_t m
                 unlinkat(at, temporary, 0);
                 return r;
         }
-        return durable ? files_sync_dir(at, ".") : 0;
+        return durable ? sync_dir_of(at, name) : 0;
 }
 
 int files_each(int at, const char *name, int (*fn)(const char *entry, void *data), void *data)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/files.h"
 #include "base/strutil.h"
 
 static const struct {
@@ -29,16 +30,14 @@ int credentials_write(const char *dir, const char *name, const struct credential
 {
         CLEANUP_ARENA struct arena arena = {0};
         CLEANUP_BUF struct buf text = {0};
-        CLEANUP_CLOSE int fd = -1;
         struct credentials copy = *credentials;
-        char *path = arena_printf(&arena, "%s/%s", dir, name), *temporary = arena_printf(&arena, "%s.new", path);
+        char *path = arena_printf(&arena, "%s/%s", dir, name);
+        int r;
 
         for (size_t i = 0; i < ARRAY_SIZE(members); i++)
                 buf_printf(&text, "%s = %s\n", members[i].name, *member(&copy, i));
-        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len || fsync(fd) < 0 || rename(temporary, path) < 0)
-                return error_set(error, errno, "cannot write %s: %s", path, strerror(errno));
-        return 0;
+        r = files_write(AT_FDCWD, path, text.data, text.len, 0600, true);
+        return r < 0 ? error_set(error, -r, "cannot write %s: %s", path, strerror(-r)) : 0;
 }
 
 int credentials_read(const char *dir, const char *name, struct arena *arena, struct credentials *ret, struct error *error)

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/map.h"
 
@@ -37,23 +38,21 @@ struct lb_access_log {
 
 /* ---- On the thread ---- */
 
-static void make_folders(char *path)
-{
-        for (char *p = path + 1; (p = strchr(p, '/')) != NULL; p++) {
-                *p = '\0';
-                (void)mkdir(path, 0750);
-                *p = '/';
-        }
-}
-
-static int open_file(char *path)
+/* A descriptor, or -errno. */
+static int open_file(const char *path)
 {
         int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, fd = open(path, flags, 0640);
+        CLEANUP_FREE char *folder = NULL;
+        int r;
 
         if (fd >= 0 || errno != ENOENT)
-                return fd;
-        make_folders(path);
-        return open(path, flags, 0640);
+                return fd < 0 ? -errno : fd;
+        folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+        r = files_make_dirs(folder, 0750);
+        if (r < 0)
+                return r;
+        fd = open(path, flags, 0640);
+        return fd < 0 ? -errno : fd;
 }
 
 /* 0 or errno. */
@@ -62,7 +61,7 @@ static int write_piece(struct piece *piece)
         int fd = open_file(piece->path), error = 0;
 
         if (fd < 0)
-                return errno;
+                return -fd;
         for (size_t done = 0; done < piece->lines.len && error == 0;) {
                 ssize_t n = write(fd, piece->lines.data + done, piece->lines.len - done);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
 #include "lb/internal.h"
@@ -47,17 +48,12 @@ static void bundle(const struct certificate *certificate, struct buf *out)
         append_pem(out, certificate->state->private_key);
 }
 
-/* Replaces the file at once, readable by us only. */
+/* Readable by us only. */
 static int write_file(const char *path, const struct buf *content, struct error *error)
 {
-        CLEANUP_BUF struct buf temporary = {0};
-        CLEANUP_CLOSE int fd = -1;
+        int r = files_write(AT_FDCWD, path, content->data, content->len, 0600, false);
 
-        buf_printf(&temporary, "%s.new", path);
-        fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (fd < 0 || write(fd, content->data, content->len) != (ssize_t)content->len || rename(temporary.data, path) < 0)
-                return error_set(error, errno, "cannot write %s: %s", path, strerror(errno));
-        return 0;
+        return r < 0 ? error_set(error, -r, "cannot write %s: %s", path, strerror(-r)) : 0;
 }
 
 static int write_certificate(struct lb_driver *driver, const char *arn, struct error *error)

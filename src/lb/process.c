@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
 #include "codec/sha256.h"
@@ -50,15 +51,12 @@ static void path_of(struct lb_driver *driver, const char *name, struct buf *out)
 
 static int write_file(struct lb_driver *driver, const char *name, const char *data, size_t len, struct error *error)
 {
-        CLEANUP_BUF struct buf path = {0}, temporary = {0};
-        CLEANUP_CLOSE int fd = -1;
+        CLEANUP_BUF struct buf path = {0};
+        int r;
 
         path_of(driver, name, &path);
-        buf_printf(&temporary, "%s.part", path.data);
-        fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (fd < 0 || write(fd, data, len) != (ssize_t)len || rename(temporary.data, path.data) < 0)
-                return error_set(error, errno, "cannot write %s: %s", path.data, strerror(errno));
-        return 0;
+        r = files_write(AT_FDCWD, path.data, data, len, 0600, false);
+        return r < 0 ? error_set(error, -r, "cannot write %s: %s", path.data, strerror(-r)) : 0;
 }
 
 static void write_pid(struct lb_driver *driver)

@@ -140,7 +140,9 @@ static int set_addresses(struct vpc_kernel *kernel, bool metadata, struct error 
         bool there[2] = {false, !metadata};
         int r = netlink_query(&kernel->nl, netlink_message(RTM_GETADDR, NLM_F_DUMP, &ifa, sizeof ifa), list_address, &have);
 
-        for (size_t i = 0; r == 0 && i < have.n; i++) {
+        if (r < 0)
+                return error_set(error, -r, "cannot read the addresses of the node's bridge: %s", strerror(-r));
+        for (size_t i = 0; i < have.n; i++) {
                 int match = -1;
 
                 for (int k = 0; k < 2; k++) {

@@ -11,11 +11,10 @@
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/strutil.h"
 #include "vpc/netlink.h"
-
-#define USED_MAX 4096
 
 static const char *const candidates[] = {
         "172.31.240.0/20", "172.30.240.0/20", "172.29.240.0/20", "192.168.240.0/20", "192.168.176.0/20",
@@ -31,8 +30,8 @@ struct used {
 struct survey {
         int bridge_index;    /* its own routes and addresses do not count */
         struct range bridge; /* prefix 0: it has none */
-        size_t n;
-        struct used used[USED_MAX];
+        size_t n, room;
+        struct used *used;
 };
 
 void range_text(uint32_t address, int prefix, char ret[20])
@@ -85,8 +84,11 @@ bool range_overlaps(struct range a, struct range b)
 
 static void survey_add(struct survey *survey, struct range range, const char *by)
 {
-        if (survey->n < USED_MAX)
-                survey->used[survey->n++] = (struct used){range, by};
+        if (survey->n == survey->room) {
+                survey->room = MAX(survey->room * 2, 64);
+                survey->used = xrealloc(survey->used, survey->room * sizeof *survey->used);
+        }
+        survey->used[survey->n++] = (struct used){range, by};
 }
 
 static int survey_address(const struct nlmsghdr *hdr, void *data)
@@ -179,17 +181,8 @@ static int choose_wanted(const struct survey *survey, const char *wanted, struct
         return 0;
 }
 
-int range_choose(struct netlink *nl, const char *wanted, int bridge_index, struct range *ret, struct error *error)
+static int choose(const struct survey *survey, const char *wanted, struct range *ret, struct error *error)
 {
-        CLEANUP_FREE struct survey *survey = calloc(1, sizeof *survey);
-        int r;
-
-        if (survey == NULL)
-                abort();
-        survey->bridge_index = bridge_index != 0 ? bridge_index : -1;
-        r = survey_machine(nl, survey, error);
-        if (r < 0)
-                return r;
         if (wanted != NULL)
                 return choose_wanted(survey, wanted, ret, error);
         if (survey->bridge.prefix >= 16 && survey->bridge.prefix <= 28) {
@@ -203,4 +196,15 @@ int range_choose(struct netlink *nl, const char *wanted, int bridge_index, struc
         return error_set(error, EADDRINUSE,
                          "every range that containers could have by default clashes with a route or an address of this "
                          "machine: name a free one such as 10.200.0.0/20");
+}
+
+int range_choose(struct netlink *nl, const char *wanted, int bridge_index, struct range *ret, struct error *error)
+{
+        struct survey survey = {.bridge_index = bridge_index != 0 ? bridge_index : -1};
+        int r = survey_machine(nl, &survey, error);
+
+        if (r == 0)
+                r = choose(&survey, wanted, ret, error);
+        free(survey.used);
+        return r;
 }

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/strutil.h"
 #include "vpc/internal.h"
 #include "vpc/range.h"
@@ -47,16 +48,9 @@ char *record_text(const struct vpc_sandbox *s)
 
 int record_write(const char *path, const char *text, struct error *error)
 {
-        CLEANUP_FREE char *temporary = xprintf("%s.new", path);
-        CLEANUP_CLOSE int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        size_t len = strlen(text);
-        ssize_t n = fd >= 0 ? write(fd, text, len) : -1;
+        int r = files_write(AT_FDCWD, path, text, strlen(text), 0600, false);
 
-        if (n == (ssize_t)len && rename(temporary, path) == 0)
-                return 0;
-        if (n >= 0 && n < (ssize_t)len)
-                errno = ENOSPC;
-        return error_set(error, errno, "cannot write %s: %s", path, strerror(errno));
+        return r < 0 ? error_set(error, -r, "cannot write %s: %s", path, strerror(-r)) : 0;
 }
 
 /* ---- reading ---- */

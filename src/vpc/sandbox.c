@@ -61,6 +61,11 @@ int slot_take(struct vpc *vpc, enum vpc_mode mode, uint32_t *ret, struct error *
 
 /* ---- objects ---- */
 
+static void set_mac_text(struct vpc_sandbox *s, const uint8_t mac[6])
+{
+        (void)snprintf(s->mac_text, sizeof s->mac_text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
 struct vpc_sandbox *sandbox_new(struct vpc *vpc, enum vpc_mode mode, uint32_t slot)
 {
         struct vpc_sandbox *s = xalloc(sizeof *s);
@@ -75,21 +80,18 @@ struct vpc_sandbox *sandbox_new(struct vpc *vpc, enum vpc_mode mode, uint32_t sl
                 s->address = vpc->kernel.gateway - 1 + slot;
                 range_text(s->address, -1, s->address_text);
                 netns_mac(s->address, mac);
-                (void)snprintf(s->mac_text, sizeof s->mac_text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-                               mac[5]);
+                set_mac_text(s, mac);
         }
         return s;
 }
 
 void sandbox_set_interface(struct vpc_sandbox *s, const char *network, const char *interface)
 {
-        const uint8_t *mac = s->port.mac;
-
         s->network = xstrdup(network);
         s->interface = xstrdup(interface);
         s->address = s->port.address;
         range_text(s->address, -1, s->address_text);
-        (void)snprintf(s->mac_text, sizeof s->mac_text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+        set_mac_text(s, s->port.mac);
 }
 
 void sandbox_free(struct vpc_sandbox *s)

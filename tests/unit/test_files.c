@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Removing what a stranger has filled. */
+/* Removing what a stranger has filled; replacing a file. */
 #include "base/files.h"
 
 #include <errno.h>
@@ -103,11 +103,29 @@ static void links_are_not_followed(void **state)
         assert_int_equal(files_remove(place->fd, "kept"), 0);
 }
 
+/* The directory that is synced is the one that has the file, wherever this process stands: /proc cannot be synced. */
+static void writing_elsewhere(void **state)
+{
+        const struct place *place = *state;
+        char path[80], here[256];
+        int r;
+
+        assert_non_null(getcwd(here, sizeof(here)));
+        (void)snprintf(path, sizeof(path), "%s/file", place->path);
+        assert_int_equal(chdir("/proc"), 0);
+        r = files_write(AT_FDCWD, path, "text", 4, 0600, true);
+        assert_int_equal(chdir(here), 0);
+        assert_int_equal(r, 0);
+        assert_int_equal(files_write(place->fd, "file", "other", 5, 0600, true), 0);
+        assert_int_equal(files_remove(place->fd, "file"), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_tree_deeper_than_descriptors, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(links_are_not_followed, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(writing_elsewhere, set_up, tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
