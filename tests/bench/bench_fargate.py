@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers on demand: from run-task to RUNNING on Fargate, what a server costs beyond its task, and how many a host makes per second.
 
-A row for each kind of isolation, beside the same program on its own interface without one (EC2), `crun run` and, where a Docker daemon
-is there, `docker run`: all in the same rounds.
+A row for each kind of isolation, beside the same program on its own interface without one (EC2), `crun run` and, where there is a `dockerd`,
+`docker run`, which gets an interface on a bridge: all in the same rounds. For machines: bench_microvm.py.
 """
 import json
 import os
@@ -13,7 +13,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'e2e'))
-from bench_start import ROUNDS, docker_run, quantiles, timed_run  # noqa: E402
+from bench_start import ROUNDS, quantiles, timed_run  # noqa: E402
+from dockerd import Dockerd  # noqa: E402
 from lab import Lab, busybox_image  # noqa: E402
 
 MANY = 20
@@ -62,23 +63,26 @@ def ratio(peers, ours):
     return f'; ratio of medians {statistics.median(peers) / statistics.median(ours):.2f}'
 
 
-def times(lab, kind, network):
+def times(lab, kind, network, dockerd):
     """One task at a time, in turns with the peers."""
     runs = {'EC2': [], 'FARGATE': []}
     crun, docker = [], []
     for launch in runs:
         timed_run(lab, 'far', launchType=launch, networkConfiguration=network)
+    if dockerd:
+        dockerd.run()
     for _ in range(ROUNDS):
         for launch, list_ in runs.items():
             list_.append(timed_run(lab, 'far', launchType=launch, networkConfiguration=network)[0])
         crun.append(crun_run(lab.dir))
-        docker.append(docker_run() if crun_run.docker else None)
+        if dockerd:
+            docker.append(dockerd.run())
     print(f"one task, {kind}   : {quantiles(runs['FARGATE'])} (goal {KINDS[kind]} ms)")
     print(f"one task, EC2 awsvpc: {quantiles(runs['EC2'])}{ratio(runs['EC2'], runs['FARGATE'])}")
     for name, peers in (('crun run', crun), ('docker run', docker)):
         if None in peers:
-            print(f'{name:20}: not here {crun_run.said if name == "crun run" else ""}')
-        else:
+            print(f'{name:20}: not here {crun_run.said}')
+        elif peers:
             print(f'{name:20}: {quantiles(peers)}{ratio(peers, runs["FARGATE"])}')
 
 
@@ -101,7 +105,7 @@ def many(lab, kind, network):
         lab.ecs.stop_task(task=arn)
 
 
-def measure(kind):
+def measure(kind, dockerd):
     os.environ.update(GANTRY_CPU='32768', GANTRY_MEMORY='32768')  # as if the machine were larger
     lab = Lab('--fargate', kind, '--metadata-port', '-1', '--introspection-port', '-1', '--log-level', 'warn').start()
     try:
@@ -110,16 +114,20 @@ def measure(kind):
         lab.ecs.register_task_definition(family='far', networkMode='awsvpc', requiresCompatibilities=['FARGATE'], cpu='256', memory='512',
                                          containerDefinitions=[{'name': 'c', 'image': busybox_image(lab.dir), 'stopTimeout': 2,
                                                                 'command': ['sh', '-c', 'trap "exit 0" TERM; sleep 600 & wait']}])
-        times(lab, kind, network)
+        times(lab, kind, network, dockerd)
         many(lab, kind, network)
     finally:
         lab.stop()
 
 
 def main():
-    crun_run.docker = docker_run() if subprocess.run(['which', 'docker'], capture_output=True).returncode == 0 else None
-    for kind in KINDS:
-        measure(kind)
+    dockerd = Dockerd.start()
+    try:
+        for kind in KINDS:
+            measure(kind, dockerd)
+    finally:
+        if dockerd:
+            dockerd.stop()
 
 
 if __name__ == '__main__':

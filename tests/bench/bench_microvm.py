@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fargate, from run-task to RUNNING by the server's clock: a micro-VM cold (the first of its size boots), restored (from its size's saved state),
 warm (one waits), and a sandbox; what a machine costs in memory beyond the task's own, and in processor time while it waits; machines a second.
-With `docker run` beside it where a daemon is there. Says what the machines ran under, KVM or emulation, and how much else the host had to do.
+With `docker run` in the same rounds where there is a `dockerd`. Says what the machines ran under, KVM or emulation, and how much else the host had to do.
 Two minutes with the default of ten rounds on a quiet machine of two cores."""
 import glob
 import os
-import shutil
 import statistics
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'e2e'))
-from bench_start import docker_run, quantiles, timed_run  # noqa: E402
+from bench_start import quantiles, timed_run  # noqa: E402
+from dockerd import Dockerd  # noqa: E402
 from lab import Lab, busybox_image  # noqa: E402
 
 ROUNDS = int(os.environ.get('BENCH_ROUNDS', '10'))
@@ -77,24 +77,54 @@ def start(mode, warm):
     return lab
 
 
-def sandboxes():
-    lab = start('sandbox', 0)
+class Peer:
+    """`docker run` of the same program, in turns with what it is beside: `add` after each of ours."""
+
+    def __init__(self, dockerd):
+        self.dockerd, self.times = dockerd, []
+        if dockerd:
+            dockerd.run()
+
+    def add(self):
+        if self.dockerd:
+            self.times.append(self.dockerd.run())
+
+    def show(self, ours):
+        if self.times:
+            print(f'  docker run       : {quantiles(self.times)}; ratio of medians {statistics.median(self.times) / statistics.median(ours):.2f}')
+
+
+def turns(run, peer):
+    """Milliseconds of `run` in each round, with one of the peer after each."""
+    ours = []
+    for _ in range(ROUNDS):
+        ours.append(run())
+        peer.add()
+    return ours
+
+
+def sandboxes(dockerd):
+    lab, peer = start('sandbox', 0), Peer(dockerd)
     try:
         lab.far()
-        print(f'sandbox            : {quantiles([lab.far() for _ in range(ROUNDS)])} (goal 60 ms)', flush=True)
+        times = turns(lab.far, peer)
+        print(f'sandbox            : {quantiles(times)} (goal 60 ms)', flush=True)
+        peer.show(times)
     finally:
         lab.stop()
 
 
-def restored():
-    lab = start('microvm', 0)
+def restored(dockerd):
+    lab, peer = start('microvm', 0), Peer(dockerd)
     try:
         cold = [lab.far(memory=memory) for memory in SIZES]
         with open(os.path.join(lab.dir, 'log')) as log:
             under = 'KVM' if 'micro-VMs run under KVM' in log.read() else 'emulation (TCG)'
         print(f'under {under}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors')
         print(f'micro-VM, cold     : {quantiles(cold)} (goal 3000 ms emulated, 300 ms with KVM; {len(SIZES)} sizes)')
-        print(f'micro-VM, restored : {quantiles([lab.far() for _ in range(ROUNDS)])}', flush=True)
+        times = turns(lab.far, peer)
+        print(f'micro-VM, restored : {quantiles(times)}', flush=True)
+        peer.show(times)
         begin = time.time()
         ten = lab.far(10)
         print(f'ten at once        : {ten:.0f} ms to RUNNING: {10000 / ten:.1f} machines a second made; ended after {time.time() - begin:.1f} s', flush=True)
@@ -102,8 +132,8 @@ def restored():
         lab.stop()
 
 
-def warm():
-    lab = start('microvm', 2)
+def warm(dockerd):
+    lab, peer = start('microvm', 2), Peer(dockerd)
     try:
         lab.far()
         times, costs = [], []
@@ -112,24 +142,25 @@ def warm():
             waiting = machines()
             before = used(waiting)
             times.append(lab.far(running=lambda: costs.append(used(waiting) - before)))
+            peer.add()
         print(f'micro-VM, warm     : {quantiles(times)} (goal 150 ms); of it {statistics.median(costs):.0f} ms of the machine\'s processor time')
+        peer.show(times)
         settle(2)
         sizes = [pss(pid) for pid in machines()]
         print(f'a machine that waits: {statistics.mean(sizes):.0f} MB, emulator and kernel included; {idle / 10:.1f} % of a processor', flush=True)
-        return times
     finally:
         lab.stop()
 
 
 def main():
-    sandboxes()
-    restored()
-    ours = warm()
-    docker = [docker_run() for _ in range(ROUNDS)] if shutil.which('docker') else [None]
-    if docker[0] is not None:
-        print(f'docker run         : {quantiles(docker)}; warm micro-VM / docker {statistics.median(ours) / statistics.median(docker):.2f}')
-    else:
-        print('no Docker daemon here: no ratio to `docker run`')
+    dockerd = Dockerd.start()
+    try:
+        sandboxes(dockerd)
+        restored(dockerd)
+        warm(dockerd)
+    finally:
+        if dockerd:
+            dockerd.stop()
 
 
 if __name__ == '__main__':

@@ -6,20 +6,15 @@ Where there is a `dockerd` (it is started here, nothing of this machine's own is
 turns, with the same program on the host's network, polled as often over its own API; then ratios are printed. BENCH_ROUNDS (5).
 """
 import datetime
-import http.client
 import json
 import os
-import shutil
 import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'e2e'))
+from dockerd import IMAGE, Dockerd  # noqa: E402
 from lab import Lab, busybox_image, wait_for  # noqa: E402
 from machines import Fleet  # noqa: E402
 from test_run_task import container_pid  # noqa: E402
@@ -84,64 +79,18 @@ class Gantry:
         self.lab.stop()
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__('docker')
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
-
-
-class Swarm:
-    """A dockerd of our own, one node."""
+class Swarm(Dockerd):
+    """Of one node."""
     name = 'swarm'
 
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix='bench-swarm-')
-        self.path = os.path.join(self.dir, 'docker.sock')
-        self.log = open(os.path.join(self.dir, 'log'), 'wb')
-        self.daemon = subprocess.Popen(
-            ['dockerd', '--host', 'unix://' + self.path, '--data-root', self.dir + '/data', '--exec-root', self.dir + '/exec', '--pidfile',
-             self.dir + '/pid', '--iptables=false', '--ip6tables=false', '--bridge=none'], stdout=self.log, stderr=self.log)
-        wait_for(self.answers, 60, 'dockerd')
+    def __init__(self, *options):
+        super().__init__('--bridge=none', *options)
         self.call('POST', '/swarm/init', {'ListenAddr': '127.0.0.1:2377', 'AdvertiseAddr': '127.0.0.1'})
-        self.import_image()
         self.n = 0
-
-    def call(self, method, path, body=None, raw=None):
-        connection = UnixConnection(self.path)
-        try:
-            connection.request(method, path, raw if raw is not None else json.dumps(body) if body is not None else None,
-                               {'Content-Type': 'application/x-tar' if raw is not None else 'application/json'})
-            answer = connection.getresponse()
-            text = answer.read()
-        finally:
-            connection.close()
-        assert answer.status < 400, (method, path, answer.status, text)
-        return json.loads(text) if text and answer.getheader('Content-Type', '').startswith('application/json') and raw is None else text or b'ok'
-
-    def answers(self):
-        try:
-            return self.call('GET', '/_ping')
-        except OSError:
-            return False
-
-    def import_image(self):
-        path = os.path.join(self.dir, 'image.tar')
-        with tarfile.open(path, 'w') as tar:
-            tar.add('/bin/busybox', 'bin/busybox')
-            for name in ('sh', 'sleep'):
-                link = tarfile.TarInfo('bin/' + name)
-                link.type, link.linkname = tarfile.SYMTYPE, 'busybox'
-                tar.addfile(link)
-        with open(path, 'rb') as f:
-            self.call('POST', '/images/create?fromSrc=-&repo=bench&tag=1', raw=f.read())
 
     def spec(self, replicas, seconds):
         return {'Name': self.service, 'TaskTemplate': {
-            'ContainerSpec': {'Image': 'bench:1', 'Command': command(seconds), 'StopGracePeriod': 2000000000},
+            'ContainerSpec': {'Image': IMAGE, 'Command': command(seconds), 'StopGracePeriod': 2000000000},
             'RestartPolicy': {'Condition': 'any', 'Delay': 0}, 'Networks': [{'Target': 'host'}]},
             'Mode': {'Replicated': {'Replicas': replicas}}, 'UpdateConfig': {'Parallelism': 0, 'Order': 'start-first', 'Monitor': 500000000}}
 
@@ -175,12 +124,6 @@ class Swarm:
     def remove(self):
         self.call('DELETE', f'/services/{self.id}')
         wait_for(lambda: not self.call('GET', '/containers/json'), 120, 'the containers to be gone')
-
-    def stop(self):
-        self.daemon.send_signal(signal.SIGTERM)
-        self.daemon.wait(60)
-        self.log.close()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def seconds_of(stamp):
@@ -254,11 +197,8 @@ def show(name, own, peer=None):
 
 
 def main():
-    worlds = [Gantry()]
-    if shutil.which('dockerd'):
-        worlds.append(Swarm())
-    else:
-        print('no dockerd on this machine (Debian: docker.io): no figures of Swarm, no ratios')
+    swarm = Swarm.start()
+    worlds = [Gantry(), *([swarm] if swarm else [])]
     figures = {world.name: [] for world in worlds}
     try:
         for world in worlds:

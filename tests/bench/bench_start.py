@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From run-task to RUNNING through the API with real containers: one at a time, ten at once, and memory with 100 containers.
 
-Runs `docker run` of the same program in the same rounds when a Docker daemon is there, and prints the ratio.
+Runs `docker run` of the same program on the same kind of network in the same rounds where there is a `dockerd`, and prints the ratio.
 """
 import os
-import shutil
 import statistics
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'e2e'))
 from bench_server import rss  # noqa: E402
+from dockerd import Dockerd  # noqa: E402
 from lab import Lab, busybox_image  # noqa: E402
 
 ROUNDS = int(os.environ.get('BENCH_ROUNDS', '20'))
@@ -43,16 +42,6 @@ def timed_run(lab, definition, count=1, every=0.001, running=lambda: None, **mor
     return (stamped - created) * 1000, (seen - begin) * 1000
 
 
-def docker_run():
-    begin = time.time()
-    done = subprocess.run(['docker', 'run', '-d', '--network', 'host', 'busybox:bench', 'sleep', '600'], capture_output=True, text=True)
-    if done.returncode != 0:
-        return None
-    elapsed = (time.time() - begin) * 1000
-    subprocess.run(['docker', 'rm', '-f', done.stdout.strip()], capture_output=True)
-    return elapsed
-
-
 def quantiles(values):
     values = sorted(values)
     return f'p50 {statistics.median(values):6.1f} ms   p99 {values[min(len(values) - 1, int(len(values) * 0.99))]:6.1f} ms'
@@ -61,22 +50,22 @@ def quantiles(values):
 def main():
     lab = Lab('--metadata-port', '-1', '--introspection-port', '-1', '--log-level', 'warn')
     lab.start()
+    docker = Dockerd.start()
     try:
         image = busybox_image(lab.dir)
         server, agent = lab.child_pid('server'), lab.child_pid('agent')
         print(f'memory at rest: server {rss(server):.1f} MB, agent {rss(agent):.1f} MB')
-        docker = shutil.which('docker') and docker_run()
-        if not docker:
-            print('no Docker daemon here: no ratio to `docker run`')
         for mode in ('host', 'bridge'):
             lab.ecs.register_task_definition(family=mode, networkMode=mode, containerDefinitions=[
                 {'name': 'c', 'image': image, 'memory': 16, 'stopTimeout': 2, 'command': ['sleep', '600']}])
             timed_run(lab, mode)
+            if docker:
+                docker.run(mode)
             rounds, peers = [], []
             for _ in range(ROUNDS):
                 rounds.append(timed_run(lab, mode))
                 if docker:
-                    peers.append(docker_run())
+                    peers.append(docker.run(mode))
             print(f'one task, {mode:6}: {quantiles([r[0] for r in rounds])} (created to RUNNING, server\'s clock); {quantiles([r[1] for r in rounds])} seen by boto3')
             if peers:
                 print(f'docker run        : {quantiles(peers)}; ratio of medians {statistics.median(peers) / statistics.median([r[1] for r in rounds]):.1f}')
@@ -91,6 +80,8 @@ def main():
             lab.ecs.stop_task(task=arn)
     finally:
         lab.stop()
+        if docker:
+            docker.stop()
 
 
 if __name__ == '__main__':
