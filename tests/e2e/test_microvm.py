@@ -9,10 +9,37 @@ import shutil
 import subprocess
 import tempfile
 import time
+import unittest
 
 from fargate import processes
-from lab import wait_for
-from microvm import MINUTES, MicroVmTest, machines
+from lab import GANTRY, ROOT, wait_for
+from microvm import INIT, MINUTES, MISSING, MicroVmTest, machines
+
+
+@unittest.skipIf(MISSING, MISSING)
+class OldImage(unittest.TestCase):
+    def test_it_is_refused_when_it_cannot_be_renewed(self):
+        """A build whose gantry-init is newer than the image, on a machine that reaches no mirror: the agent takes nothing of it, and says what to do."""
+        tree = tempfile.mkdtemp(prefix='gantry-old-image-')
+        self.addCleanup(shutil.rmtree, tree, ignore_errors=True)  # mounts of the agent go with the namespace
+        image, init = os.path.join(tree, 'build', 'microvm'), os.path.join(tree, 'build', 'src', 'guest', 'gantry-init')
+        for directory in (image, os.path.dirname(init), os.path.join(tree, 'tools')):
+            os.makedirs(directory)
+        for name in ('microvm-image.sh', 'debian-kernel.sh'):
+            shutil.copy(os.path.join(ROOT, 'tools', name), os.path.join(tree, 'tools'))
+        shutil.copy(GANTRY, os.path.join(tree, 'build'))
+        shutil.copy(INIT, init)
+        for name in ('kernel', 'initramfs'):
+            with open(os.path.join(image, name), 'w') as f:
+                f.write('old')
+            os.utime(os.path.join(image, name), (1, 1))
+        done = subprocess.run([os.path.join(tree, 'build', 'gantry'), 'agent', '--data-dir', os.path.join(tree, 'data'), '--server', 'http://127.0.0.1:1',
+                               '--access-key', 'a', '--secret-key', 's', '--fargate', 'microvm'], capture_output=True, text=True, timeout=60)
+        self.assertEqual(1, done.returncode, done.stderr)
+        self.assertIn('(or put the package into ', done.stderr)  # the script's own words
+        self.assertIn(f'there is no image of this version for micro-VMs in {image}, and making it has failed: make it with', done.stderr)
+        with open(os.path.join(image, 'initramfs')) as f:
+            self.assertEqual('old', f.read())  # as it was: the next try finds nothing half made
 
 
 class ReplacedQemu:

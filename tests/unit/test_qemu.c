@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/macro.h"
+#include "base/strutil.h"
+#include "microvm/kvm.h"
 #include "microvm/qemu.h"
 
 #define SKIPPED 77
@@ -201,6 +204,63 @@ static void test_acceleration_is_chosen_by_trying(void **state)
         assert_string_equal("tcg", qemu_accel_name(accel));
 }
 
+/* What was found out before counts until the machine restarts, and never more than what a virtual processor does now. */
+static void test_acceleration_is_remembered(void **state)
+{
+        CLEANUP_FREE char *cache = xprintf("%s/remembered", base);
+        CLEANUP_BUF struct buf boot = {0}, text = {0};
+        const bool works = kvm_works(NULL);
+        struct error why = {0};
+
+        (void)state;
+        assert_int_equal(0, buf_read_file(&boot, "/proc/sys/kernel/random/boot_id", 64));
+        buf_printf(&text, "%.36s kvm\n", boot.data);
+        assert_int_equal(0, files_write(AT_FDCWD, cache, text.data, text.len, 0600, false));
+        assert_int_equal(works ? QEMU_KVM : QEMU_TCG, qemu_accel_choose("/nowhere/vmlinuz", cache, &why));
+        assert_int_equal(works, why.message[0] == '\0');
+
+        buf_clear(&text);
+        buf_printf(&text, "00000000-0000-0000-0000-000000000000 kvm\n"); /* before a restart: tried again */
+        assert_int_equal(0, files_write(AT_FDCWD, cache, text.data, text.len, 0600, false));
+        assert_int_equal(QEMU_TCG, qemu_accel_choose("/nowhere/vmlinuz", cache, &why));
+        if (works) {
+                buf_clear(&text);
+                assert_int_equal(0, buf_read_file(&text, cache, 64));
+                assert_memory_equal(boot.data, text.data, 36);
+                assert_string_equal(" tcg\n", text.data + 36);
+        }
+}
+
+static bool has_pair(const struct string_list *list, const char *option, const char *value)
+{
+        for (uint32_t i = 0; i + 1 < list->n; i++)
+                if (str_eq(list->items[i], option) && str_eq(list->items[i + 1], value))
+                        return true;
+        return false;
+}
+
+/* The real processor under KVM, and one that has everything when emulated. */
+static void test_acceleration_is_what_the_machine_gets(void **state)
+{
+        static const struct {
+                enum qemu_accel accel;
+                const char *option, *cpu;
+        } rows[] = {{QEMU_KVM, "kvm", "host"}, {QEMU_TCG, "tcg,tb-size=64", "max"}};
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                const struct qemu_spec spec = {
+                        .vcpus = 2, .memory_bytes = 64 << 20, .memory_fd = -1, .state_fd = -1, .accel = rows[i].accel};
+                CLEANUP_ARENA struct arena arena = {0};
+                struct string_list words = {0};
+
+                qemu_arguments(&spec, &arena, &words);
+                assert_true(has_pair(&words, "-accel", rows[i].option));
+                assert_true(has_pair(&words, "-cpu", rows[i].cpu));
+                assert_true(has_pair(&words, "-smp", "2"));
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -209,6 +269,8 @@ int main(void)
                 cmocka_unit_test(test_disk_is_refused),
                 cmocka_unit_test(test_failure_has_words),
                 cmocka_unit_test(test_acceleration_is_chosen_by_trying),
+                cmocka_unit_test(test_acceleration_is_remembered),
+                cmocka_unit_test(test_acceleration_is_what_the_machine_gets),
         };
         int r;
 
