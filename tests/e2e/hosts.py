@@ -81,6 +81,14 @@ class HostsTest(unittest.TestCase):
         with open(f'/proc/{node.agent.pid}/status') as f:
             return next(int(line.split()[1]) for line in f if line.startswith('VmRSS')) / 1024
 
+    def check_memory(self, before, more, after):
+        """Agents have at most so many MiB more than before; once a minute they give back what they have freed."""
+        for node, then in zip(self.fleet.nodes, before):
+            try:
+                wait_for(lambda: self.memory(node) - then < more, 70, 'freed memory to be given back')
+            finally:
+                print(f'the agent of {node.name}: {then:.1f} MiB, {after} {self.memory(node):.1f} MiB', flush=True)
+
     def one(self, definition):
         answer = self.ecs.run_task(taskDefinition=definition, launchType='FARGATE', networkConfiguration=self.network)
         self.assertEqual([], answer['failures'])

@@ -125,6 +125,4 @@ class Hosts(HostsTest):
             wait_for(lambda: not self.more_than(before), 20, 'nothing to be left')
         except AssertionError:
             self.assertEqual({}, self.more_than(before))
-        for node, then in zip(self.fleet.nodes, memory):
-            print(f'the agent of {node.name}: {then:.1f} MiB, after {TASKS} more tasks {self.memory(node):.1f} MiB', flush=True)
-            self.assertLess(self.memory(node) - then, 4 + TASKS / 50, f'MiB more of the agent of {node.name}')
+        self.check_memory(memory, 4 + TASKS / 50, f'after {TASKS} more tasks')
