@@ -26,6 +26,7 @@ struct batch_change {
         const void *state; /* NULL: the object is deleted */
         uint64_t id;
         uint64_t sequence; /* of the transaction whose last change this is, else 0 */
+        uint32_t order;    /* among the changes of its batch */
         uint16_t kind;
 };
 
@@ -93,7 +94,31 @@ static struct batch_change *batch_push(struct batch *batch)
                 batch->cap = batch->cap == 0 ? 64 : batch->cap * 2;
                 batch->changes = xrealloc(batch->changes, batch->cap * sizeof(*batch->changes));
         }
+        batch->changes[batch->n] = (struct batch_change){.order = (uint32_t)batch->n};
         return &batch->changes[batch->n++];
+}
+
+static int by_place(const void *a, const void *b)
+{
+        const struct batch_change *x = a, *y = b;
+
+        if (x->kind != y->kind)
+                return x->kind < y->kind ? -1 : 1;
+        if (x->id != y->id)
+                return x->id < y->id ? -1 : 1;
+        return x->order < y->order ? -1 : 1;
+}
+
+/* What one commit has to write: of each object the last state only, and neighbours together as they lie in the store. Returns how many. */
+static size_t arrange(struct batch_change *changes, size_t n)
+{
+        size_t kept = 0;
+
+        qsort(changes, n, sizeof(*changes), by_place);
+        for (size_t i = 0; i < n; i++)
+                if (i + 1 == n || changes[i].kind != changes[i + 1].kind || changes[i].id != changes[i + 1].id)
+                        changes[kept++] = changes[i];
+        return kept;
 }
 
 /* Encodes changes; `data` becomes right afterwards, when the bytes do not move any more. */
@@ -128,10 +153,11 @@ static const struct store_change *store_view(struct commit_queue *q, const struc
 }
 
 /* Nobody may be told of a change that is not on disk, and memory holds it already: the only honest way on is to start anew. */
-static void write_changes(struct commit_queue *q, const struct batch *batch, size_t first, size_t n)
+static void write_changes(struct commit_queue *q, struct batch_change *changes, size_t n)
 {
         struct error error = {0};
-        int r = q->store->ops->commit(q->store, store_view(q, batch->changes + first, n), n, &error);
+        size_t kept = arrange(changes, n);
+        int r = q->store->ops->commit(q->store, store_view(q, changes, kept), kept, &error);
 
         if (q->bytes.cap > KEEP_BYTES)
                 buf_done(&q->bytes);
@@ -153,13 +179,16 @@ static size_t commit_end_at(const struct batch *batch, size_t first)
 }
 
 /* Writes what was taken from the queue, and says after each commit how far it got. */
-static void write_batch(struct commit_queue *q, const struct batch *batch)
+static void write_batch(struct commit_queue *q, struct batch *batch)
 {
         for (size_t first = 0, end; first < batch->n; first = end) {
+                uint64_t sequence;
+
                 end = commit_end_at(batch, first);
-                write_changes(q, batch, first, end - first);
+                sequence = batch->changes[end - 1].sequence;
+                write_changes(q, batch->changes + first, end - first);
                 pthread_mutex_lock(&q->lock);
-                q->written = batch->changes[end - 1].sequence;
+                q->written = sequence;
                 pthread_mutex_unlock(&q->lock);
                 uv_async_send(&q->wakeup->async);
         }
@@ -338,7 +367,12 @@ void commit_begin(struct commit_queue *q)
 
 void commit_put(struct commit_queue *q, uint16_t kind, uint64_t id, const struct shape *shape, const void *state)
 {
-        *batch_push(&q->waiting) = (struct batch_change){.kind = kind, .id = id, .shape = shape, .state = state};
+        struct batch_change *change = batch_push(&q->waiting);
+
+        change->kind = kind;
+        change->id = id;
+        change->shape = shape;
+        change->state = state;
 }
 
 uint64_t commit_end(struct commit_queue *q)
@@ -348,7 +382,7 @@ uint64_t commit_end(struct commit_queue *q)
         if (q->held) {
                 /* commit_write takes it from here */
         } else if (q->wakeup == NULL) {
-                write_changes(q, &q->waiting, 0, q->waiting.n);
+                write_changes(q, q->waiting.changes, q->waiting.n);
                 batch_clear(&q->waiting);
                 q->durable = q->sequence;
         } else if (q->idle) {
@@ -370,7 +404,7 @@ bool commit_write(struct commit_queue *q)
         if (q->waiting.n == 0)
                 return false;
         q->written = q->waiting.changes[q->waiting.n - 1].sequence;
-        write_changes(q, &q->waiting, 0, q->waiting.n);
+        write_changes(q, q->waiting.changes, q->waiting.n);
         batch_clear(&q->waiting);
         return true;
 }

@@ -864,6 +864,72 @@ static void held_commits(void **state)
         store_close(store);
 }
 
+/* ---- what one commit writes */
+
+struct recorder {
+        struct store store;
+        char text[256];
+};
+
+static int record(struct store *store, const struct store_change *changes, size_t n, struct error *error)
+{
+        struct recorder *recorder = CONTAINER_OF(store, struct recorder, store);
+        char *p = recorder->text;
+
+        for (size_t i = 0; i < n; i++)
+                p += sprintf(p, "%d/%d%s ", changes[i].kind, (int)changes[i].id, changes[i].data == NULL ? "-" : "");
+        return 0;
+}
+
+static int load_none(struct store *store, int (*row)(void *data, uint16_t kind, uint64_t id, const void *bytes, size_t len), void *data,
+                     struct error *error)
+{
+        return 0;
+}
+
+static void put_key(struct model *model, struct object *object, const char *secret)
+{
+        struct tx *tx = tx_begin(model);
+        struct state_access_key *state = tx_edit(tx, object);
+
+        state->secret = secret;
+        tx_put(tx, object, state);
+        tx_commit(tx);
+}
+
+/* The last state of each object, in the order of the store, however often and in whatever order they changed. */
+static void a_commit_writes_each_object_once(void **state)
+{
+        static const struct store_ops recorder_ops = {.commit = record, .load = load_none};
+        struct recorder recorder = {.store.ops = &recorder_ops};
+        struct model *model = open_held(&recorder.store);
+        struct object *first, *second;
+        struct tx *tx;
+
+        (void)model_write(model);
+        model_written(model);
+        insert_key(model, 1);
+        insert_key(model, 2);
+        insert_key(model, 3);
+        first = CONTAINER_OF(tree_first(model_objects(model, OBJECT_ACCESS_KEY)), struct object, node);
+        second = CONTAINER_OF(tree_next(&first->node), struct object, node);
+        put_key(model, second, "again");
+        put_key(model, first, "again");
+        put_key(model, second, "and again");
+        assert_true(model_write(model));
+        assert_string_equal(recorder.text, "13/1 13/2 13/3 ");
+        model_written(model);
+        put_key(model, second, "gone");
+        tx = tx_begin(model);
+        tx_remove(tx, second);
+        tx_commit(tx);
+        put_key(model, first, "last");
+        assert_true(model_write(model));
+        assert_string_equal(recorder.text, "13/1 13/2- ");
+        model_written(model);
+        model_close(model);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -880,6 +946,7 @@ int main(void)
                 cmocka_unit_test(stored_upgrade),
                 cmocka_unit_test(failed_commit_ends_the_process),
                 cmocka_unit_test(held_commits),
+                cmocka_unit_test(a_commit_writes_each_object_once),
                 cmocka_unit_test(killed_process_loses_nothing),
         };
 
