@@ -37,7 +37,7 @@ static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 char *api_admin_arn(const struct model *model, struct arena *arena)
 {
-        return arena_printf(arena, "arn:aws:iam::%s:user/admin", model_account(model));
+        return arena_concat(arena, "arn:aws:iam::", model_account(model), ":user/admin", NULL);
 }
 
 static bool temporary(enum state_key_kind kind)

@@ -14,24 +14,31 @@
 
 #define INVALID_PARAMETER "InvalidParameterException"
 
+/* "arn:aws:ecs:REGION:ACCOUNT:" and the rest in three parts, of which the last may be missing. */
+static char *ecs_arn(const struct model *model, struct arena *arena, const char *type, const char *a, const char *separator, const char *b)
+{
+        return arena_concat(arena, "arn:aws:ecs:", model_region(model), ":", model_account(model), type, a, separator, b, NULL);
+}
+
 char *model_cluster_arn(const struct model *model, struct arena *arena, const char *cluster)
 {
-        return arena_printf(arena, "arn:aws:ecs:%s:%s:cluster/%s", model_region(model), model_account(model), cluster);
+        return ecs_arn(model, arena, ":cluster/", cluster, NULL, NULL);
 }
 
 char *model_task_arn(const struct model *model, struct arena *arena, const char *cluster, const char *id)
 {
-        return arena_printf(arena, "arn:aws:ecs:%s:%s:task/%s/%s", model_region(model), model_account(model), cluster, id);
+        return ecs_arn(model, arena, ":task/", cluster, "/", id);
 }
 
 char *model_instance_arn(const struct model *model, struct arena *arena, const char *cluster, const char *id)
 {
-        return arena_printf(arena, "arn:aws:ecs:%s:%s:container-instance/%s/%s", model_region(model), model_account(model), cluster, id);
+        return ecs_arn(model, arena, ":container-instance/", cluster, "/", id);
 }
 
 char *model_container_arn(const struct model *model, struct arena *arena, const char *cluster, const char *task, const char *id)
 {
-        return arena_printf(arena, "arn:aws:ecs:%s:%s:container/%s/%s/%s", model_region(model), model_account(model), cluster, task, id);
+        return arena_concat(arena, "arn:aws:ecs:", model_region(model), ":", model_account(model), ":container/", cluster, "/", task, "/",
+                            id, NULL);
 }
 
 char *model_task_definition_arn(const struct model *model, struct arena *arena, const char *family, int revision)

@@ -370,6 +370,7 @@ struct agents *agents_free(struct agents *agents)
         map_done(&agents->messages);
         networks_done(&agents->networks);
         buf_done(&agents->out);
+        arena_done(&agents->scratch);
         free(agents->logs_endpoint);
         agents->freed = true;
         if (!agents->waiting)

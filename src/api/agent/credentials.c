@@ -41,8 +41,9 @@ static struct role *role_of(const struct credentials *credentials, const char *t
 {
         char name[512];
 
-        if ((size_t)snprintf(name, sizeof(name), "%s %s", type, task_key) >= sizeof(name))
+        if (strlen(type) + strlen(task_key) + 2 > sizeof(name))
                 return NULL;
+        strcpy(stpcpy(stpcpy(name, type), " "), task_key);
         return map_get(&credentials->roles, name, struct role, node);
 }
 

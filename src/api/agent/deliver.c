@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "control/task.h"
 #include "base/strutil.h"
+#include "codec/json.h"
 
 /* A message holds no more than that: the agent takes its tasks one by one, and one bad task costs a repetition of the rest. */
 #define MAX_TASKS 100
@@ -215,12 +216,17 @@ static void write_head(struct agent *agent, const struct message *message, struc
         struct agents *agents = agent->agents;
 
         /* Ids and ARNs hold nothing that JSON would escape. */
-        buf_printf(out,
-                   "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"%s\",\"clusterArn\":\"%s\",\"containerInstanceArn\":\"%s\","
-                   "\"generatedAt\":%lld,\"seqNum\":%lld,\"tasks\":[",
-                   message->id, model_cluster_arn(agents->model, arena, state->cluster),
-                   model_instance_arn(agents->model, arena, state->cluster, state->id), (long long)env_now_ms(agents->env),
-                   (long long)++agent->sequence);
+        buf_append_str(out, "{\"type\":\"PayloadMessage\",\"message\":{\"messageId\":\"");
+        buf_append_str(out, message->id);
+        buf_append_str(out, "\",\"clusterArn\":\"");
+        buf_append_str(out, model_cluster_arn(agents->model, arena, state->cluster));
+        buf_append_str(out, "\",\"containerInstanceArn\":\"");
+        buf_append_str(out, model_instance_arn(agents->model, arena, state->cluster, state->id));
+        buf_append_str(out, "\",\"generatedAt\":");
+        json_append_int(out, env_now_ms(agents->env));
+        buf_append_str(out, ",\"seqNum\":");
+        json_append_int(out, (int64_t)++agent->sequence);
+        buf_append_str(out, ",\"tasks\":[");
 }
 
 /* May this delivery go into the message after `n` others? One that failed before travels alone. */
@@ -234,20 +240,21 @@ static void send_payload(struct agent *agent, uint64_t durable)
 {
         struct agents *agents = agent->agents;
         struct buf *out = &agents->out;
-        CLEANUP_ARENA struct arena arena = {0};
+        struct arena *arena = &agents->scratch;
         struct message *message = message_new(agent, MESSAGE_PAYLOAD);
         size_t n = 0;
         bool alone = false;
 
         buf_clear(out);
-        write_head(agent, message, &arena, out);
+        arena_reset(arena);
+        write_head(agent, message, arena, out);
         list_for_each (delivery, &agent->waiting, struct delivery, link) {
                 if (n >= MAX_TASKS || out->len > MAX_BYTES || alone || !fits(delivery, n, durable))
                         break;
                 alone = delivery->tries > 0;
                 if (n++ > 0)
                         buf_append_char(out, ',');
-                write_task(delivery, &arena, out);
+                write_task(delivery, arena, out);
                 delivery->offered = true;
                 delivery->message = message;
                 message->tries = MAX(message->tries, delivery->tries);

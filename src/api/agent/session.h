@@ -111,6 +111,7 @@ struct agents {
         uint32_t period_ms; /* of the timer */
         int64_t swept_us;
         struct buf out;
+        struct arena scratch; /* of the message that is being made */
         struct agents_stats {
                 uint64_t connections, refused, disconnections, silences, payloads, payload_tasks, resends, acks, manifests, stops_verified,
                         credentials, networks, bad_frames;
