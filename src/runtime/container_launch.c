@@ -17,6 +17,7 @@
 #include "runtime/cgroup_container.h"
 #include "runtime/disk.h"
 #include "runtime/launch.h"
+#include "runtime/preload.h"
 #include "runtime/rootfs.h"
 #include "runtime/runtime_internal.h"
 #include "runtime/size_view.h"
@@ -29,7 +30,7 @@
 /* conmon throws the old log away when it rotates; we do it before (log_rotate.c), so this is only for when no agent runs. */
 #define LOG_SAFETY 8
 
-/* Steps into the groups that come before "--", then becomes the rest. */
+/* Steps into the groups that come before "--", then becomes the rest: where there is no preload. */
 static const char enter_script[] = "while [ \"$1\" != -- ]; do echo 0 >\"$1\" || exit 1; shift; done; shift; exec \"$@\"";
 
 struct start {
@@ -249,7 +250,7 @@ static void add_pair(struct arguments *args, const char *option, const char *val
         add(args, value);
 }
 
-/* conmon runs RUNTIME [runtime-arg …] create …: with version 1 that is a shell which enters the groups and becomes crun. */
+/* conmon runs RUNTIME [runtime-arg …] create …: with version 1 that enters the groups first, by the preload or as a shell does. */
 static void add_runtime(struct start *start, struct arguments *args)
 {
         struct runtime *runtime = start->container->runtime;
@@ -257,9 +258,11 @@ static void add_runtime(struct start *start, struct arguments *args)
         const char *root = arena_printf(&start->arena, "--root=%s", runtime->crun_root);
         const char *const *tasks = cgroup_tasks_files(&runtime->cgroups, start->container->cgroup, &start->arena);
 
-        if (runtime->cgroups.version == 2) {
+        if (runtime->cgroups.version == 2 || runtime->preload_fd >= 0) {
                 add_pair(args, "--runtime", crun);
                 add_pair(args, "--runtime-arg", root);
+                if (runtime->cgroups.version == 1)
+                        add_pair(args, "--runtime-arg", "--cgroup-manager=disabled");
                 return;
         }
         add_pair(args, "--runtime", "/bin/sh");
@@ -310,10 +313,26 @@ static void add_fd(struct launch *launch, int from, int to)
         launch->fds[launch->n_fds++].to = to;
 }
 
+static const char *groups_variable(struct start *start)
+{
+        const struct runtime_container *container = start->container;
+        const char *const *files = cgroup_tasks_files(&container->runtime->cgroups, container->cgroup, &start->arena);
+        CLEANUP_BUF struct buf text = {0};
+
+        buf_append_str(&text, PRELOAD_GROUPS "=");
+        for (; *files != NULL; files++)
+                buf_printf(&text, "%s\n", *files);
+        return arena_strdup(&start->arena, text.data);
+}
+
 static int fork_monitor(struct start *start)
 {
-        static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "_OCI_SYNCPIPE=3",
-                                          "_OCI_STARTPIPE=4", NULL};
+        const char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                             "_OCI_SYNCPIPE=3",
+                             "_OCI_STARTPIPE=4",
+                             NULL, /* only with the preload */
+                             NULL,
+                             NULL};
         struct runtime *runtime = start->container->runtime;
         struct launch *launch = &start->launch;
         struct arguments args = {0};
@@ -341,6 +360,11 @@ static int fork_monitor(struct start *start)
         add_fd(launch, start->sync_fds[1], SYNC_FD);
         add_fd(launch, start->start_fds[0], START_FD);
         add_fd(launch, runtime->crun_fd, CRUN_FD);
+        if (runtime->preload_fd >= 0) {
+                env[3] = "LD_PRELOAD=" PRELOAD_PATH;
+                env[4] = groups_variable(start);
+                add_fd(launch, runtime->preload_fd, PRELOAD_FD);
+        }
         r = launch_start(launch);
         return r < 0 ? error_set(start->error, -r, "cannot start the container's monitor: %s", strerror(-r)) : 0;
 }

@@ -53,7 +53,7 @@ static bool is_stopped(int32_t pid)
         return p == NULL || p[1] != ' ' || strchr("TtZX", p[2]) != NULL;
 }
 
-/* Ends the monitor and what it has started that is not in the container's groups yet (a shell on its way there, crun). It is stopped
+/* Ends the monitor and what it has started that is not in the container's groups yet (crun, or a shell on its way there). It is stopped
  * first: so it makes no more of them, and no number in its list of children can go to another process. */
 static void kill_monitor(const struct process_handle *monitor)
 {

@@ -124,11 +124,34 @@ static int let_go(struct runtime_container *container)
         return 0;
 }
 
+/* Nothing of the definition's runs outside of its limits, whatever became of what should have entered its groups on the way here. */
+static int check_groups(const struct runtime_container *container, int32_t pid)
+{
+        CLEANUP_FREE char *path = xprintf("/proc/%d/cgroup", pid);
+        CLEANUP_FREE char *end = xprintf("%s\n", container->cgroup);
+        CLEANUP_BUF struct buf text = {0};
+        uint32_t n = 0;
+
+        if (container->runtime->cgroups.version != 1)
+                return 0;
+        if (buf_read_file(&text, path, 65536) < 0)
+                return -ESRCH;
+        for (const char *at = text.data; (at = strstr(at, end)) != NULL; at++)
+                n++;
+        return n >= container->runtime->cgroups.n ? 0 : -EXDEV;
+}
+
 static void started(struct runtime_container *container, int32_t pid)
 {
         struct runtime *runtime = container->runtime;
         int r = container_open_process(&container->first, pid, 0);
 
+        if (r == 0 && check_groups(container, pid) == -EXDEV) {
+                error_set(&container->error, EXDEV,
+                          "the container was created outside of its control groups: check the versions of conmon and crun");
+                container_start_failed(container, "CannotStartContainerError");
+                return;
+        }
         if (r == 0)
                 r = let_go(container);
         if (r < 0) {

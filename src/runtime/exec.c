@@ -14,6 +14,7 @@
 #include "base/strutil.h"
 #include "runtime/cgroup_container.h"
 #include "runtime/launch.h"
+#include "runtime/preload.h"
 #include "runtime/runtime_internal.h"
 
 #define CONFIG_MAX (16 << 20)
@@ -66,7 +67,8 @@ static int write_process(struct runtime_exec_job *job)
 
 static void describe(struct runtime_exec_job *job, struct launch *launch, const char **argv, int out, int null)
 {
-        static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+        static const char *const env[] = {"LD_PRELOAD=" PRELOAD_PATH, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                          NULL};
         struct runtime *runtime = job->runtime;
         const struct cgroups *cgroups = &runtime->cgroups;
         size_t n = 0;
@@ -84,7 +86,7 @@ static void describe(struct runtime_exec_job *job, struct launch *launch, const 
         argv[n] = NULL;
         launch->program = arena_printf(&job->arena, "/proc/self/fd/%d", CRUN_FD);
         launch->argv = argv;
-        launch->envp = env;
+        launch->envp = runtime->preload_fd >= 0 ? env : env + 1;
         launch->tasks_files = cgroup_tasks_files(cgroups, job->cgroup, &job->arena);
         launch->hide = cgroups->version == 1 && cgroups->hybrid ? cgroups->unified : NULL;
         launch->fds[0].from = null;
@@ -94,6 +96,11 @@ static void describe(struct runtime_exec_job *job, struct launch *launch, const 
                 launch->fds[i].to = i;
         launch->fds[3].to = CRUN_FD;
         launch->n_fds = 4;
+        if (runtime->preload_fd >= 0) {
+                launch->fds[4].from = runtime->preload_fd;
+                launch->fds[4].to = PRELOAD_FD;
+                launch->n_fds = 5;
+        }
 }
 
 static int start_crun(struct runtime_exec_job *job)

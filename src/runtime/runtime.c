@@ -23,6 +23,7 @@
 #include "base/strutil.h"
 #include "runtime/capabilities.h"
 #include "runtime/cgroup_container.h"
+#include "runtime/preload.h"
 #include "runtime/runtime_internal.h"
 #include "runtime/size_view.h"
 
@@ -135,6 +136,20 @@ static int seal_crun(struct runtime *runtime)
         return runtime->crun_fd < 0 ? -errno : 0;
 }
 
+static void open_preload(struct runtime *runtime)
+{
+        int fd = preload_open();
+
+        if (fd >= 0 && preload_works(fd, runtime->conmon) && preload_works(fd, runtime->crun)) {
+                runtime->preload_fd = fd;
+                return;
+        }
+        log_info("containers start more slowly: conmon or crun is not of the kind that Debian has",
+                 LOG_S("conmon", runtime->conmon_version), LOG_S("crun", runtime->crun_version), LOG_ERRNO(MIN(fd, 0)));
+        if (fd >= 0)
+                close(fd);
+}
+
 static int find_programs(struct runtime *runtime, const struct runtime_options *options, struct error *error)
 {
         int r;
@@ -155,6 +170,7 @@ static int find_programs(struct runtime *runtime, const struct runtime_options *
         if (runtime->crun_version == NULL || runtime->conmon_version == NULL)
                 return error_set(error, ENOEXEC, "%s does not run: install it again",
                                  runtime->crun_version == NULL ? runtime->crun : runtime->conmon);
+        open_preload(runtime);
         return 0;
 }
 
@@ -360,7 +376,7 @@ int runtime_new(const struct runtime_options *options, struct runtime **ret, str
         runtime->parent = options->cgroup_parent == NULL   ? xstrdup("/gantry")
                           : *options->cgroup_parent == '/' ? xstrdup(options->cgroup_parent)
                                                            : xprintf("/%s", options->cgroup_parent);
-        runtime->crun_fd = runtime->dir_fd = runtime->lock_fd = runtime->monitor_cgroup_fd = -1;
+        runtime->crun_fd = runtime->preload_fd = runtime->dir_fd = runtime->lock_fd = runtime->monitor_cgroup_fd = -1;
         runtime->seccomp = seccomp_cache_new();
         map_init(&runtime->containers);
         map_init(&runtime->disks);
@@ -398,7 +414,7 @@ const struct runtime_info *runtime_info(const struct runtime *runtime)
 
 static void free_now(struct runtime *runtime)
 {
-        int fds[] = {runtime->crun_fd, runtime->dir_fd, runtime->lock_fd, runtime->monitor_cgroup_fd};
+        int fds[] = {runtime->crun_fd, runtime->preload_fd, runtime->dir_fd, runtime->lock_fd, runtime->monitor_cgroup_fd};
 
         for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
                 if (fds[i] >= 0)

@@ -3,8 +3,8 @@
  * What the files of the runtime share.
  *
  * How a container starts: a thread of the pool makes its directory, forks the launcher (own mount namespace, overlay, then conmon, which
- * waits), and while conmon loads writes control groups, config.json and state.json; then it lets conmon go. conmon runs `crun create`
- * and tells the loop through a pipe; the loop writes one byte into crun's fifo, and the process runs.
+ * waits), and while conmon loads writes control groups, config.json and state.json; then it lets conmon go. conmon runs `crun create`,
+ * which enters the groups (preload.h, cgroup_container.h), and tells the loop through a pipe; the loop writes one byte into crun's fifo, and the process runs.
  *
  * On the disk, DIR/<id>/:           state.json upper/ work/ volumes/N log log.1 acknowledged, exit oom (conmon's)
  *                                   with a disk upper/ work/ volumes/ are in DISK_DIR/<task>/<id>/ of the namespace instead
@@ -38,6 +38,7 @@ struct runtime {
         char *dir, *run_dir, *disk_dir, *crun_root, *parent;
         char *crun, *conmon, *init; /* paths; init NULL: not installed */
         int crun_fd;                /* a sealed copy in memory */
+        int preload_fd;             /* see preload.h; -1: conmon and crun run as they are */
         char *lxcfs, *size_view;    /* program (NULL: not installed), where it is mounted: see size_view.h */
         bool size_view_failed;
         pthread_mutex_t size_view_lock;

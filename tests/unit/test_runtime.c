@@ -8,6 +8,8 @@
 
 #include "base/alloc.h"
 #include "base/strutil.h"
+#include "runtime/preload.h"
+#include "runtime/runtime_internal.h"
 
 static void test_default_command(void **state)
 {
@@ -39,6 +41,31 @@ static void test_release(void **state)
                 uv_run(&place->loop, UV_RUN_ONCE);
         assert_string_equal(box_output(&box), "said\n");
         box_remove(&box);
+}
+
+/* With the library that conmon and crun start with here, and without it, as where they are of another kind. */
+static void test_preload(void **state)
+{
+        static const char *const script = "env; cat /proc/self/cgroup; cat /proc/self/maps";
+        struct runtime_container_spec spec = box_spec("c1c", script);
+        int fd = place->runtime->preload_fd;
+
+        (void)state;
+        spec.memory_bytes = 64 << 20;
+        spec.privileged = true; /* sees its groups by their names */
+        assert_true(fd >= 0);
+        assert_false(preload_works(fd, "/bin/busybox")); /* linked statically: it runs, but without the library */
+        assert_false(preload_works(fd, "/no/such/program"));
+        for (int i = 0; i < 2; i++) {
+                char *output = box_run_spec(&spec, 0);
+
+                assert_null(strstr(output, PRELOAD_GROUPS));
+                assert_null(strstr(output, "LD_PRELOAD"));
+                assert_null(strstr(output, "gantry-preload"));
+                assert_non_null(strstr(output, "/task1/c1c\n"));
+                place->runtime->preload_fd = -1;
+        }
+        place->runtime->preload_fd = fd;
 }
 
 static void test_environment(void **state)
@@ -342,10 +369,19 @@ static void test_stats(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                PLACE_TEST(test_default_command),    PLACE_TEST(test_release),  PLACE_TEST(test_environment),
-                PLACE_TEST(test_exit_codes),         PLACE_TEST(test_limits),   PLACE_TEST(test_out_of_memory),
-                PLACE_TEST(test_failures),           PLACE_TEST(test_exec),     PLACE_TEST(test_volumes),
-                PLACE_TEST(test_terminal_and_stdin), PLACE_TEST(test_security), PLACE_TEST(test_stats),
+                PLACE_TEST(test_default_command),
+                PLACE_TEST(test_release),
+                PLACE_TEST(test_preload),
+                PLACE_TEST(test_environment),
+                PLACE_TEST(test_exit_codes),
+                PLACE_TEST(test_limits),
+                PLACE_TEST(test_out_of_memory),
+                PLACE_TEST(test_failures),
+                PLACE_TEST(test_exec),
+                PLACE_TEST(test_volumes),
+                PLACE_TEST(test_terminal_and_stdin),
+                PLACE_TEST(test_security),
+                PLACE_TEST(test_stats),
         };
 
         signal(SIGPIPE, SIG_IGN);
