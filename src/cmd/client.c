@@ -25,8 +25,7 @@ static void on_done(struct http_call *call, const struct http_result *result, vo
 
         (void)call;
         if (result->status < 0) {
-                x->result =
-                        error_set(x->error, -result->status, "no answer from %s: %s. Is the server running?", x->endpoint, result->message);
+                x->result = error_set(x->error, -result->status, "no answer from %s: %s", x->endpoint, result->message);
                 return;
         }
         if (result->status == 200) {

@@ -70,10 +70,33 @@ void dial_cancel(struct dial *dial)
                 finish(dial);
 }
 
-static void give_up(struct dial *dial, int r, const char *why)
+/* What to do about an error of the network; TLS has said it already. */
+static const char *next_step(int r)
+{
+        static const struct {
+                int error;
+                const char *text;
+        } steps[] = {
+                {-ECONNREFUSED, "; nothing listens there: is the server running, and is this its address?"},
+                {-ENOENT, "; nothing listens there: is the server running, and is this its socket?"},
+                {-ETIMEDOUT, "; is the address right, and does no firewall stand between?"},
+                {-EHOSTUNREACH, "; is that machine up, and on a network that this one reaches?"},
+                {-ENETUNREACH, "; is this machine's network up?"},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+                if (steps[i].error == r)
+                        return steps[i].text;
+        }
+        return "";
+}
+
+static void give_up(struct dial *dial, int r, const char *why, const char *step)
 {
         char text[sizeof(dial->error.message) + 300];
-        (void)snprintf(text, sizeof(text), "cannot connect to %s port %u: %s", dial->host, dial->options.port, why);
+        if (dial->literal.any.sa_family == AF_UNIX)
+                (void)snprintf(text, sizeof(text), "cannot connect to unix:%s: %s%s", dial->literal.local.sun_path, why, step);
+        else
+                (void)snprintf(text, sizeof(text), "cannot connect to %s port %u: %s%s", dial->host, dial->options.port, why, step);
         dial->options.done(dial->options.data, NULL, r, text);
         finish(dial);
 }
@@ -96,7 +119,7 @@ static void on_closed(void *owner, int r, const char *why)
         error_clear(&dial->error);
         (void)error_set(&dial->error, r < 0 ? -r : ECONNRESET, "%s", why);
         if (r == -EPROTO) /* reached, and it is not who it should be: another address of it is no better */
-                give_up(dial, r, dial->error.message);
+                give_up(dial, r, dial->error.message, next_step(r));
         else
                 try_next(dial);
 }
@@ -140,7 +163,7 @@ static void try_next(struct dial *dial)
                 dial->conn = NULL;
                 (void)error_set(&dial->error, -r, "%s", uv_strerror(r));
         }
-        give_up(dial, -dial->error.number, dial->error.message);
+        give_up(dial, -dial->error.number, dial->error.message, next_step(-dial->error.number));
 }
 
 static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
@@ -153,7 +176,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list
                 return;
         }
         if (status < 0)
-                give_up(dial, -EHOSTUNREACH, uv_strerror(status));
+                give_up(dial, -EHOSTUNREACH, uv_strerror(status), "; is the name right, and does this machine's name server know it?");
         else
                 try_next(dial);
 }
@@ -161,7 +184,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list
 static void on_timeout(uv_timer_t *timer)
 {
         struct dial *dial = CONTAINER_OF(timer, struct dial, timer);
-        give_up(dial, -ETIMEDOUT, "no answer in time");
+        give_up(dial, -ETIMEDOUT, "no answer in time", next_step(-ETIMEDOUT));
 }
 
 /* For an IP address: from the loop, as everything else. */
@@ -172,8 +195,13 @@ static void on_start(uv_timer_t *timer)
         try_next(dial);
 }
 
-static bool parse_literal(const char *host, uint16_t port, union addr *ret)
+static bool parse_literal(const char *host, uint16_t port, const char *unix_socket, union addr *ret)
 {
+        if (unix_socket != NULL) {
+                ret->local.sun_family = AF_UNIX;
+                (void)snprintf(ret->local.sun_path, sizeof(ret->local.sun_path), "%s", unix_socket);
+                return true;
+        }
         if (inet_pton(AF_INET, host, &ret->v4.sin_addr) == 1) {
                 ret->v4.sin_family = AF_INET;
                 ret->v4.sin_port = htons(port);
@@ -195,7 +223,7 @@ struct dial *dial_new(struct net_loop *net, const struct dial_options *options)
         dial->ca_file = xstrdup(options->ca_file);
         dial->net = net_loop_ref(net->loop);
         uv_timer_init(net->loop, &dial->timer);
-        if (parse_literal(dial->host, options->port, &dial->literal)) {
+        if (parse_literal(dial->host, options->port, options->unix_socket, &dial->literal)) {
                 uv_timer_start(&dial->timer, on_start, 0, 0);
                 return dial;
         }

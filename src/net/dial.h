@@ -9,12 +9,13 @@ struct dial;
 struct dial_options {
         const char *host; /* name or IP address */
         uint16_t port;
+        const char *unix_socket; /* its path, instead of host and port; NULL: TCP */
         bool tls;
         const char *ca_file; /* NULL: the system's authorities */
         bool insecure;
         uint32_t timeout_ms;
         /* Called once, never from within dial_new: a connection, whose owner is to be set at once, or NULL with a negative errno and
-         * its explanation (valid during the call). The dial is freed after it returns. */
+         * its explanation with the next step (valid during the call). The dial is freed after it returns. */
         void (*done)(void *data, struct conn *conn, int r, const char *why);
         void *data;
 };

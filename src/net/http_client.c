@@ -1,498 +1,487 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Outgoing HTTP: libcurl's multi interface, whose sockets and single timer are watched by libuv.
+ * Outgoing HTTP on connections of our own, which are kept and used again:
  *
- * A call is on the client's list from http_client_call until it is reported or cancelled. libcurl reports results only from
- * curl_multi_socket_action, which only the loop calls here: so `done` never comes from within a call of the owner.
+ *     call ──► an idle link, or a new one ──dial──► the request is sent ──► http_response ──► `done`; the link is idle
+ *       └────► waiting, when there are as many links to this server as allowed
+ *
+ * A link that breaks before a byte of the answer came, after it had served another call, was closed by the server meanwhile: the call
+ * takes another. A new link is tried once. Where the environment names a proxy, libcurl does the call (http_curl.h).
  */
 #include "net/http_client.h"
 
-/* Its macros that check types know only functions that are linked. */
-#define CURL_DISABLE_TYPECHECK
-#include <curl/curl.h>
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
-#include "base/library.h"
-#include "base/log.h"
 #include "base/strutil.h"
-#include "net/loop.h"
+#include "net/dial.h"
+#include "net/http_curl.h"
+#include "net/http_response.h"
 #include "net/url.h"
 
-/* clang-format off */
-#define CURL_FUNCTIONS(X) \
-        X(curl_easy_cleanup) X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_setopt) X(curl_easy_strerror) \
-        X(curl_global_cleanup) X(curl_global_init) X(curl_multi_add_handle) X(curl_multi_assign) X(curl_multi_cleanup) \
-        X(curl_multi_info_read) X(curl_multi_init) X(curl_multi_remove_handle) X(curl_multi_setopt) X(curl_multi_socket_action) \
-        X(curl_slist_append) X(curl_slist_free_all)
-/* clang-format on */
-
-struct curl_functions {
-        CURL_FUNCTIONS(LIBRARY_FUNCTION)
-};
+#define MAX_BODY ((size_t)64 << 20)
+#define TIMEOUT_MS 42000
+#define MAX_LINKS 16
+/* Servers close what is idle for a minute or more; a connection that they close is dropped at once in any case. */
+#define IDLE_MS 60000
 
 struct http_client {
-        struct curl_functions curl;
         uv_loop_t *loop;
-        CURLM *multi;
-        uv_timer_t timer;
-        struct list calls;
-        struct list polls;
-        char *ca_file, *user_agent;
-        bool insecure;
-        bool driving; /* inside drive(): what is freed meanwhile goes at its end */
-        bool doomed;  /* http_client_free was called */
-        bool timer_closed;
-        struct net_loop *net; /* keeps SIGPIPE ignored */
+        struct net_loop *net;
+        struct http_client_options options; /* strings are copies */
+        struct list calls;                  /* not yet reported */
+        struct list links;
+        struct list waiting; /* calls without a link, in order */
+        struct http_curl *curl;
+        size_t refs; /* 1 until freed, and 1 each timer of a call */
+        bool doomed; /* http_client_free was called */
 };
 
-/* A socket of libcurl's as libuv watches it. */
-struct poll {
-        uv_poll_t handle;
+/* A connection to a server: being made, busy with a call, or idle. */
+struct link {
         struct http_client *client;
-        curl_socket_t fd;
         struct list link;
+        char *key; /* what a call must have in common */
+        struct dial *dial;
+        struct conn *conn;
+        struct http_call *call;
+        bool served; /* another call before */
 };
 
 struct http_call {
         struct http_client *client;
-        struct list link;
-        CURL *easy;
-        struct curl_slist *send_headers;
-        char *body;
-        struct arena arena; /* the result's headers */
-        struct http_header *headers;
-        size_t n_headers, room;
-        struct buf answer;
-        size_t max_body;
+        struct list link, waiting;
+        uv_timer_t timer; /* of the whole call */
+        struct arena arena;
+        struct url url;
+        const char *unix_socket, *key;
         const char *peer; /* as messages name it */
-        bool too_large;
+        struct buf request;
+        uint32_t timeout_ms;
+        int failure; /* known at once, told from the loop */
+        const char *why;
+        struct link *on;
+        struct http_curl_call *curl;
+        struct http_response response;
         bool reporting; /* inside `done`: it is freed after it */
-        char error[CURL_ERROR_SIZE];
         void (*done)(struct http_call *call, const struct http_result *result, void *data);
         void *data;
 };
 
 /* ---- life ---- */
 
-static void maybe_free(struct http_client *client)
+static void client_unref(struct http_client *client)
 {
-        if (!client->timer_closed || !list_empty(&client->polls))
+        if (--client->refs > 0)
                 return;
-        free(client->ca_file);
-        free(client->user_agent);
+        free((char *)client->options.ca_file);
+        free((char *)client->options.user_agent);
         net_loop_unref(client->net);
         free(client);
-}
-
-/* The loop stays alive while there are calls, by the timer; libcurl has no socket while it resolves a name. */
-static void call_link(struct http_call *call)
-{
-        list_push(&call->client->calls, &call->link);
-        uv_ref((uv_handle_t *)&call->client->timer);
-}
-
-static void call_unlink(struct http_call *call)
-{
-        list_remove(&call->link);
-        if (list_empty(&call->client->calls))
-                uv_unref((uv_handle_t *)&call->client->timer);
-}
-
-static void call_free(struct http_call *call)
-{
-        call_unlink(call);
-        if (call->easy != NULL) {
-                (void)call->client->curl.curl_multi_remove_handle(call->client->multi, call->easy);
-                call->client->curl.curl_easy_cleanup(call->easy);
-        }
-        call->client->curl.curl_slist_free_all(call->send_headers);
-        free(call->body);
-        arena_done(&call->arena);
-        buf_done(&call->answer);
-        free(call);
-}
-
-void http_call_cancel(struct http_call *call)
-{
-        if (call != NULL && !call->reporting)
-                call_free(call);
-}
-
-/* ---- results ---- */
-
-static int errno_of(CURLcode code, long os_errno)
-{
-        switch (code) {
-        case CURLE_URL_MALFORMAT:
-        case CURLE_UNSUPPORTED_PROTOCOL:
-                return -EINVAL;
-        case CURLE_COULDNT_RESOLVE_HOST:
-        case CURLE_COULDNT_RESOLVE_PROXY:
-                return -EHOSTUNREACH;
-        case CURLE_OPERATION_TIMEDOUT:
-                return -ETIMEDOUT;
-        case CURLE_COULDNT_CONNECT:
-                return os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
-        case CURLE_GOT_NOTHING:
-        case CURLE_SEND_ERROR:
-        case CURLE_RECV_ERROR:
-        case CURLE_PARTIAL_FILE:
-                return -ECONNRESET;
-        case CURLE_PEER_FAILED_VERIFICATION:
-        case CURLE_SSL_CONNECT_ERROR:
-        case CURLE_SSL_CACERT_BADFILE:
-                return -EPROTO;
-        default:
-                return -EIO;
-        }
-}
-
-/* "connection refused (127.0.0.1:4327)", and what to do where that is known. */
-static const char *explain(struct http_call *call, CURLcode code, int r)
-{
-        const char *what = call->error[0] != '\0' ? call->error : call->client->curl.curl_easy_strerror(code);
-        if (call->too_large)
-                what = arena_printf(&call->arena, "the answer is larger than %zu bytes", call->max_body);
-        else if (code == CURLE_COULDNT_CONNECT)
-                what = uv_strerror(r);
-        return arena_printf(&call->arena, "%s (%s)", what, call->peer);
-}
-
-/* The other side as messages name it. */
-static const char *peer_name(struct http_call *call, const struct http_call_options *o)
-{
-        struct url url;
-        if (o->unix_socket != NULL)
-                return arena_printf(&call->arena, "unix:%s", o->unix_socket);
-        if (url_parse(o->url, &call->arena, &url, NULL) < 0)
-                return arena_strdup(&call->arena, o->url);
-        return arena_printf(&call->arena, strchr(url.host, ':') != NULL ? "[%s]:%u" : "%s:%u", url.host, url.port);
-}
-
-static void tell(struct http_call *call, const struct http_result *result)
-{
-        call->reporting = true; /* NOLINT(clang-analyzer-unix.Malloc): it does not see that freeing takes off the list */
-        call_unlink(call);
-        if (call->done != NULL)
-                call->done(call, result, call->data);
-        call_free(call);
-}
-
-/* Reports a call that is over and frees it. */
-static void report(struct http_call *call, CURLcode code)
-{
-        struct http_result result = {0};
-        long status = 0, os_errno = 0;
-        if (code == CURLE_OK) {
-                (void)call->client->curl.curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-                (void)buf_reserve(&call->answer, 0);
-                result = (struct http_result){.status = (int)status,
-                                              .headers = call->headers,
-                                              .n_headers = call->n_headers,
-                                              .body = call->answer.data,
-                                              .len = call->answer.len};
-        } else {
-                (void)call->client->curl.curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
-                result.status = call->too_large ? -EFBIG : errno_of(code, os_errno);
-                result.message = explain(call, code, result.status);
-                result.body = "";
-        }
-        tell(call, &result);
-}
-
-static void collect(struct http_client *client)
-{
-        CURLMsg *msg;
-        int left;
-        while (!client->doomed && (msg = client->curl.curl_multi_info_read(client->multi, &left)) != NULL) {
-                struct http_call *call = NULL;
-                if (msg->msg != CURLMSG_DONE)
-                        continue;
-                CURLcode code = msg->data.result;
-                (void)client->curl.curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
-                report(call, code);
-        }
-}
-
-static void client_finish(struct http_client *client);
-
-/* Lets libcurl do what it can, and reports what is over. */
-static void drive(struct http_client *client, curl_socket_t fd, int events)
-{
-        int running;
-        if (client->doomed)
-                return;
-        client->driving = true;
-        (void)client->curl.curl_multi_socket_action(client->multi, fd, events, &running);
-        collect(client);
-        client->driving = false;
-        if (client->doomed)
-                client_finish(client);
-}
-
-/* ---- libcurl's sockets and timer ---- */
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-        struct poll *poll = CONTAINER_OF((uv_poll_t *)handle, struct poll, handle);
-        struct http_client *client = poll->client;
-        list_remove(&poll->link);
-        free(poll);
-        maybe_free(client);
-}
-
-static void on_poll(uv_poll_t *handle, int status, int events)
-{
-        struct poll *poll = CONTAINER_OF(handle, struct poll, handle);
-        int what = status < 0 ? CURL_CSELECT_ERR : 0;
-        if (events & (UV_READABLE | UV_DISCONNECT))
-                what |= CURL_CSELECT_IN;
-        if (events & UV_WRITABLE)
-                what |= CURL_CSELECT_OUT;
-        drive(poll->client, poll->fd, what);
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *socket_data)
-{
-        struct http_client *client = data;
-        struct poll *poll = socket_data;
-        if (what == CURL_POLL_REMOVE) {
-                if (poll != NULL && !uv_is_closing((uv_handle_t *)&poll->handle)) {
-                        (void)client->curl.curl_multi_assign(client->multi, fd, NULL);
-                        uv_close((uv_handle_t *)&poll->handle, on_poll_closed);
-                }
-                return 0;
-        }
-        if (poll == NULL) {
-                poll = xalloc(sizeof(*poll));
-                poll->client = client;
-                poll->fd = fd;
-                if (uv_poll_init(client->loop, &poll->handle, fd) < 0) {
-                        free(poll);
-                        return -1;
-                }
-                list_push(&client->polls, &poll->link);
-                (void)client->curl.curl_multi_assign(client->multi, fd, poll);
-        }
-        int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-        return uv_poll_start(&poll->handle, events, on_poll) < 0 ? -1 : 0;
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-        drive(CONTAINER_OF(timer, struct http_client, timer), CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int on_set_timer(CURLM *multi, long timeout_ms, void *data)
-{
-        struct http_client *client = data;
-        if (client->doomed)
-                return 0;
-        if (timeout_ms < 0)
-                uv_timer_stop(&client->timer);
-        else
-                uv_timer_start(&client->timer, on_timer, (uint64_t)timeout_ms, 0);
-        return 0;
-}
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-        struct http_client *client = CONTAINER_OF((uv_timer_t *)handle, struct http_client, timer);
-        client->timer_closed = true;
-        maybe_free(client);
-}
-
-/* Without the library there is nothing to do for a program that has calls to make; the linker would have said so at its start. */
-static void load_curl(struct curl_functions *ret)
-{
-        static const char *const names[] = {CURL_FUNCTIONS(LIBRARY_NAME)};
-        struct error error = {0};
-
-        if (library_load("libcurl.so.4", "libcurl4", names, ARRAY_SIZE(names), ret, &error) == 0)
-                return;
-        log_error("cannot call other servers", LOG_S("error", error.message));
-        _exit(127);
 }
 
 struct http_client *http_client_new(uv_loop_t *loop, const struct http_client_options *options)
 {
         struct http_client *client = xalloc(sizeof(*client));
-        uint32_t per_host = options != NULL && options->max_connections_per_host > 0 ? options->max_connections_per_host : 16;
-        load_curl(&client->curl);
-        /* Counted by libcurl: any number of clients may do it. */
-        (void)client->curl.curl_global_init(CURL_GLOBAL_DEFAULT);
         client->loop = loop;
         client->net = net_loop_ref(loop);
+        client->refs = 1;
         list_init(&client->calls);
-        list_init(&client->polls);
-        if (options != NULL) {
-                client->ca_file = xstrdup(options->ca_file);
-                client->user_agent = xstrdup(options->user_agent);
-                client->insecure = options->insecure;
-        }
-        uv_timer_init(loop, &client->timer);
-        uv_unref((uv_handle_t *)&client->timer);
-        client->multi = client->curl.curl_multi_init();
-        assert(client->multi != NULL);
-        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_set_timer);
-        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-        (void)client->curl.curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)per_host);
+        list_init(&client->links);
+        list_init(&client->waiting);
+        if (options != NULL)
+                client->options = *options;
+        client->options.ca_file = xstrdup(client->options.ca_file);
+        client->options.user_agent = xstrdup(client->options.user_agent);
+        if (client->options.max_connections_per_host == 0)
+                client->options.max_connections_per_host = MAX_LINKS;
         return client;
 }
 
-static void client_finish(struct http_client *client)
+static void link_free(struct link *link)
 {
-        struct http_call *call;
-        while ((call = list_first(&client->calls, struct http_call, link)) != NULL) {
-                struct http_result result = {.status = -ECANCELED, .message = "the HTTP client was closed", .body = ""};
-                tell(call, &result);
+        list_remove(&link->link);
+        dial_cancel(link->dial);
+        if (link->conn != NULL) {
+                conn_set_owner(link->conn, NULL, NULL);
+                conn_abort(link->conn);
         }
-        (void)client->curl.curl_multi_cleanup(client->multi); /* closes kept connections: on_socket is called for them */
-        list_for_each (poll, &client->polls, struct poll, link) {
-                if (!uv_is_closing((uv_handle_t *)&poll->handle))
-                        uv_close((uv_handle_t *)&poll->handle, on_poll_closed);
-        }
-        client->curl.curl_global_cleanup();
-        uv_close((uv_handle_t *)&client->timer, on_timer_closed);
+        free(link->key);
+        free(link);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+        struct http_call *call = CONTAINER_OF((uv_timer_t *)handle, struct http_call, timer);
+        struct http_client *client = call->client;
+        buf_done(&call->request);
+        http_response_done(&call->response);
+        arena_done(&call->arena);
+        free(call);
+        client_unref(client);
+}
+
+/* Frees a call that has no link any more. */
+static void call_free(struct http_call *call)
+{
+        list_remove(&call->link);
+        list_remove(&call->waiting);
+        uv_close((uv_handle_t *)&call->timer, on_timer_closed);
+}
+
+static void tell(struct http_call *call, const struct http_result *result)
+{
+        call->reporting = true;
+        list_remove(&call->link); /* http_client_free does not find it */
+        if (call->done != NULL)
+                call->done(call, result, call->data);
+        call_free(call);
+}
+
+static void tell_failure(struct http_call *call, int r, const char *why)
+{
+        tell(call, &(struct http_result){.status = r, .message = why, .body = ""});
 }
 
 struct http_client *http_client_free(struct http_client *client)
 {
+        struct http_call *call;
+        struct link *link;
         if (client == NULL || client->doomed)
                 return NULL;
         client->doomed = true;
-        uv_timer_stop(&client->timer);
-        if (!client->driving)
-                client_finish(client);
+        while ((link = list_first(&client->links, struct link, link)) != NULL) {
+                struct http_call *cut =
+                        link->call; /* NOLINT(clang-analyzer-unix.Malloc): it does not see that freeing takes off the list */
+                if (cut != NULL)
+                        cut->on = NULL;
+                link_free(link);
+        }
+        while ((call = list_first(&client->calls, struct http_call, link)) != NULL) {
+                http_curl_cancel(TAKE(call->curl));
+                tell_failure(call, -ECANCELED, "the HTTP client was closed");
+        }
+        client->curl = http_curl_free(client->curl);
+        client_unref(client);
         return NULL;
+}
+
+/* ---- links ---- */
+
+static void link_send(struct link *link, struct http_call *call);
+static void call_start(struct http_call *call);
+
+/* A link of this server has become free, or room for one. */
+static void serve_waiting(struct http_client *client, const char *key)
+{
+        list_for_each (call, &client->waiting, struct http_call, waiting) {
+                if (str_eq(call->key, key)) {
+                        call_start(call);
+                        return;
+                }
+        }
+}
+
+/* Takes the call off its link, which ends unless it can be kept. */
+static void link_release(struct link *link, bool keep)
+{
+        struct http_client *client = link->client;
+        struct http_call *call = TAKE(link->call);
+        if (call != NULL)
+                call->on = NULL;
+        if (keep) {
+                link->served = true;
+                conn_set_deadline(link->conn, IDLE_MS);
+        } else {
+                link_free(link);
+        }
+        if (call != NULL && !client->doomed)
+                serve_waiting(client, call->key);
+}
+
+/* The link breaks under its call. */
+static void link_broken(struct link *link, int r, const char *why)
+{
+        struct http_call *call = link->call;
+        bool stale = link->served && call != NULL && !http_response_began(&call->response);
+        link_release(link, false);
+        if (call == NULL)
+                return;
+        if (stale)
+                call_start(call);
+        else
+                tell_failure(call, r, arena_printf(&call->arena, "%s (%s)", why, call->peer));
+}
+
+static void answered(struct link *link)
+{
+        struct http_call *call = link->call;
+        struct http_response *response = &call->response;
+        if (response->head.status == 101) {
+                link_broken(link, -EPROTO, "the server changes to a protocol that it was not asked for");
+                return;
+        }
+        link_release(link, http_response_keeps(response));
+        (void)buf_reserve(&response->body, 0);
+        tell(call, &(struct http_result){.status = response->head.status,
+                                         .headers = response->head.headers,
+                                         .n_headers = response->head.n_headers,
+                                         .body = response->body.data,
+                                         .len = response->body.len});
+}
+
+static void on_received(void *owner, const char *data, size_t len)
+{
+        struct link *link = owner;
+        struct http_call *call = link->call;
+        if (call == NULL) { /* nothing was asked */
+                link_free(link);
+                return;
+        }
+        int r = http_response_feed(&call->response, data, len);
+        if (r == -EFBIG)
+                link_broken(link, r, arena_printf(&call->arena, "the answer is larger than %zu bytes", call->response.max_body));
+        else if (r < 0)
+                link_broken(link, r, call->response.why);
+        else if (r > 0)
+                answered(link);
+}
+
+static void on_ended(void *owner)
+{
+        struct link *link = owner;
+        struct http_call *call = link->call;
+        int r = call != NULL ? http_response_end(&call->response) : 0;
+        if (r > 0)
+                answered(link);
+        else
+                link_broken(link, r, call != NULL ? call->response.why : "");
+}
+
+static void on_closed(void *owner, int r, const char *why)
+{
+        struct link *link = owner;
+        link->conn = NULL;
+        link_broken(link, r < 0 ? r : -ECONNRESET, why);
+}
+
+/* Idle for long enough. */
+static void on_expired(void *owner)
+{
+        link_free(owner);
+}
+
+static const struct conn_callbacks link_callbacks = {
+        .received = on_received, .ended = on_ended, .expired = on_expired, .closed = on_closed};
+
+static void on_dialled(void *data, struct conn *conn, int r, const char *why)
+{
+        struct link *link = data;
+        struct http_call *call = link->call;
+        link->dial = NULL;
+        if (conn == NULL) {
+                link_release(link, false);
+                tell_failure(call, r, why);
+                return;
+        }
+        link->conn = conn;
+        conn_set_owner(conn, &link_callbacks, link);
+        link_send(link, call);
+}
+
+static void link_send(struct link *link, struct http_call *call)
+{
+        link->call = call;
+        call->on = link;
+        conn_set_deadline(link->conn, 0);
+        buf_append(conn_out(link->conn), call->request.data, call->request.len);
+}
+
+static void link_new(struct http_call *call)
+{
+        struct http_client *client = call->client;
+        struct link *link = xalloc(sizeof(*link));
+        struct dial_options options = {
+                .host = call->url.host,
+                .port = call->url.port,
+                .unix_socket = call->unix_socket,
+                .tls = call->url.tls,
+                .ca_file = client->options.ca_file,
+                .insecure = client->options.insecure,
+                .timeout_ms = call->timeout_ms,
+                .done = on_dialled,
+                .data = link,
+        };
+        link->client = client;
+        link->key = xstrdup(call->key);
+        link->call = call;
+        call->on = link;
+        list_push(&client->links, &link->link);
+        link->dial = dial_new(client->net, &options);
+}
+
+/* Gives the call a link, or lets it wait for one. */
+static void call_start(struct http_call *call)
+{
+        struct http_client *client = call->client;
+        uint32_t n = 0;
+        list_remove(&call->waiting);
+        list_for_each (link, &client->links, struct link, link) {
+                if (!str_eq(link->key, call->key))
+                        continue;
+                if (link->call == NULL) {
+                        link_send(link, call);
+                        return;
+                }
+                n++;
+        }
+        if (n < client->options.max_connections_per_host)
+                link_new(call);
+        else
+                list_push(&client->waiting, &call->waiting);
 }
 
 /* ---- calls ---- */
 
-static size_t on_body(char *data, size_t size, size_t n, void *user)
+static const char *timeout_text(struct http_call *call)
 {
-        struct http_call *call = user;
-        size_t len = size * n;
-        if (len > call->max_body - call->answer.len) {
-                call->too_large = true;
-                return 0;
-        }
-        buf_append(&call->answer, data, len);
-        return len;
+        const struct link *link = call->on;
+        if (link == NULL)
+                return arena_printf(&call->arena, "all connections were busy for %u ms (%s): the server is slower than its clients",
+                                    call->timeout_ms, call->peer);
+        if (link->conn == NULL)
+                return arena_printf(&call->arena,
+                                    "no connection within %u ms (%s): is the address right, and does no firewall stand between?",
+                                    call->timeout_ms, call->peer);
+        return arena_printf(&call->arena, "connected, but no answer within %u ms (%s): the server's log says what it is busy with",
+                            call->timeout_ms, call->peer);
 }
 
-static size_t on_header(char *data, size_t size, size_t n, void *user)
+static void on_timeout(uv_timer_t *timer)
 {
-        struct http_call *call = user;
-        size_t len = size * n;
-        const char *colon = memchr(data, ':', len);
-        if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
-                call->n_headers = 0; /* of an interim answer until now */
-                return len;
+        struct http_call *call = CONTAINER_OF(timer, struct http_call, timer);
+        if (call->failure == 0) {
+                call->failure = -ETIMEDOUT;
+                call->why = timeout_text(call);
         }
-        if (colon == NULL)
-                return len;
-        if (call->n_headers == call->room) {
-                size_t room = MAX(call->room * 2, 16);
-                struct http_header *moved = arena_calloc(&call->arena, room, sizeof(*moved));
-                if (call->n_headers > 0)
-                        memcpy(moved, call->headers, call->n_headers * sizeof(*moved));
-                call->headers = moved;
-                call->room = room;
-        }
-        const char *value = colon + 1, *end = data + len;
-        while (value < end && (*value == ' ' || *value == '\t'))
-                value++;
-        while (end > value && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
-                end--;
-        call->headers[call->n_headers].name = arena_strndup(&call->arena, data, (size_t)(colon - data));
-        call->headers[call->n_headers].value = arena_strndup(&call->arena, value, (size_t)(end - value));
-        call->n_headers++;
-        return len;
+        if (call->on != NULL)
+                link_release(call->on, false);
+        tell_failure(call, call->failure, call->why);
 }
 
-static void set_headers(struct http_call *call, const struct http_call_options *o)
+static void on_curl_done(const struct http_result *result, void *data)
 {
-        bool has_expect = false, has_type = false;
+        struct http_call *call = data;
+        call->curl = NULL;
+        tell(call, result);
+}
+
+/* libcurl's rules of which variables name a proxy; whether no_proxy excepts this server is for it to say. */
+static bool has_proxy(const struct url *url)
+{
+        static const char *const names[2][4] = {{"http_proxy", "all_proxy", "ALL_PROXY"},
+                                                {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}};
+        for (size_t i = 0; i < ARRAY_SIZE(names[0]) && names[url->tls][i] != NULL; i++) {
+                if (!str_empty(getenv(names[url->tls][i])))
+                        return true;
+        }
+        return false;
+}
+
+static void write_header(struct buf *out, const char *name, const char *value)
+{
+        size_t start = out->len;
+        buf_printf(out, "%s: %s", name, value != NULL ? value : "");
+        for (char *p = out->data + start; *p != '\0'; p++) {
+                if (*p == '\r' || *p == '\n')
+                        *p = ' ';
+        }
+        buf_append_str(out, "\r\n");
+}
+
+static void write_request(struct http_call *call, const struct http_call_options *o, const char *method)
+{
+        const char *user_agent = call->client->options.user_agent;
+        struct buf *out = &call->request;
+        bool has_host = false;
+        buf_printf(out, "%s %s HTTP/1.1\r\n", method, call->url.target);
         for (size_t i = 0; i < o->n_headers; i++) {
-                const struct http_header *h = &o->headers[i];
-                /* libcurl takes "Name;" for a header without a value, and "Name:" for one to leave out. */
-                char *line = str_empty(h->value) ? arena_printf(&call->arena, "%s;", h->name)
-                                                 : arena_printf(&call->arena, "%s: %s", h->name, h->value);
-                for (char *p = line; *p != '\0'; p++) {
-                        if (*p == '\r' || *p == '\n')
-                                *p = ' ';
-                }
-                call->send_headers = call->client->curl.curl_slist_append(call->send_headers, line);
-                has_expect |= str_eq_nocase(h->name, "Expect");
-                has_type |= str_eq_nocase(h->name, "Content-Type");
+                has_host |= str_eq_nocase(o->headers[i].name, "Host");
+                write_header(out, o->headers[i].name, o->headers[i].value);
         }
-        if (!has_expect) /* libcurl's own costs a round trip, or a second of waiting */
-                call->send_headers = call->client->curl.curl_slist_append(call->send_headers, "Expect:");
-        if (!has_type)
-                call->send_headers = call->client->curl.curl_slist_append(call->send_headers, "Content-Type:");
-        (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->send_headers);
+        if (!has_host)
+                write_header(out, "Host", call->url.host_header);
+        if (user_agent != NULL)
+                write_header(out, "User-Agent", user_agent);
+        if (o->body_len > 0 || str_eq(method, "POST") || str_eq(method, "PUT") || str_eq(method, "PATCH"))
+                buf_printf(out, "Content-Length: %zu\r\n", o->body_len);
+        buf_append_str(out, "Accept: */*\r\n\r\n");
+        buf_append(out, o->body, o->body_len);
 }
 
-static void set_body(struct http_call *call, const struct http_call_options *o, const char *method)
+/* 0, or a negative errno with `why`. */
+static int call_prepare(struct http_call *call, const struct http_call_options *o)
 {
-        bool usual_body = str_eq(method, "POST") || str_eq(method, "PUT") || str_eq(method, "PATCH");
-        if (o->body_len > 0 || usual_body) {
-                call->body = xalloc(o->body_len + 1);
-                if (o->body_len > 0)
-                        memcpy(call->body, o->body, o->body_len);
-                (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body);
-                (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len);
-        }
-        if (str_eq(method, "HEAD"))
-                (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
+        struct arena *arena = &call->arena;
+        struct error error = {0};
+        int r;
+        if (!str_starts_with(o->url, "http://") && !str_starts_with(o->url, "https://"))
+                r = error_set(&error, EINVAL, "URL \"%s\" does not begin with http:// or https://", o->url);
+        else if (o->unix_socket != NULL && strlen(o->unix_socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+                r = error_set(&error, ENAMETOOLONG, "the path of a socket has at most 107 bytes, and %s has more", o->unix_socket);
         else
-                (void)call->client->curl.curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, method);
+                r = url_parse(o->url, arena, &call->url, &error);
+        if (r < 0) {
+                call->why = arena_strdup(arena, error.message);
+                return r;
+        }
+        if (o->unix_socket != NULL) {
+                call->unix_socket = arena_strdup(arena, o->unix_socket);
+                call->peer = arena_printf(arena, "unix:%s", o->unix_socket);
+        } else {
+                call->peer = arena_printf(arena, strchr(call->url.host, ':') != NULL ? "[%s]:%u" : "%s:%u", call->url.host, call->url.port);
+        }
+        call->key = arena_printf(arena, "%s %s", call->url.tls ? "https" : "http", call->peer);
+        return 0;
 }
 
 struct http_call *http_client_call(struct http_client *client, const struct http_call_options *o)
 {
         struct http_call *call = xalloc(sizeof(*call));
+        const char *method = o->method != NULL ? o->method : "GET";
+        assert(!client->doomed);
         call->client = client;
-        call->easy = client->curl.curl_easy_init();
-        assert(call->easy != NULL && !client->doomed);
-        call->max_body = o->max_body > 0 ? o->max_body : (size_t)64 << 20;
-        call->peer = peer_name(call, o);
+        client->refs++;
         call->done = o->done;
         call->data = o->data;
-        call_link(call);
-
-        CURL *easy = call->easy;
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_URL, o->url);
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, o->timeout_ms > 0 ? (long)o->timeout_ms : 42000L);
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-        (void)client->curl.curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-        if (o->unix_socket != NULL)
-                (void)client->curl.curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, o->unix_socket);
-        if (client->user_agent != NULL)
-                (void)client->curl.curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
-        if (client->ca_file != NULL)
-                (void)client->curl.curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
-        if (client->insecure) {
-                (void)client->curl.curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-                (void)client->curl.curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+        call->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : TIMEOUT_MS;
+        list_push(&client->calls, &call->link);
+        list_init(&call->waiting);
+        uv_timer_init(client->loop, &call->timer);
+        http_response_init(&call->response, o->max_body > 0 ? o->max_body : MAX_BODY, str_eq(method, "HEAD"));
+        call->failure = call_prepare(call, o);
+        if (call->failure == 0 && o->unix_socket == NULL && has_proxy(&call->url)) {
+                if (client->curl == NULL)
+                        client->curl = http_curl_new(client->loop, &client->options);
+                call->curl = http_curl_call(client->curl, o, on_curl_done, call);
+                return call;
         }
-        set_body(call, o, o->method != NULL ? o->method : "GET");
-        set_headers(call, o);
-        (void)client->curl.curl_multi_add_handle(client->multi, easy); /* does nothing but set the timer to 0 */
+        uv_timer_start(&call->timer, on_timeout, call->failure < 0 ? 0 : call->timeout_ms, 0);
+        if (call->failure < 0)
+                return call;
+        write_request(call, o, method);
+        call_start(call);
         return call;
+}
+
+void http_call_cancel(struct http_call *call)
+{
+        if (call == NULL || call->reporting)
+                return;
+        http_curl_cancel(TAKE(call->curl));
+        if (call->on != NULL)
+                link_release(call->on, false);
+        call_free(call);
 }

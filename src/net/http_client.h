@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Outgoing HTTP through libcurl's multi interface on the libuv loop: keep-alive, TLS, proxies. One thread: the loop's. */
+/*
+ * Outgoing HTTP/1.1 on the libuv loop: keep-alive, TLS, unix sockets, and the proxies that http_proxy, https_proxy, all_proxy and no_proxy
+ * name (those by libcurl, which is loaded then). Redirects are answers like others. One thread: the loop's.
+ */
 #pragma once
 
 #include "net/http_server.h"
@@ -20,7 +23,7 @@ struct http_client *http_client_free(struct http_client *client);
 
 struct http_result {
         int status;          /* HTTP status, or -errno when there was no answer */
-        const char *message; /* why there was none: "connection refused (127.0.0.1:4327)" */
+        const char *message; /* why there was none, and the next step */
         const struct http_header *headers;
         size_t n_headers;
         const char *body; /* NUL follows */

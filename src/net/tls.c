@@ -164,6 +164,10 @@ int tls_handshake(struct tls *tls, struct error *error)
         if (want == SSL_ERROR_WANT_READ || want == SSL_ERROR_WANT_WRITE)
                 return 0;
         long verified = SSL_get_verify_result(tls->ssl);
+        if (!SSL_is_server(tls->ssl) && (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH))
+                return error_set(error, EPROTO,
+                                 "certificate refused: it is not for this name; call the server by a name in its certificate, or give it a "
+                                 "certificate for this one");
         if (!SSL_is_server(tls->ssl) && verified != X509_V_OK)
                 return error_set(error, EPROTO,
                                  "certificate refused: %s; name its authority with a CA file, or accept any certificate on purpose",

@@ -8,20 +8,18 @@
 
 #include "base/alloc.h"
 #include "base/strutil.h"
+#include "net/http_response.h"
 #include "net/url.h"
 #include "net/ws_internal.h"
 
 #define REFUSAL_MAX ((size_t)64 * 1024)
-#define HEAD_MAX ((size_t)32 * 1024)
 
 struct ws_client {
         struct ws *ws;
         struct dial *dial; /* until connected */
-        struct buf request, in, body;
+        struct buf request;
         struct arena arena;
-        struct http1_scan scan;
-        struct http1_body decoder;
-        int status; /* of the refusal whose body is coming; 0: the head is coming */
+        struct http_response response; /* a refusal has a body, which says why */
         char accept[WS_ACCEPT_SIZE];
         uint64_t give_up_at; /* loop time */
         void (*connected)(struct ws *ws, int status, const char *body, size_t len, void *data);
@@ -33,8 +31,7 @@ void ws_client_free(struct ws_client *client)
                 return;
         dial_cancel(client->dial);
         buf_done(&client->request);
-        buf_done(&client->in);
-        buf_done(&client->body);
+        http_response_done(&client->response);
         arena_done(&client->arena);
         free(client);
 }
@@ -59,27 +56,25 @@ static void failed(struct ws_client *client, int r, const char *why)
         refused(client, r, why, strlen(why));
 }
 
-static const char *find_header(const struct http1_head *head, const char *name)
+static void answered(struct ws_client *client)
 {
-        for (size_t i = 0; i < head->n_headers; i++) {
-                if (str_eq_nocase(head->headers[i].name, name))
-                        return head->headers[i].value;
-        }
-        return NULL;
+        const struct http_response *response = &client->response;
+        refused(client, response->head.status, response->body.data, response->body.len);
 }
 
-/* The server has agreed. `rest` came after its answer. */
-static void accepted(struct ws_client *client, const struct http1_head *head, const char *rest, size_t len)
+/* The server has agreed; what came after its answer is in `in`. */
+static void accepted(struct ws_client *client)
 {
         struct ws *ws = client->ws;
-        const char *protocol = find_header(head, "Upgrade");
-        if (!head->upgrade || !str_eq_nocase(protocol, "websocket") || !str_eq(find_header(head, "Sec-WebSocket-Accept"), client->accept)) {
+        const struct http_response *response = &client->response;
+        if (!response->head.upgrade || !str_eq_nocase(http_response_header(response, "Upgrade"), "websocket") ||
+            !str_eq(http_response_header(response, "Sec-WebSocket-Accept"), client->accept)) {
                 failed(client, -EPROTO, "the server's answer is not a valid websocket handshake");
                 return;
         }
         conn_set_owner(ws->conn, &ws_conn_callbacks, ws);
         conn_set_deadline(ws->conn, 0);
-        conn_unread(ws->conn, rest, len);
+        conn_unread(ws->conn, response->in.data, response->in.len);
         ws->client = NULL;
         ws_start(ws);
         if (client->connected != NULL)
@@ -87,75 +82,24 @@ static void accepted(struct ws_client *client, const struct http1_head *head, co
         ws_client_free(client);
 }
 
-/* Collects the body of a refusal, which says why. True when it is complete, or long enough. */
-static bool take_refusal(struct ws_client *client, const char *data, size_t len)
-{
-        size_t used;
-        return http1_body_feed(&client->decoder, data, len, REFUSAL_MAX, &client->body, &used) != 0;
-}
-
-static void refusal_head(struct ws_client *client, const struct http1_head *head, const char *rest, size_t len)
-{
-        bool empty = head->status == 204 || head->status == 304 || head->content_length == 0;
-        client->status = head->status;
-        if (head->chunked)
-                http1_body_init(&client->decoder, HTTP1_BODY_CHUNKED, 0);
-        else if (head->content_length >= 0)
-                http1_body_init(&client->decoder, HTTP1_BODY_LENGTH, (uint64_t)head->content_length);
-        else
-                http1_body_init(&client->decoder, HTTP1_BODY_TO_END, 0);
-        if (empty || take_refusal(client, rest, len))
-                refused(client, client->status, client->body.data, client->body.len);
-}
-
-/* One head of an answer at the start of `in`, `size` long. True when another may follow (100 Continue and its like). */
-static bool take_answer(struct ws_client *client, size_t size)
-{
-        struct http1_head head;
-        const char *reason = NULL;
-        char *copy = arena_bytes(&client->arena, size + 1);
-        memcpy(copy, client->in.data, size);
-        if (http1_parse_response(copy, size, 100, &client->arena, &head, &reason) < 0) {
-                failed(client, -EPROTO, reason);
-                return false;
-        }
-        if (head.status >= 100 && head.status < 200 && head.status != 101) {
-                buf_consume(&client->in, size);
-                client->scan = (struct http1_scan){0};
-                return true;
-        }
-        if (head.status == 101)
-                accepted(client, &head, client->in.data + size, client->in.len - size);
-        else
-                refusal_head(client, &head, client->in.data + size, client->in.len - size);
-        return false;
-}
-
 static void on_received(void *owner, const char *data, size_t len)
 {
         struct ws_client *client = owner;
-        if (client->status != 0) {
-                if (take_refusal(client, data, len))
-                        refused(client, client->status, client->body.data, client->body.len);
-                return;
-        }
-        buf_append(&client->in, data, len);
-        for (;;) {
-                ssize_t n = http1_scan(&client->scan, client->in.data, client->in.len);
-                if (n < 0 || (n == 0 && client->in.len > HEAD_MAX)) {
-                        failed(client, -EPROTO, "the server does not answer in HTTP");
-                        return;
-                }
-                if (n == 0 || !take_answer(client, (size_t)n))
-                        return;
-        }
+        int r = http_response_feed(&client->response, data, len);
+        int status = client->response.head.status;
+        if (r > 0 && status == 101)
+                accepted(client);
+        else if (r != 0 && status != 0) /* complete, or as much of a long or broken refusal as there is */
+                answered(client);
+        else if (r < 0)
+                failed(client, r, client->response.why);
 }
 
 static void on_ended(void *owner)
 {
         struct ws_client *client = owner;
-        if (client->status != 0) /* a body up to the end, or cut short: as much as there is */
-                refused(client, client->status, client->body.data, client->body.len);
+        if (client->response.head.status != 0) /* a body up to the end, or cut short: as much as there is */
+                answered(client);
         else
                 failed(client, -ECONNRESET, "the server closed the connection during the websocket handshake");
 }
@@ -229,6 +173,7 @@ struct ws *ws_connect(const struct ws_connect_options *options, struct error *er
         ws->client = client;
         client->ws = ws;
         client->connected = options->connected;
+        http_response_init(&client->response, REFUSAL_MAX, false);
         if (url_parse(options->url, &client->arena, &url, error) < 0 || write_request(client, options, &url, error) < 0) {
                 ws_free(ws);
                 return NULL;

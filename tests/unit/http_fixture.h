@@ -70,6 +70,17 @@ UNUSED static void turn(struct fixture *fx)
         uv_run(&fx->loop, UV_RUN_NOWAIT);
 }
 
+/* Runs the loop until the condition holds, for at most 10 s. */
+#define WAIT(fx, condition)                                                    \
+        do {                                                                   \
+                uint64_t start_ = uv_hrtime();                                 \
+                while (!(condition)) {                                         \
+                        turn(fx);                                              \
+                        if (uv_hrtime() - start_ > 10000000000u)               \
+                                fail_msg("waited in vain for %s", #condition); \
+                }                                                              \
+        } while (0)
+
 UNUSED static int client_open(struct fixture *fx)
 {
         struct sockaddr_in addr = {.sin_family = AF_INET,

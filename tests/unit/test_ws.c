@@ -113,16 +113,6 @@ static void connect_side(struct fixture *fx, struct side *side, struct ws_connec
                 turn(fx);
 }
 
-#define WAIT(fx, condition)                                                    \
-        do {                                                                   \
-                uint64_t start_ = uv_hrtime();                                 \
-                while (!(condition)) {                                         \
-                        turn(fx);                                              \
-                        if (uv_hrtime() - start_ > 10000000000u)               \
-                                fail_msg("waited in vain for %s", #condition); \
-                }                                                              \
-        } while (0)
-
 static void messages_both_ways(void **state)
 {
         struct fixture fx;
@@ -324,7 +314,10 @@ static void unreachable_servers(void **state)
         client.ws = ws_connect(&options, &error);
         WAIT(&fx, client.status != 0);
         assert_int_equal(client.status, -ECONNREFUSED);
-        assert_string_equal(client.body, "cannot connect to 127.0.0.1 port 1: connection refused");
+        assert_string_equal(
+                client.body,
+                "cannot connect to 127.0.0.1 port 1: connection refused; nothing listens there: is the server running, and is this its "
+                "address?");
 
         options.url = "nonsense";
         assert_null(ws_connect(&options, &error));
