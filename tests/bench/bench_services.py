@@ -6,6 +6,7 @@ Where there is a `dockerd` (it is started here, nothing of this machine's own is
 turns, with the same program on the host's network, polled as often over its own API; then ratios are printed. BENCH_ROUNDS (5).
 """
 import datetime
+import http.client
 import json
 import os
 import signal
