@@ -280,8 +280,20 @@ static void give_fd(struct launch *launch, int from, int to)
         launch->fds[launch->n_fds++].to = to;
 }
 
-static int launch_qemu(const struct qemu_spec *spec, struct qemu *q, struct error *error)
+/* A descriptor of what a machine boots, and in `path` how the process names that: its user may not reach the file itself, such as in a
+ * checkout under /root. -1 with the path as it is where there is nothing to open; QEMU then says what it misses. */
+static int open_boot_file(const struct qemu_spec *spec, const char **path, int number, struct arena *arena)
 {
+        int fd = *path != NULL && spec->state_fd < 0 ? open(*path, O_RDONLY | O_CLOEXEC) : -1;
+
+        if (fd >= 0)
+                *path = arena_printf(arena, "/proc/self/fd/%d", number);
+        return fd;
+}
+
+static int launch_qemu(const struct qemu_spec *wanted, struct qemu *q, struct error *error)
+{
+        struct qemu_spec copy = *wanted, *spec = &copy;
         CLEANUP_ARENA struct arena arena = {0};
         CLEANUP_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         CLEANUP_CLOSE int log = open(arena_printf(&arena, "%s/log", spec->dir), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -294,6 +306,8 @@ static int launch_qemu(const struct qemu_spec *spec, struct qemu *q, struct erro
                                 .users_fd = -1,
                                 .user = spec->user,
                                 .new_session = true};
+        CLEANUP_CLOSE int kernel = open_boot_file(wanted, &copy.kernel, QEMU_FD_KERNEL, &arena);
+        CLEANUP_CLOSE int initrd = open_boot_file(wanted, &copy.initrd, QEMU_FD_INITRD, &arena);
         int r;
 
         if (null < 0 || log < 0)
@@ -306,6 +320,8 @@ static int launch_qemu(const struct qemu_spec *spec, struct qemu *q, struct erro
         give_fd(&launch, log, 2);
         give_fd(&launch, spec->memory_fd, QEMU_FD_MEMORY);
         give_fd(&launch, spec->state_fd, QEMU_FD_STATE);
+        give_fd(&launch, kernel, QEMU_FD_KERNEL);
+        give_fd(&launch, initrd, QEMU_FD_INITRD);
         for (uint32_t i = 0; i < spec->n_nics; i++)
                 give_fd(&launch, spec->nics[i].tap_fd, QEMU_FD_NIC + (int)i);
         r = launch_start(&launch);

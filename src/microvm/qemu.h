@@ -131,4 +131,4 @@ void qemu_arguments(const struct qemu_spec *spec, struct arena *arena, struct st
 #define QEMU_FIRMWARE "qboot.rom"
 
 /* Where the process finds what it is given. */
-enum { QEMU_FD_MEMORY = 3, QEMU_FD_STATE, QEMU_FD_NIC };
+enum { QEMU_FD_MEMORY = 3, QEMU_FD_STATE, QEMU_FD_KERNEL, QEMU_FD_INITRD, QEMU_FD_NIC };

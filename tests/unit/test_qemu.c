@@ -191,6 +191,36 @@ static void test_failure_has_words(void **state)
         finish(qemu);
 }
 
+/* The program's own build folder may lie under a home that nobody else may enter. */
+static void test_kernel_is_where_its_user_cannot_reach(void **state)
+{
+        CLEANUP_FREE char *home = xprintf("%s/home", base), *kernel = xprintf("%s/kernel", home);
+        const struct qemu_spec spec = {.dir = dir,
+                                       .user = USER,
+                                       .vcpus = 1,
+                                       .memory_bytes = 64 << 20,
+                                       .memory_fd = -1,
+                                       .state_fd = -1,
+                                       .cgroup_fd = -1,
+                                       .kernel = kernel};
+        CLEANUP_ARENA struct arena arena = {0};
+        struct seen seen = {0};
+        struct qemu *qemu = NULL;
+        int fd;
+
+        (void)state;
+        assert_int_equal(0, mkdir(home, 0700));
+        fd = open(kernel, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+        assert_true(fd >= 0 && write(fd, "not a kernel", 12) == 12);
+        close(fd);
+        assert_int_equal(0, qemu_start(uv_default_loop(), &spec, &events, &seen, &qemu, NULL));
+        run_until(&seen.ended);
+        assert_non_null(strstr(qemu_last_words(dir, &arena), "invalid kernel header"));
+        finish(qemu);
+        assert_int_equal(0, unlink(kernel));
+        assert_int_equal(0, rmdir(home));
+}
+
 static void test_acceleration_is_chosen_by_trying(void **state)
 {
         CLEANUP_FREE char *cache = xprintf("%s/acceleration", base);
@@ -268,6 +298,7 @@ int main(void)
                 cmocka_unit_test(test_disk_comes_later),
                 cmocka_unit_test(test_disk_is_refused),
                 cmocka_unit_test(test_failure_has_words),
+                cmocka_unit_test(test_kernel_is_where_its_user_cannot_reach),
                 cmocka_unit_test(test_acceleration_is_chosen_by_trying),
                 cmocka_unit_test(test_acceleration_is_remembered),
                 cmocka_unit_test(test_acceleration_is_what_the_machine_gets),
