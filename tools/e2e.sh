@@ -8,7 +8,7 @@ build=$(readlink -f "${1:-build}")
 shift || true
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || { echo "e2e: needs root: containers, namespaces, cgroups" >&2; exit 1; }
-  exec sudo --preserve-env=GANTRY_PATIENCE,GANTRY_ROLLOUT_KILLS,GANTRY_NETWORK_KILLS,GANTRY_LOAD_SECONDS,GANTRY_LOAD_RATE,GANTRY_SEED,GANTRY_FARGATE_TASKS,GANTRY_TF_PLUGINS,GANTRY_E2E_JOBS,GANTRY_E2E_SECONDS "$0" "$build" "$@"
+  exec sudo --preserve-env=GANTRY_PATIENCE,GANTRY_ROLLOUT_KILLS,GANTRY_NETWORK_KILLS,GANTRY_LOAD_SECONDS,GANTRY_LOAD_RATE,GANTRY_SEED,GANTRY_FARGATE_TASKS,GANTRY_MACHINES,GANTRY_TF_PLUGINS,GANTRY_E2E_JOBS,GANTRY_E2E_SECONDS "$0" "$build" "$@"
 fi
 export GANTRY=$build/gantry GANTRY_BUILD=$build PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/e2e
 python=${GANTRY_PYTHON:-/usr/bin/python3}
@@ -25,8 +25,10 @@ fi
 # Process ids repeat across namespaces; the control groups that tests make do not, and others may run at the same time.
 export GANTRY_E2E_GROUP=gantry-e2e-$$-$RANDOM
 status=0
+# The books of what runs, in /run/gantry, are its own, gone with the run however it ends.
+mkdir -p /run/gantry
 unshare --net --mount --pid --fork --kill-child --mount-proc -- \
-  sh -c 'ip link set lo up && exec "$@"' sh "$python" -m unittest -v "$@" &
+  sh -c 'ip link set lo up && mount -t tmpfs tmpfs /run/gantry && exec "$@"' sh "$python" -m unittest -v "$@" &
 # `unshare` hears neither SIGTERM nor SIGINT while it waits; all that is inside ends with it.
 trap "kill -KILL $! 2>/dev/null" TERM INT HUP
 wait $! || status=$?
