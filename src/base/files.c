@@ -5,9 +5,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -221,6 +223,16 @@ int files_each(int at, const char *name, int (*fn)(const char *entry, void *data
                         return r;
         }
         return 0;
+}
+
+int files_spread(int dir_fd)
+{
+        int flags; /* whatever the number of the call says */
+
+        if (ioctl(dir_fd, FS_IOC_GETFLAGS, &flags) < 0)
+                return -errno;
+        flags |= FS_TOPDIR_FL;
+        return ioctl(dir_fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
 int files_lock(int at, const char *name, uint32_t patience_ms)

@@ -20,6 +20,10 @@ int files_write(int at, const char *name, const void *data, size_t len, mode_t m
 int files_sync_dir(int at, const char *name) MUST_CHECK;
 /* Calls `fn` for every entry but "." and ".."; stops at its first non-zero, and returns that. */
 int files_each(int at, const char *name, int (*fn)(const char *entry, void *data), void *data) MUST_CHECK;
+/* Tells the file system that what is put into a directory is not related. ext4 looks for a free inode beside the directory's own, and
+ * walks over all that were freed there in the last minutes: where many directories come and go that is most of what making a file costs,
+ * milliseconds. So each gets a group of blocks of its own (chattr(1), T). 0 or -errno: other file systems do not know it. */
+int files_spread(int dir_fd);
 /* Makes and locks a file for this process: its descriptor, or -EWOULDBLOCK when another has it and keeps it for `patience_ms`. A process that
  * was killed may have it a moment longer: a child that it was just starting shares it until it executes its program. */
 int files_lock(int at, const char *name, uint32_t patience_ms) MUST_CHECK;

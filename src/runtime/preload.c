@@ -24,7 +24,7 @@ int preload_open(void)
 bool preload_works(int fd, const char *program)
 {
         char *const argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "--version", NULL};
-        char *const envp[] = {(char *)(uintptr_t) "LD_PRELOAD=" PRELOAD_PATH, (char *)(uintptr_t) PRELOAD_CHECK "=1", NULL};
+        char *const envp[] = {(char *)(uintptr_t) "LD_PRELOAD=" PRELOAD_PATH, (char *)(uintptr_t)PRELOAD_CHECK "=1", NULL};
         posix_spawn_file_actions_t actions;
         int r, status = 0;
         pid_t pid;

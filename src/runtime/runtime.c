@@ -317,6 +317,8 @@ static int open_dirs(struct runtime *runtime, const struct runtime_options *opti
                 runtime->dir_fd = open(runtime->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 r = runtime->dir_fd < 0 ? -errno : 0;
         }
+        if (r == 0)
+                (void)(files_spread(runtime->dir_fd) < 0);
         if (r == 0) {
                 runtime->lock_fd = files_lock(runtime->dir_fd, "lock", LOCK_PATIENCE_MS);
                 r = MIN(runtime->lock_fd, 0);

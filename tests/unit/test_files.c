@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -120,12 +122,29 @@ static void writing_elsewhere(void **state)
         assert_int_equal(files_remove(place->fd, "file"), 0);
 }
 
+/* What is put into it gets the flag's effect and not the flag. */
+static void spreading(void **state)
+{
+        struct place *place = *state;
+        int flags = 0, r = files_spread(place->fd);
+
+        if (r == 0) {
+                assert_int_equal(ioctl(place->fd, FS_IOC_GETFLAGS, &flags), 0);
+                assert_true((flags & FS_TOPDIR_FL) != 0);
+        }
+        /* Not of ext4. */
+        assert_true(r == 0 || r == -ENOTTY || r == -EOPNOTSUPP);
+        assert_int_equal(files_spread(place->fd), r);
+        assert_int_equal(files_spread(-1), -EBADF);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_tree_deeper_than_descriptors, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(links_are_not_followed, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(writing_elsewhere, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(spreading, set_up, tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

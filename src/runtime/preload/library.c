@@ -18,17 +18,17 @@
 
 #include "runtime/preload.h"
 
-#define ABSENT(type, name)                                                                                                                 \
-        type name(void);                                                                                                                   \
-        type name(void)                                                                                                                    \
-        {                                                                                                                                  \
-                return (type)-ENOSYS;                                                                                                      \
+#define ABSENT(type, name)            \
+        type name(void);              \
+        type name(void)               \
+        {                             \
+                return (type)-ENOSYS; \
         }
-#define ABSENT_NULL(name)                                                                                                                  \
-        void *name(void);                                                                                                                  \
-        void *name(void)                                                                                                                   \
-        {                                                                                                                                  \
-                return NULL;                                                                                                               \
+#define ABSENT_NULL(name)    \
+        void *name(void);    \
+        void *name(void)     \
+        {                    \
+                return NULL; \
         }
 
 ABSENT(int, sd_bus_call)
