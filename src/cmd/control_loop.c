@@ -4,6 +4,11 @@
 
 #include "base/env.h"
 
+/* Changes that keep the writer busy until the loop has made more. */
+#define BACKLOG 8192
+/* The controller is never held back longer than that. */
+#define HELD_MS 100
+
 static void on_idle(uv_idle_t *idle)
 {
         (void)idle;
@@ -34,8 +39,11 @@ static void turn(struct control_loop *loop)
 {
         int64_t now_ms = env_now_ms(env_system()), next = controller_next(loop->controller);
 
+        if (next <= now_ms && model_backlog(loop->model) >= BACKLOG)
+                next = loop->ran_ms + HELD_MS; /* or when the writer says that it got on, which makes a turn as well */
         if (next <= now_ms) {
                 controller_run(loop->controller, now_ms);
+                loop->ran_ms = now_ms;
                 next = controller_next(loop->controller);
         }
         if (next <= now_ms) {
@@ -56,9 +64,9 @@ static void on_check(uv_check_t *check)
         turn(check->data);
 }
 
-void control_loop_start(struct control_loop *loop, uv_loop_t *uv, struct controller *controller)
+void control_loop_start(struct control_loop *loop, uv_loop_t *uv, struct model *model, struct controller *controller)
 {
-        *loop = (struct control_loop){.controller = controller, .timer_at = INT64_MAX};
+        *loop = (struct control_loop){.controller = controller, .model = model, .timer_at = INT64_MAX};
         uv_prepare_init(uv, &loop->prepare);
         uv_check_init(uv, &loop->check);
         uv_idle_init(uv, &loop->idle);

@@ -345,7 +345,7 @@ static int start(struct server *s, struct error *error)
                                                                     .machines_data = s->machines,
                                                                     .healthy_after_ms = s->values->healthy_after_ms,
                                                                     .cloud_timing = options.cloud_timing});
-        control_loop_start(&s->control_loop, &s->process.loop, s->controller);
+        control_loop_start(&s->control_loop, &s->process.loop, s->model, s->controller);
         r = start_balancer(s, error);
         if (r < 0)
                 return r;

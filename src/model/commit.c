@@ -55,6 +55,8 @@ struct commit_queue {
         struct wakeup *wakeup;    /* NULL: commits run at once */
         uint64_t sequence;        /* loop's thread only */
         uint64_t durable;         /* the same */
+        uint64_t n_put;           /* changes; the same */
+        uint64_t n_durable;       /* the same */
         struct list waiters;      /* by sequence */
         struct released released; /* loop's thread only */
 
@@ -63,9 +65,10 @@ struct commit_queue {
         pthread_cond_t work;
         /* Under the lock: */
         struct batch waiting;
-        uint64_t written; /* what the writer has made durable */
-        bool idle;        /* the writer waits for work */
-        bool held;        /* without a loop: commits wait for commit_write */
+        uint64_t written;   /* what the writer has made durable */
+        uint64_t n_written; /* changes */
+        bool idle;          /* the writer waits for work */
+        bool held;          /* without a loop: commits wait for commit_write */
         bool stop;
 
         /* The writer's own: */
@@ -189,6 +192,7 @@ static void write_batch(struct commit_queue *q, struct batch *batch)
                 write_changes(q, batch->changes + first, end - first);
                 pthread_mutex_lock(&q->lock);
                 q->written = sequence;
+                q->n_written += end - first;
                 pthread_mutex_unlock(&q->lock);
                 uv_async_send(&q->wakeup->async);
         }
@@ -271,6 +275,7 @@ static void take_written(struct commit_queue *q)
 {
         pthread_mutex_lock(&q->lock);
         q->durable = q->written;
+        q->n_durable = q->n_written;
         pthread_mutex_unlock(&q->lock);
         free_released(q, q->durable);
         run_waiters(q);
@@ -369,6 +374,7 @@ void commit_put(struct commit_queue *q, uint16_t kind, uint64_t id, const struct
 {
         struct batch_change *change = batch_push(&q->waiting);
 
+        q->n_put++;
         change->kind = kind;
         change->id = id;
         change->shape = shape;
@@ -385,6 +391,7 @@ uint64_t commit_end(struct commit_queue *q)
                 write_changes(q, q->waiting.changes, q->waiting.n);
                 batch_clear(&q->waiting);
                 q->durable = q->sequence;
+                q->n_durable = q->n_put;
         } else if (q->idle) {
                 q->idle = false;
                 pthread_cond_signal(&q->work);
@@ -404,6 +411,7 @@ bool commit_write(struct commit_queue *q)
         if (q->waiting.n == 0)
                 return false;
         q->written = q->waiting.changes[q->waiting.n - 1].sequence;
+        q->n_written = q->n_put;
         write_changes(q, q->waiting.changes, q->waiting.n);
         batch_clear(&q->waiting);
         return true;
@@ -412,6 +420,7 @@ bool commit_write(struct commit_queue *q)
 void commit_written(struct commit_queue *q)
 {
         q->durable = MAX(q->durable, q->written);
+        q->n_durable = MAX(q->n_durable, q->n_written);
         free_released(q, q->durable);
         run_waiters(q);
 }
@@ -424,6 +433,11 @@ uint64_t commit_sequence(const struct commit_queue *q)
 uint64_t commit_durable(const struct commit_queue *q)
 {
         return q->durable;
+}
+
+size_t commit_backlog(const struct commit_queue *q)
+{
+        return (size_t)(q->n_put - q->n_durable);
 }
 
 void commit_when_durable(struct commit_queue *q, uint64_t sequence, struct commit_waiter *waiter)

@@ -43,4 +43,6 @@ void commit_written(struct commit_queue *queue);
 
 uint64_t commit_sequence(const struct commit_queue *queue);
 uint64_t commit_durable(const struct commit_queue *queue);
+/* Changes that are not known to be durable yet. */
+size_t commit_backlog(const struct commit_queue *queue);
 void commit_when_durable(struct commit_queue *queue, uint64_t sequence, struct commit_waiter *waiter);

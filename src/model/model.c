@@ -444,6 +444,11 @@ uint64_t model_durable(const struct model *model)
         return commit_durable(model->queue);
 }
 
+size_t model_backlog(const struct model *model)
+{
+        return commit_backlog(model->queue);
+}
+
 void model_when_durable(struct model *model, uint64_t sequence, struct commit_waiter *waiter)
 {
         commit_when_durable(model->queue, sequence, waiter);

@@ -286,6 +286,8 @@ void model_set_lost(struct model *model, struct instance *instance, bool fenced)
 /* Commits so far, and the last durable one. */
 uint64_t model_sequence(const struct model *model);
 uint64_t model_durable(const struct model *model);
+/* Changes of objects that wait to become durable. */
+size_t model_backlog(const struct model *model);
 /* Calls waiter->durable when everything up to `sequence` is on disk; at once when it is already. */
 void model_when_durable(struct model *model, uint64_t sequence, struct commit_waiter *waiter);
 

@@ -293,7 +293,7 @@ static void start(struct bench *b, size_t n_agents)
         agents_serve(b->agents, b->api);
         b->controller = controller_new(
                 &(struct controller_options){.model = b->model, .sched = b->sched, .ops = &api_controller_ops, .data = b->api});
-        control_loop_start(&b->control_loop, &b->loop, b->controller);
+        control_loop_start(&b->control_loop, &b->loop, b->model, b->controller);
         uv_prepare_init(&b->loop, &b->prepare);
         b->prepare.data = b;
         uv_prepare_start(&b->prepare, on_prepare);

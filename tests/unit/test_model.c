@@ -846,14 +846,18 @@ static void held_commits(void **state)
 
         (void)state;
         assert_false(model_write(model));
+        assert_int_equal(model_backlog(model), 0);
         insert_key(model, 1);
+        assert_int_equal(model_backlog(model), 1);
         model_when_durable(model, model_sequence(model), &client.waiter);
         assert_true(model_write(model));
         assert_int_equal(client.done_at, 0); /* on disk, and nobody knows */
+        assert_int_equal(model_backlog(model), 1);
         assert_true(model_durable(model) < model_sequence(model));
         model_written(model);
         assert_int_equal(client.done_at, 1);
         assert_int_equal(model_durable(model), model_sequence(model));
+        assert_int_equal(model_backlog(model), 0);
         insert_key(model, 2);
         assert_true(model_write(model));
         insert_key(model, 3);
