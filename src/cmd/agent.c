@@ -198,8 +198,10 @@ static int run_agent(const struct verb *verb, void *values, char **args)
         struct error error = {0};
 
         (void)args;
-        if (process_log_setup(v->log_level, v->log_format, &error) < 0 || fill_options(v, &arena, &options, &error) < 0)
-                return verb_fail(verb, &error);
+        if (process_log_setup(v->log_level, v->log_format, &error) < 0 || fill_options(v, &arena, &options, &error) < 0) {
+                (void)verb_fail(verb, &error);
+                return EXIT_USAGE;
+        }
         process_start(&node.process, on_signal);
         options.loop = &node.process.loop;
         options.env = env_system();
@@ -208,7 +210,8 @@ static int run_agent(const struct verb *verb, void *values, char **args)
         options.data = &node;
         if (agent_new(&options, &node.agent, &error) < 0 || agent_start(node.agent, &error) < 0) {
                 agent_free(node.agent);
-                return verb_fail(verb, &error);
+                (void)verb_fail(verb, &error);
+                return error.number == EINVAL ? EXIT_USAGE : 1;
         }
         process_run(&node.process);
         process_done(&node.process);
@@ -221,7 +224,8 @@ const struct verb verb_agent = {
         .usage = "--server URL --access-key ID --secret-key SECRET [OPTIONS]",
         .description = "Joins a cluster as a container instance and runs the tasks that the server places here, with crun under conmon.\n"
                        "Needs root. SIGTERM ends the agent and leaves the containers running; the next one adopts them.\n"
-                       "Exit status: 0 after SIGTERM, 1 for a failure worth another start, 5 when the server refuses this node for good.\n",
+                       "Exit status: 0 after SIGTERM, 1 for a failure worth another start, 2 for a wrong option, 5 when the server refuses "
+                       "this node for good.\n",
         .options = agent_option_rows,
         .size = sizeof(struct agent_values),
         .run = run_agent,

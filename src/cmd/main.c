@@ -37,7 +37,7 @@ static int no_verb(const char *word)
                 if (options_resemble(word, verbs[i]->name))
                         fprintf(stderr, " Do you mean gantry %s?", verbs[i]->name);
         fprintf(stderr, " `gantry help` lists them.\n");
-        return 2;
+        return EXIT_USAGE;
 }
 
 /* What ps and top show: children of gantry up are started from /proc/self/exe and would all be called "exe". */
@@ -58,9 +58,11 @@ static int run_verb(const struct verb *verb, char **argv)
         int r = options_parse(verb, argv, &arena, values, &args, &error);
 
         name_process(verb);
-        if (r > 0)
-                return 0;
-        return r < 0 ? verb_fail(verb, &error) : verb->run(verb, values, args);
+        if (r == 0)
+                return verb->run(verb, values, args);
+        if (r < 0)
+                (void)verb_fail(verb, &error);
+        return r < 0 ? EXIT_USAGE : 0;
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gantry server: the control plane. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "api/event_stream.h"
 #include "api/keys.h"
 #include "api/server.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/strutil.h"
 #include "cmd/control_loop.h"
@@ -188,8 +190,9 @@ static int open_state(struct server *s, struct error *error)
         CLEANUP_ARENA struct arena arena = {0};
         int r;
 
-        if (mkdir(v->data_dir, 0700) < 0 && errno != EEXIST)
-                return error_set(error, errno, "cannot make the data directory %s: %s", v->data_dir, strerror(errno));
+        r = files_make_dirs(v->data_dir, 0700);
+        if (r < 0)
+                return error_set(error, -r, "cannot make the data directory %s: %s; give another --data-dir", v->data_dir, strerror(-r));
         r = store_sqlite_open(v->data_dir, &s->store, error);
         if (r < 0)
                 return r;
@@ -209,6 +212,23 @@ static int open_state(struct server *s, struct error *error)
                 return r;
         return log_store_open(&(struct log_store_options){.dir = arena_printf(&arena, "%s/logs", v->data_dir), .loop = &s->process.loop},
                               &s->logs, error);
+}
+
+/* Both stand in every ARN and signature. */
+static int check_names(const struct server_values *v, struct error *error)
+{
+        if (strlen(v->account) != 12 || strspn(v->account, "0123456789") != 12)
+                return error_set(error, EINVAL, "--account-id: '%s' is not 12 digits, such as 123456789012", v->account);
+        if (!str_is_name(v->region, "-", 64))
+                return error_set(error, EINVAL, "--region: '%s' is no name of a region, such as us-east-1", v->region);
+        for (uint32_t i = 0; i < v->balancer_addresses.n; i++) {
+                unsigned char address[sizeof(struct in6_addr)];
+                const char *text = v->balancer_addresses.items[i];
+
+                if (inet_pton(AF_INET, text, address) != 1 && inet_pton(AF_INET6, text, address) != 1)
+                        return error_set(error, EINVAL, "--balancer-address: '%s' is no address, such as 127.0.0.1 or 0.0.0.0", text);
+        }
+        return 0;
 }
 
 /* Options that bear on each other; a listening address needs a TLS certificate unless only this machine can reach it. */
@@ -305,9 +325,9 @@ static void start_machines(struct server *s)
 static int start(struct server *s, struct error *error)
 {
         struct api_options options = {.loop = &s->process.loop, .version = GANTRY_VERSION, .public_url = ""};
-        int r = check_listen(s->values, error);
+        int r = check_names(s->values, error);
 
-        if (r < 0 || (r = open_state(s, error)) < 0)
+        if (r < 0 || (r = check_listen(s->values, error)) < 0 || (r = open_state(s, error)) < 0)
                 return r;
         options.model = s->model;
         options.vpc_range = s->values->vpc_range;

@@ -197,9 +197,10 @@ static void stop_next(struct up *up)
  * something in its way gets two more tries. */
 static bool cannot_start(const struct child *child, int64_t status, uint64_t lived)
 {
-        bool last = child == &child->up->server || status == AGENT_EXIT_REFUSED || child->delay_ms >= 2 * RESTART_MIN_MS;
+        bool told_wrong = status == AGENT_EXIT_REFUSED || status == EXIT_USAGE;
+        bool last = child == &child->up->server || child->delay_ms >= 2 * RESTART_MIN_MS;
 
-        return (status == 1 || status == AGENT_EXIT_REFUSED) && lived < STEADY_MS && last;
+        return lived < STEADY_MS && (told_wrong || (status == 1 && last));
 }
 
 static void on_child_exit(uv_process_t *process, int64_t status, int signal)

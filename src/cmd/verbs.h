@@ -21,5 +21,8 @@ int console_link(const char *data_dir, struct arena *arena, const char **ret, st
 /* Where a process keeps everything when nobody says otherwise. */
 #define DEFAULT_DATA_DIR "/var/lib/gantry"
 
+/* The exit status of a process that was told something wrong: starting it again does not help. */
+#define EXIT_USAGE 2
+
 /* The exit status of an agent that the server refuses for good; the stock agent's, too: "do not start me again". */
 #define AGENT_EXIT_REFUSED 5
