@@ -222,6 +222,31 @@ static void test_refusals(void **state)
         end(&w);
 }
 
+/* What no host can do is named: it is not for want of room. */
+static void test_what_hosts_lack(void **state)
+{
+        struct fake_agent second = {0};
+        struct world w;
+
+        begin(&w);
+        join(&w, &w.host, 1024, 2048, "us-east-1a");
+        harness_ok(&w.c.h, "RegisterTaskDefinition",
+                   "{'family':'far','networkMode':'awsvpc','requiresCompatibilities':['FARGATE'],'cpu':'256','memory':'512',"
+                   "'executionRoleArn':'arn:aws:iam::123456789012:role/x','containerDefinitions':[{'name':'c','image':'i',"
+                   "'secrets':[{'name':'S','valueFrom':'arn:aws:secretsmanager:us-east-1:123456789012:secret:x'}]}]}");
+        run(&w, "'launchType':'FARGATE'");
+        expect(&w, "failures[0].reason", FARGATE_UNAVAILABLE);
+        expect(&w, "failures[0].detail", "The Fargate hosts lack: ecs.capability.secrets.asm.environment-variables");
+        harness_ok(&w.c.h, "RegisterTaskDefinition",
+                   "{'family':'far','networkMode':'awsvpc','requiresCompatibilities':['FARGATE'],'cpu':'2048','memory':'4096',"
+                   "'containerDefinitions':[{'name':'c','image':'i'}]}");
+        join(&w, &second, 1024, 2048, "us-east-1b");
+        run(&w, "'launchType':'FARGATE'");
+        expect(&w, "failures[0].detail", "No Fargate host of this server could ever take it: gantry capacity shows the hosts.");
+        fake_done(&second);
+        end(&w);
+}
+
 static void test_strategy(void **state)
 {
         struct world w;
@@ -338,7 +363,8 @@ int main(void)
                 cmocka_unit_test(test_a_task_on_a_host),   cmocka_unit_test(test_what_machines_cost),
                 cmocka_unit_test(test_the_pool_is_hidden), cmocka_unit_test(test_waiting_for_capacity),
                 cmocka_unit_test(test_refusals),           cmocka_unit_test(test_strategy),
-                cmocka_unit_test(test_services),           cmocka_unit_test(test_spot_is_taken_back),
+                cmocka_unit_test(test_what_hosts_lack),    cmocka_unit_test(test_services),
+                cmocka_unit_test(test_spot_is_taken_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

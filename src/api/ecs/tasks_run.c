@@ -39,15 +39,15 @@ static bool has_attribute(const struct instance *instance, const struct ecs_attr
         return value && (str_empty(wanted->value) || str_eq(value, wanted->value));
 }
 
-/* ECS only says ATTRIBUTE: name those that are missing. */
-static const char *missing_attributes(struct api_call *call, const struct instance *instance, const struct ecs_task_definition *definition)
+/* ECS only says ATTRIBUTE: name those that are missing, after `lacks`. */
+static const char *missing_attributes(struct api_call *call, const struct instance *instance, const struct ecs_task_definition *definition,
+                                      const char *lacks)
 {
         CLEANUP_BUF struct buf text = {0};
 
         for (uint32_t i = 0; i < definition->requires_attributes.n; i++)
                 if (!has_attribute(instance, &definition->requires_attributes.items[i]))
-                        buf_printf(&text, "%s%s",
-                                   text.len > 0 ? ", " : "The container instance lacks: ", definition->requires_attributes.items[i].name);
+                        buf_printf(&text, "%s%s", text.len > 0 ? ", " : lacks, definition->requires_attributes.items[i].name);
         return text.len > 0 ? arena_strndup(call->arena, text.data, text.len) : NULL;
 }
 
@@ -55,7 +55,8 @@ static void fail_on(struct api_call *call, const struct instance *instance, cons
                     struct ecs_failure_list *failures)
 {
         const struct ecs_task_definition *definition = request->definition->state->definition;
-        const char *detail = str_eq(reason, "ATTRIBUTE") ? missing_attributes(call, instance, definition) : NULL;
+        const char *detail =
+                str_eq(reason, "ATTRIBUTE") ? missing_attributes(call, instance, definition, "The container instance lacks: ") : NULL;
 
         ecs_fail_item(call, failures, model_instance_arn(call->model, call->arena, instance->state->cluster, instance->state->id), reason,
                       detail);
@@ -224,6 +225,15 @@ static void no_capacity(struct api_call *call, const struct task_request *reques
                       detail);
 }
 
+static const char *why_never(struct api_call *call, const struct task_request *request, const struct placement_request *placement)
+{
+        const struct instance *host = fargate_lacking(call->model, call->api->sched, placement);
+        const char *lacks =
+                host ? missing_attributes(call, host, request->definition->state->definition, "The Fargate hosts lack: ") : NULL;
+
+        return lacks ? lacks : "No Fargate host of this server could ever take it: gantry capacity shows the hosts.";
+}
+
 /* On a host with room; else, when one would take it, without a place yet; NULL when none ever would. */
 static struct task *insert_fargate(struct api_call *call, struct tx *tx, struct task_request *request,
                                    const struct placement_request *placement, size_t waiting, struct ecs_failure_list *failures)
@@ -234,7 +244,7 @@ static struct task *insert_fargate(struct api_call *call, struct tx *tx, struct 
         struct task *task;
 
         if (!host && !fargate_possible(call->model, call->api->sched, placement)) {
-                no_capacity(call, request, "No Fargate host of this server could ever take it: gantry capacity shows the hosts.", failures);
+                no_capacity(call, request, why_never(call, request, placement), failures);
                 return NULL;
         }
         if (!host && waiting >= FARGATE_MAX_WAITING) {

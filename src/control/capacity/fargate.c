@@ -152,6 +152,27 @@ bool fargate_possible(struct model *model, struct sched *sched, const struct pla
         return false;
 }
 
+struct instance *fargate_lacking(struct model *model, struct sched *sched, const struct placement_request *request)
+{
+        CLEANUP_ARENA struct arena arena = {0};
+        struct instance *found = NULL;
+
+        for (size_t i = 0; i < ARRAY_SIZE(host_clusters); i++) {
+                struct placement_request here = on_hosts_of(model, request, host_clusters[i], &arena);
+
+                if (here.cluster == NULL)
+                        continue;
+                list_for_each (instance, &here.cluster->instances, struct instance, in_cluster) {
+                        if (fargate_isolation(instance) == NULL)
+                                continue;
+                        if (!str_eq(sched_reason(sched, &here, instance), "ATTRIBUTE"))
+                                return NULL;
+                        found = instance;
+                }
+        }
+        return found;
+}
+
 bool fargate_has_architecture(struct model *model, const char *architecture)
 {
         for (size_t i = 0; i < ARRAY_SIZE(host_clusters); i++) {

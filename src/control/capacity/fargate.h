@@ -42,6 +42,8 @@ void fargate_request(const struct placement_request *request, struct arena *aren
 struct instance *fargate_pick(struct model *model, struct sched *sched, const struct placement_request *request, const char *provider);
 /* Whether a host would take it, were it empty and connected, and open to FARGATE_SPOT: waiting makes sense. */
 bool fargate_possible(struct model *model, struct sched *sched, const struct placement_request *request);
+/* When no host would because each lacks an attribute: one of them. NULL else. */
+struct instance *fargate_lacking(struct model *model, struct sched *sched, const struct placement_request *request);
 /* A host that has this architecture ("x86_64", "arm64") is in the pool. */
 bool fargate_has_architecture(struct model *model, const char *architecture);
 /* Where the task is: `instance`; when it is not in the task's cluster, hostCluster; for a Fargate task its overhead there. */
