@@ -374,11 +374,18 @@ static void on_chosen(struct skopeo_run *run, int status)
 /* Whether the image that the name stands for is here already. */
 static bool is_here(struct image_job *job)
 {
+        const struct image_name *name = map_get(&job->store->names, job->reference.canonical, struct image_name, node);
+        bool known;
+
         job->record = image_store_lookup(job->store, job->resolved);
         if (job->record == NULL)
                 return false;
+        known = name != NULL && name->record == job->record && name->pulled_ms != 0;
         image_name_set(job->record, job->reference.canonical, image_now_ms());
-        image_record_sync(job->store, job->resolved);
+        if (known)
+                image_record_used(job->record);
+        else
+                image_record_sync(job->store, job->resolved);
         image_job_finish(job, 0);
         return true;
 }

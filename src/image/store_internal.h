@@ -50,6 +50,7 @@ struct image_record {
         uint32_t refs;
         bool doomed; /* no name, or being collected: goes with the last reference */
         int64_t last_used_ms;
+        int64_t saved_ms; /* when its file was last written; 0: not by this process */
         struct image_layer **layers;
         struct arena arena; /* everything else */
 };
@@ -137,6 +138,8 @@ int image_store_load(struct image_store *store, struct error *error) MUST_CHECK;
 void image_record_write(const struct image_record *record, struct buf *out);
 /* Brings the file of a record in line with memory, in the background; failures are logged (they cost a pull after the next start). */
 void image_record_sync(struct image_store *store, const char *digest);
+/* The same for one of which only the times are news: once a minute. A write and a sync at every start would slow down all of them. */
+void image_record_used(struct image_record *record);
 /* Fills in what layer.json holds. */
 void image_layer_store(const struct image_layer *layer, const char *boot_id, struct arena *arena, struct oci_stored_layer *ret);
 /* Writes layer.json into the directory `dir` (relative to the store's); with a boot id until the layer is sealed. Blocks. */

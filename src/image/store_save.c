@@ -11,6 +11,7 @@
 #include "base/strutil.h"
 #include "image/store_internal.h"
 
+#define SAVE_USE_EVERY_MS 60000
 #define SHORT_NAME 12 /* hexadecimal digits; more when they collide */
 
 void image_record_write(const struct image_record *record, struct buf *out)
@@ -84,8 +85,10 @@ static void sync_next(struct image_store *store)
                 return;
         list_remove(&dirty->link);
         record = map_get(&store->records, dirty->digest, struct image_record, node);
-        if (record != NULL)
+        if (record != NULL) {
                 image_record_write(record, &dirty->text);
+                record->saved_ms = image_now_ms();
+        }
         store->syncing = true;
         dirty->work.work = sync_file;
         dirty->work.after = synced_file;
@@ -103,6 +106,12 @@ void image_record_sync(struct image_store *store, const char *digest)
         memcpy(dirty->digest, digest, strlen(digest) + 1);
         list_push(&store->dirty, &dirty->link);
         sync_next(store);
+}
+
+void image_record_used(struct image_record *record)
+{
+        if (image_now_ms() - record->saved_ms >= SAVE_USE_EVERY_MS)
+                image_record_sync(record->store, record->image.digest);
 }
 
 int image_layer_write(int dir_fd, const char *dir, const struct oci_stored_layer *stored)

@@ -287,6 +287,48 @@ static void test_layout(void **state)
         assert_null(image_store_find(place->store, "nothing"));
 }
 
+static ino_t record_file(struct place *place, const char *digest)
+{
+        CLEANUP_FREE char *path = xprintf("%s/images/%s.json", place->store_dir, digest_hex(digest));
+        struct stat st;
+
+        assert_int_equal(stat(path, &st), 0);
+        return st.st_ino;
+}
+
+/* To start what is here already, again and again, does not write: only that it has another name now is news. */
+static void test_pulled_again(void **state)
+{
+        struct place *place = *state;
+        char name[160], digest[DIGEST_TEXT_MAX];
+        struct waiter w;
+        ino_t before;
+
+        write_image(place, "web", "one", digest);
+        image_unref(pull(place, layout_name(place, name), IMAGE_PULL_DEFAULT).image);
+        uv_run(&place->loop, UV_RUN_DEFAULT);
+        before = record_file(place, digest);
+        for (int i = 0; i < 3; i++) {
+                image_unref(pull(place, name, IMAGE_PULL_DEFAULT).image);
+                uv_run(&place->loop, UV_RUN_DEFAULT);
+        }
+        assert_int_equal(record_file(place, digest), before);
+        write_image(place, "again", "one", digest);
+        snprintf(name, sizeof(name), "oci:%s:again", place->layout);
+        image_unref(pull(place, name, IMAGE_PULL_DEFAULT).image);
+        close_store(place);
+        open_store(place, &(struct image_store_options){STORE_OPTIONS(place)});
+        w = pull(place, name, IMAGE_PULL_PREFER_CACHED);
+        assert_int_equal(w.status, 0);
+        assert_true(w.from_cache);
+        image_unref(w.image);
+        /* Its first use since the start is written down. */
+        before = record_file(place, digest);
+        image_unref(pull(place, name, IMAGE_PULL_DEFAULT).image);
+        uv_run(&place->loop, UV_RUN_DEFAULT);
+        assert_true(record_file(place, digest) != before);
+}
+
 static void test_restart(void **state)
 {
         struct place *place = *state;
@@ -814,6 +856,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_layout, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_restart, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_pulled_again, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_layout_failures, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_many_at_once, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_reclaim, set_up, tear_down),
