@@ -446,6 +446,8 @@ static void trim(struct timer *timer)
 {
         struct agent *a = CONTAINER_OF(timer, struct agent, trim_timer);
 
+        if (a->vpc != NULL)
+                vpc_rest(a->vpc);
         (void)malloc_trim(0);
         timers_set(&a->timers, &a->trim_timer, TRIM_MS, trim);
 }

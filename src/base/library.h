@@ -23,3 +23,8 @@
  * -ENOENT, and an error that names Debian's `package`. Any thread. */
 int library_load(const char *file, const char *package, const char *const *names, size_t n, void *functions,
                  struct error *error) MUST_CHECK;
+/* The same for a library that is closed again: with the last library_close it and what it brought leave the process, and its functions
+ * must not be called any more. */
+int library_open(const char *file, const char *package, const char *const *names, size_t n, void *functions, void **ret_library,
+                 struct error *error) MUST_CHECK;
+void library_close(void *library);

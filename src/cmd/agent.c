@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gantry agent: makes this machine a node of a server. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -202,6 +203,8 @@ static int run_agent(const struct verb *verb, void *values, char **args)
                 (void)verb_fail(verb, &error);
                 return EXIT_USAGE;
         }
+        /* Sixteen threads that mostly wait for the kernel: the allocator would give each an arena of its own, which it never gives back. */
+        (void)mallopt(M_ARENA_MAX, 2);
         process_start(&node.process, on_signal);
         options.loop = &node.process.loop;
         options.env = env_system();

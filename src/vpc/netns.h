@@ -14,9 +14,9 @@
 
 /* What jobs use of the kernel. Set up by vpc_new, then touched by one job at a time. */
 struct vpc_kernel {
-        int host_ns;         /* the namespace of the node itself */
-        struct netlink nl;   /* there */
-        struct nft_ctx *nft; /* there */
+        int host_ns;       /* the namespace of the node itself */
+        struct netlink nl; /* there */
+        struct nft *nft;   /* there */
         char bridge[IFNAMSIZ];
         unsigned bridge_index;
         uint32_t gateway; /* address of the bridge, host byte order */

@@ -7,41 +7,80 @@
 
 #include <nftables/libnftables.h>
 
+#include "base/alloc.h"
+#include "base/library.h"
 #include "vpc/router.h"
 #include "vpc/rules.h"
 
-int nft_open(struct nft_ctx **ret, struct error *error)
-{
-        struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+/* clang-format off */
+#define NFT_FUNCTIONS(X) \
+        X(nft_ctx_buffer_error) X(nft_ctx_buffer_output) X(nft_ctx_free) X(nft_ctx_get_error_buffer) X(nft_ctx_get_output_buffer) \
+        X(nft_ctx_new) X(nft_run_cmd_from_buffer)
+/* clang-format on */
 
-        if (nft == NULL)
-                return error_set(error, ENOMEM, "cannot open nftables: does this kernel have nf_tables?");
-        if (nft_ctx_buffer_output(nft) != 0 || nft_ctx_buffer_error(nft) != 0) {
-                nft_ctx_free(nft);
-                return error_set(error, ENOMEM, "cannot open nftables: out of memory");
-        }
-        *ret = nft;
-        return 0;
+struct nft {
+        struct nft_functions {
+                NFT_FUNCTIONS(LIBRARY_FUNCTION)
+        } lib;
+        void *library;       /* NULL: at rest */
+        struct nft_ctx *ctx; /* NULL: at rest */
+};
+
+static int wake(struct nft *nft, struct error *error)
+{
+        static const char *const names[] = {NFT_FUNCTIONS(LIBRARY_NAME)};
+        int r = library_open("libnftables.so.1", "libnftables1", names, ARRAY_SIZE(names), &nft->lib, &nft->library, error);
+
+        if (r < 0)
+                return r;
+        nft->ctx = nft->lib.nft_ctx_new(NFT_CTX_DEFAULT);
+        if (nft->ctx != NULL && nft->lib.nft_ctx_buffer_output(nft->ctx) == 0 && nft->lib.nft_ctx_buffer_error(nft->ctx) == 0)
+                return 0;
+        nft_rest(nft);
+        return error_set(error, ENOMEM, "cannot open nftables: out of memory, or does this kernel lack nf_tables?");
 }
 
-struct nft_ctx *nft_close(struct nft_ctx *nft)
+void nft_rest(struct nft *nft)
 {
-        if (nft != NULL)
-                nft_ctx_free(nft);
+        if (nft == NULL || nft->library == NULL)
+                return;
+        if (nft->ctx != NULL)
+                nft->lib.nft_ctx_free(TAKE(nft->ctx));
+        library_close(TAKE(nft->library));
+}
+
+int nft_open(struct nft **ret, struct error *error)
+{
+        struct nft *nft = xalloc(sizeof(*nft));
+        int r = wake(nft, error);
+
+        if (r < 0)
+                free(nft);
+        else
+                *ret = nft;
+        return r;
+}
+
+struct nft *nft_close(struct nft *nft)
+{
+        nft_rest(nft);
+        free(nft);
         return NULL;
 }
 
-int nft_run(struct nft_ctx *nft, const char *script, struct error *error)
+int nft_run(struct nft *nft, const char *script, struct error *error)
 {
         const char *text;
-        int length;
+        int length, r = nft->ctx == NULL ? wake(nft, error) : 0;
 
+        if (r < 0)
+                return r;
         errno = 0;
-        if (nft_run_cmd_from_buffer(nft, script) == 0) {
-                (void)nft_ctx_get_output_buffer(nft); /* empties it */
+        if (nft->lib.nft_run_cmd_from_buffer(nft->ctx, script) == 0) {
+                (void)nft->lib.nft_ctx_get_output_buffer(nft->ctx); /* empties it */
                 return 0;
         }
-        text = nft_ctx_get_error_buffer(nft);
+        text = nft->lib.nft_ctx_get_error_buffer(nft->ctx);
         length = (int)strcspn(text, "\n");
         if (strstr(text, "Operation not permitted") != NULL)
                 return error_set(error, EPERM, "nftables: %.*s", length, text);

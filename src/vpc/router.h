@@ -31,7 +31,7 @@ struct router {
         char *path;           /* of the namespace */
         char *record;         /* path of the record */
         struct netlink nl;    /* inside */
-        struct nft_ctx *nft;  /* inside */
+        struct nft *nft;      /* inside */
         int uplink_index;     /* the machine's end */
         uint32_t tunnel_vni;  /* of the tunnel that is there; 0: none */
         uint32_t tunnel_node; /* underlay address that it was made for */

@@ -357,7 +357,7 @@ void sandbox_prepare(struct vpc *vpc)
 /* ---- destroy ---- */
 
 /* An element that somebody took away by hand fails the whole transaction: then one by one. */
-static void delete_elements(struct nft_ctx *nft, const char *table, const char *script, const struct vpc_port *ports, uint32_t n)
+static void delete_elements(struct nft *nft, const char *table, const char *script, const struct vpc_port *ports, uint32_t n)
 {
         if (nft_run(nft, script, NULL) == 0)
                 return;

@@ -165,6 +165,14 @@ struct vpc *vpc_free(struct vpc *vpc)
         return NULL;
 }
 
+void vpc_rest(struct vpc *vpc)
+{
+        if (vpc->running == NULL && uv_mutex_trylock(&vpc->busy) == 0) {
+                nft_rest(vpc->kernel.nft);
+                uv_mutex_unlock(&vpc->busy);
+        }
+}
+
 struct vpc *vpc_destroy(struct vpc *vpc)
 {
         CLEANUP_FREE char *script = xprintf("delete table ip %s\n", vpc->kernel.bridge);

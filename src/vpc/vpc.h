@@ -56,6 +56,8 @@ int vpc_new(const struct vpc_options *options, struct vpc **ret, struct error *e
 /* Drops the jobs that wait (no `done` is called any more) and frees, when the job that runs is through: let the loop run until
  * nothing is left. Sandboxes and bridge stay and work on. NULL is fine. Returns NULL. */
 struct vpc *vpc_free(struct vpc *vpc);
+/* Gives back what only changes of the machine's rules need (nft_rest), unless one is under way. For a node that has been quiet. */
+void vpc_rest(struct vpc *vpc);
 /* Takes everything away that vpc_new and the sandboxes added to this machine (not ip_forward). Blocks. For tests and for
  * uninstalling: containers lose their network. Frees. Returns NULL. */
 struct vpc *vpc_destroy(struct vpc *vpc);

@@ -388,6 +388,10 @@ int vpc_new(const struct vpc_options *options, struct vpc **ret, struct error *e
         return 0;
 }
 
+void vpc_rest(struct vpc *vpc)
+{
+}
+
 struct vpc *vpc_free(struct vpc *vpc)
 {
         for (const char *id = vpc_network_next(vpc, NULL); id != NULL; id = vpc_network_next(vpc, NULL))

@@ -20,6 +20,7 @@
 #include <arpa/inet.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "vpc/ports.h"
 #include "vpc/range.h"
 #include "vpc/vpc.h"
@@ -308,6 +309,50 @@ static void test_publish_later(void **state)
         destroy_vpc(vpc);
 }
 
+static bool has_nftables(void)
+{
+        CLEANUP_BUF struct buf maps = {0};
+
+        assert_int_equal(buf_read_file(&maps, "/proc/self/maps", 1 << 20), 0);
+        return strstr(maps.data, "libnftables") != NULL;
+}
+
+/* It prepares sandboxes for later first. */
+static void rest(struct vpc *vpc)
+{
+        for (int i = 0; has_nftables(); i++) {
+                assert_true(i < 2000);
+                uv_run(uv_default_loop(), UV_RUN_NOWAIT);
+                usleep(1000);
+                vpc_rest(vpc);
+        }
+}
+
+/* What a quiet node gives back is there again when it is needed. */
+static void test_rest(void **state)
+{
+        struct vpc *vpc = new_vpc();
+        struct vpc_sandbox *a = create(vpc, "a", NULL, 0);
+        const struct vpc_port port = {false, 80, 8085, 1};
+        pid_t web = serve(vpc_sandbox_path(a), "0.0.0.0", 80, false, 'w');
+        struct wait one;
+
+        assert_true(has_nftables());
+        rest(vpc);
+        vpc_rest(vpc);
+        vpc_sandbox_publish(a, &port, 1, &waiting(&one)->op);
+        vpc_rest(vpc); /* a job is under way */
+        assert_int_equal(finish(&one), 0);
+        assert_int_equal(ask(NULL, "127.0.0.1", 8085), 'w');
+        rest(vpc);
+        stop(web);
+        destroy(a);
+        assert_true(has_nftables());
+        rest(vpc);
+        destroy_vpc(vpc);
+        assert_false(has_nftables());
+}
+
 /* A peer that keeps its UDP port gets the new owner of a published port, not the memory of the old one. */
 static void test_udp_owner_changes(void **state)
 {
@@ -495,7 +540,7 @@ int main(void)
                 cmocka_unit_test(test_publish_later), cmocka_unit_test(test_udp_owner_changes),
                 cmocka_unit_test(test_cancel),        cmocka_unit_test(test_restart),
                 cmocka_unit_test(test_copied_mounts), cmocka_unit_test(test_range_clash),
-                cmocka_unit_test(test_nothing_left),
+                cmocka_unit_test(test_rest),          cmocka_unit_test(test_nothing_left),
         };
         char command[100];
         int r;
