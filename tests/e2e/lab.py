@@ -51,6 +51,25 @@ def read_env(data_dir):
     return dict(line.removeprefix('export ').split('=', 1) for line in out.splitlines() if line.startswith('export '))
 
 
+def memory(pid):
+    """(RSS, PSS) of a process in MiB: all of its pages, and with those that are shared divided among who shares them."""
+    with open(f'/proc/{pid}/smaps_rollup') as f:
+        kib = {words[0]: int(words[1]) for words in map(str.split, f) if words[-1] == 'kB'}
+    return kib['Rss:'] / 1024, kib['Pss:'] / 1024
+
+
+def pids_called(name):
+    """Process ids of all programs of that name (comm) in this namespace."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/comm') as f:
+                found += [int(pid)] if f.read().strip() == name else []
+        except OSError:
+            continue
+    return found
+
+
 class Process:
     """A gantry process with its log in a file; `ready` is the line it printed when it was.
 
