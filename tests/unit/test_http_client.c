@@ -225,8 +225,9 @@ static void parrot_run(void *data)
                 char request[2000];
                 int fd = accept(parrot->fd, NULL, NULL);
                 assert_true(fd >= 0 && recv(fd, request, sizeof(request), 0) > 0);
-                for (const char *p = parrot->says[i]; *p != '\0'; p++)
-                        assert_int_equal(send(fd, p, 1, MSG_NOSIGNAL), 1);
+                const char *p = parrot->says[i];
+                while (*p != '\0' && send(fd, p, 1, MSG_NOSIGNAL) == 1) /* who has heard enough hangs up */
+                        p++;
                 close(fd);
         }
         close(parrot->fd);
