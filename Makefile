@@ -4,7 +4,7 @@ BUILD ?= build
 MESON_FLAGS ?=
 
 .NOTPARALLEL:
-.PHONY: help setup setup-tests program build console run test unit e2e sanitize fuzz soak soak-server soak-fargate soak-microvm lint audit format load pictures bench cgroup2 clean install
+.PHONY: help setup setup-tests program build console run test unit e2e sanitize fuzz soak soak-server soak-fargate soak-microvm lint audit format load pictures bench cgroup2 clean install package
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -81,8 +81,12 @@ bench: setup-tests build ## print figures and ratios (not a test)
 cgroup2: setup-tests build ## the end-to-end test on cgroup v2: Debian's cloud kernel in QEMU (slow under emulation)
 	@tools/cgroup2.sh $(BUILD)
 
-install: build ## install program, units and man pages
-	@meson install -C $(BUILD)
+install: program ## install under /usr/local: program, console, units, man page
+	@ninja -C $(BUILD) packaging/gantry.1
+	@meson install -C $(BUILD) --no-rebuild
+
+package: program ## a Debian package, BUILD/gantry_….deb
+	@tools/package.sh $(BUILD)
 
 clean: ## remove the build folders
 	@rm -rf build build-*

@@ -9,6 +9,7 @@ set -euo pipefail
 packages=(
   # The build. meson runs on Debian's python3, which also makes the tables from api/*.idl.
   gcc libc6-dev make meson ninja-build pkg-config python3
+  dpkg-dev                 # which packages a package needs (`make package`)
   libuv1-dev               # event loop
   libhttp-parser-dev       # HTTP/1.1
   libwslay-dev             # websocket frames
