@@ -35,6 +35,7 @@ packages=(
   cpio kmod lz4            # their initial file systems, and a kernel that is unpacked once
   erofs-utils              # images as disks of theirs
   haproxy                  # carries the traffic of load balancers; Gantry starts it itself
+  unbound                  # answers names of private namespaces to tasks; Gantry starts it itself
 
   # `make run`: an image from nothing but busybox, the ordinary client, the first request.
   busybox-static awscli curl
@@ -86,7 +87,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "setup: installing ${missing[*]}"
 
-# docker-registry and haproxy would start a service on this machine, now and whenever it boots; the tests start their own.
+# docker-registry, haproxy and unbound would start a service on this machine, now and whenever it boots; the tests start their own.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 remove_policy() { [ -z "$made_policy" ] || "${as_root[@]}" rm -f $policy; }
@@ -138,7 +139,7 @@ if ! apt_get install -y --no-install-recommends "${missing[@]}" | progress "inst
     "/etc/apt/sources.list) nothing can be built here; when it is there, the same command goes on where this one ended." >&2
   exit 1
 fi
-for service in docker-registry haproxy; do
+for service in docker-registry haproxy unbound; do
   case " ${missing[*]} " in
   *" $service "*) "${as_root[@]}" update-rc.d $service disable ;;
   esac

@@ -10,9 +10,10 @@
 #include "base/log.h"
 #include "base/strutil.h"
 
-#define WAIT_MS 60000   /* for an interface that the server gave to a task of this node */
-#define RETRY_MS 2000   /* after a picture that could not be brought into force */
-#define LINGER_MS 10000 /* a router is kept: tasks of a VPC often follow each other */
+#define WAIT_MS 60000        /* for an interface that the server gave to a task of this node */
+#define RETRY_MS 2000        /* after a picture that could not be brought into force */
+#define NAMES_CHECK_MS 10000 /* a name server that has died is started again, or one that could not be started */
+#define LINGER_MS 10000      /* a router is kept: tasks of a VPC often follow each other */
 #define VPCS_MAX 1000
 #define MEMBERS_MAX 100000 /* of one VPC */
 
@@ -43,11 +44,12 @@ struct part {
         uint32_t vni;
         struct range *ranges;
         uint32_t n_ranges;
-        struct map subnets, groups, members; /* of struct item */
+        struct map subnets, groups, members, zones, names; /* of struct item */
         struct vpc_op op;
         bool applying, again;
         struct list queued, flying; /* of struct notice_ref: wait for the next picture, for the one under way */
         struct timer retry;         /* of a picture; or the end of a VPC that is gone */
+        char *unnamed;              /* why names are not answered: it was logged; NULL: they are */
         bool gone;
 };
 
@@ -137,10 +139,22 @@ static struct part *part_new(struct node_network *network, const char *id)
         map_init(&part->subnets);
         map_init(&part->groups);
         map_init(&part->members);
+        map_init(&part->zones);
+        map_init(&part->names);
         list_init(&part->queued);
         list_init(&part->flying);
         map_insert(&network->parts, &part->node, part->id);
         return part;
+}
+
+/* Everything that was told. */
+static void clear_part(struct part *part)
+{
+        clear_items(&part->subnets);
+        clear_items(&part->groups);
+        clear_items(&part->members);
+        clear_items(&part->zones);
+        clear_items(&part->names);
 }
 
 static void part_free(struct part *part)
@@ -149,12 +163,13 @@ static void part_free(struct part *part)
         timers_cancel(part->network->timers, &part->retry);
         drop_refs(&part->queued);
         drop_refs(&part->flying);
-        clear_items(&part->subnets);
-        clear_items(&part->groups);
-        clear_items(&part->members);
+        clear_part(part);
         map_done(&part->subnets);
         map_done(&part->groups);
         map_done(&part->members);
+        map_done(&part->zones);
+        map_done(&part->names);
+        free(part->unnamed);
         map_remove(&part->network->parts, &part->node);
         free(part->ranges);
         free(part->id);
@@ -298,6 +313,41 @@ static void add_member(const struct node_network *own, struct vpc_network *netwo
         }
 }
 
+static void add_record(const struct acs_network_record *from, struct vpc_zone *to)
+{
+        struct vpc_record record = {.owner = from->owner, .ttl = from->ttl, .target = from->target};
+
+        if (from->target != NULL && (from->port < 0 || from->port > UINT16_MAX))
+                return;
+        if (from->target == NULL && !parse_address(from->address, &record.address))
+                return;
+        record.port = (uint16_t)from->port;
+        to->records[to->n_records++] = record;
+}
+
+/* With the records of all its services. */
+static void add_zone(const struct part *part, struct vpc_network *network, const struct acs_network_zone *from)
+{
+        struct vpc_zone *to = &network->zones[network->n_zones++];
+        uint32_t n = 0;
+
+        to->id = from->zone_id;
+        to->name = from->name;
+        to->ttl = from->ttl;
+        map_for_each (node, &part->names)
+                n += ((const struct acs_network_names *)CONTAINER_OF(node, struct item, node)->value)->records.n;
+        to->records = arena_calloc(&network->arena, n + 1, sizeof(*to->records));
+        map_for_each (node, &part->names) {
+                const struct acs_network_names *names = CONTAINER_OF(node, struct item, node)->value;
+
+                if (!str_eq(names->zone_id, from->zone_id))
+                        continue;
+                names = SHAPE_COPY(acs_network_names, (struct acs_network_names *)names, &network->arena);
+                for (uint32_t i = 0; i < names->records.n; i++)
+                        add_record(&names->records.items[i], to);
+        }
+}
+
 /* Strings are of the part's items: they are copied, for they may go before the picture does. */
 static void *copy_item(struct vpc_network *network, const struct shape *shape, const struct item *item)
 {
@@ -318,12 +368,15 @@ static struct vpc_network *picture(const struct part *part)
         network->groups = arena_calloc(arena, part->groups.count + 1, sizeof(*network->groups));
         network->interfaces = arena_calloc(arena, part->members.count + 1, sizeof(*network->interfaces));
         network->nodes = arena_calloc(arena, part->members.count + 1, sizeof(*network->nodes));
+        network->zones = arena_calloc(arena, part->zones.count + 1, sizeof(*network->zones));
         map_for_each (node, &part->subnets)
                 add_subnet(network, copy_item(network, &acs_network_subnet_shape, CONTAINER_OF(node, struct item, node)));
         map_for_each (node, &part->groups)
                 add_group(network, copy_item(network, &acs_network_group_shape, CONTAINER_OF(node, struct item, node)));
         map_for_each (node, &part->members)
                 add_member(part->network, network, copy_item(network, &acs_network_member_shape, CONTAINER_OF(node, struct item, node)));
+        map_for_each (node, &part->zones)
+                add_zone(part, network, copy_item(network, &acs_network_zone_shape, CONTAINER_OF(node, struct item, node)));
         return network;
 }
 
@@ -359,6 +412,22 @@ static void wake(struct node_network *network)
         }
 }
 
+/* Says once why names are not answered, and once that they are again; until then it is tried again and again. */
+static void tell_names(struct part *part, const struct error *error)
+{
+        bool fails = error != NULL && error_is_set(error);
+
+        if (fails && !str_eq(part->unnamed, error->message))
+                log_error("names of a VPC are left to the machine's own name server", LOG_S("vpc", part->id),
+                          LOG_S("error", error->message));
+        else if (!fails && part->unnamed != NULL)
+                log_info("names of a VPC are answered again", LOG_S("vpc", part->id));
+        free(part->unnamed);
+        part->unnamed = fails ? xstrdup(error->message) : NULL;
+        if (part->zones.count > 0)
+                timers_set(part->network->timers, &part->retry, NAMES_CHECK_MS, apply_again);
+}
+
 static void applied(struct vpc_op *op, int status, const struct error *error)
 {
         struct part *part = CONTAINER_OF(op, struct part, op);
@@ -376,6 +445,8 @@ static void applied(struct vpc_op *op, int status, const struct error *error)
                 timers_set(network->timers, &part->retry, RETRY_MS, apply_again);
         } else {
                 forget_refs(network, &part->flying, NULL);
+                if (!part->gone)
+                        tell_names(part, error);
         }
         if (part->again && status == 0)
                 apply(part);
@@ -459,6 +530,8 @@ static void take_gone(struct part *part, const char *id)
         drop_item(&part->subnets, id);
         drop_item(&part->groups, id);
         drop_item(&part->members, id);
+        drop_item(&part->zones, id);
+        drop_item(&part->names, id);
 }
 
 static void take_items(struct part *part, const struct acs_network_vpc *vpc)
@@ -479,6 +552,16 @@ static void take_items(struct part *part, const struct acs_network_vpc *vpc)
                 struct acs_network_member *one = SHAPE_PACK(acs_network_member, &vpc->members.items[i]);
 
                 put_item(&part->members, one->interface_id, one);
+        }
+        for (uint32_t i = 0; i < vpc->zones.n; i++) {
+                struct acs_network_zone *one = SHAPE_PACK(acs_network_zone, &vpc->zones.items[i]);
+
+                put_item(&part->zones, one->zone_id, one);
+        }
+        for (uint32_t i = 0; i < vpc->names.n; i++) {
+                struct acs_network_names *one = SHAPE_PACK(acs_network_names, &vpc->names.items[i]);
+
+                put_item(&part->names, one->names_id, one);
         }
 }
 
@@ -502,6 +585,10 @@ static bool has_ids(const struct acs_network_vpc *vpc)
                 all &= vpc->groups.items[i].group_id != NULL;
         for (uint32_t i = 0; i < vpc->members.n; i++)
                 all &= vpc->members.items[i].interface_id != NULL;
+        for (uint32_t i = 0; i < vpc->zones.n; i++)
+                all &= vpc->zones.items[i].zone_id != NULL;
+        for (uint32_t i = 0; i < vpc->names.n; i++)
+                all &= vpc->names.items[i].names_id != NULL;
         return all;
 }
 
@@ -519,11 +606,8 @@ static void take_vpc(struct node_network *network, const struct acs_network_vpc 
                 part->gone = false;
                 timers_cancel(network->timers, &part->retry);
         }
-        if (vpc->full) {
-                clear_items(&part->subnets);
-                clear_items(&part->groups);
-                clear_items(&part->members);
-        }
+        if (vpc->full)
+                clear_part(part);
         take_ranges(part, vpc);
         take_items(part, vpc);
         ref = xalloc(sizeof(*ref));

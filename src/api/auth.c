@@ -38,6 +38,8 @@ static const char *const execution_permissions[] = {
 static const char *const task_permissions[] = {
         "ecs:GetTaskProtection",
         "ecs:UpdateTaskProtection",
+        "servicediscovery:DiscoverInstances",
+        "servicediscovery:DiscoverInstancesRevision",
         "sts:GetCallerIdentity",
 };
 

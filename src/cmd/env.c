@@ -31,6 +31,8 @@ static int run_env(const struct verb *verb, void *values, char **args)
         printf("export AWS_ENDPOINT_URL=%s\n", c.endpoint);
         printf("export AWS_REGION=%s\nexport AWS_DEFAULT_REGION=%s\n", c.region, c.region);
         printf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n", c.key_id, c.secret);
+        /* Cloud Map's SDKs would look for DiscoverInstances at "data-" and the endpoint's host. */
+        printf("export AWS_DISABLE_HOST_PREFIX_INJECTION=true\n");
         if (v->function)
                 printf("aws() { command aws --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"; }\n");
         return 0;

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/strutil.h"
 #include "vpc/internal.h"
+#include "vpc/names.h"
 #include "vpc/rules.h"
 
 #define RECORD_MAX 4096
@@ -30,6 +31,8 @@ static void set_slot(struct vpc_kernel *kernel, struct router *router, const cha
         router->slot = slot;
         free(router->path);
         free(router->record);
+        free(router->names_dir);
+        router->names_dir = xprintf("%s/names/%u", dir, slot);
         router->path = xprintf("%s/routers/%u", dir, slot);
         router->record = xprintf("%s/router-records/%u", dir, slot);
 }
@@ -68,9 +71,19 @@ static bool add_listeners(const struct vpc_kernel *kernel, struct buf *elements)
         return true;
 }
 
+static void add_names_rule(const struct router *router, const char *uplink, struct buf *rules)
+{
+        char text[20];
+
+        if (!router->names)
+                return;
+        range_text(router_host_address(router->slot), -1, text);
+        buf_printf(rules, "iifname \"%s\" meta l4proto { tcp, udp } th dport 53 dnat to %s:%d\n", uplink, text, NAMES_PORT);
+}
+
 int routers_outer(struct vpc_kernel *kernel, struct error *error)
 {
-        CLEANUP_BUF struct buf script = {0}, tunnels = {0}, listeners = {0};
+        CLEANUP_BUF struct buf script = {0}, tunnels = {0}, names = {0}, listeners = {0};
         CLEANUP_ARENA struct arena arena = {0};
         char name_server[16];
         struct nft_outer outer = {.table = kernel->bridge};
@@ -83,8 +96,10 @@ int routers_outer(struct vpc_kernel *kernel, struct error *error)
                 outer.uplinks = xrealloc(outer.uplinks, (outer.n_uplinks + 1) * sizeof *outer.uplinks);
                 outer.uplinks[outer.n_uplinks++] = name;
                 add_tunnel_rule(router, &tunnels);
+                add_names_rule(router, name, &names);
         }
         outer.tunnels = tunnels.data;
+        outer.names = names.data;
         outer.keep_listeners = !add_listeners(kernel, &listeners);
         outer.listeners = listeners.data;
         outer.name_server = vpc_name_server(name_server) ? name_server : NULL;
@@ -202,6 +217,7 @@ static int work_apply(struct vpc_job *job, struct error *error)
         struct router *router = job->router;
         const struct vpc_network *network = job->network;
         bool fresh = router->rules == NULL;
+        struct error unnamed = {0};
         int r = rules_check(network, error);
 
         if (r == 0 && list_empty(&router->link))
@@ -212,12 +228,15 @@ static int work_apply(struct vpc_job *job, struct error *error)
         if (r == 0) {
                 set_nodes(router, network);
                 set_listeners(router, network);
+                (void)names_apply(router, network, &unnamed);
                 r = routers_outer(kernel, error);
         }
         if (r == 0)
                 r = router_reach(kernel, router, network, network->node, network_task_mtu(kernel), error);
         for (uint32_t i = 0; r == 0 && fresh && i < job->n_replugs; i++)
                 r = replug(kernel, router, &job->replugs[i], error);
+        if (r == 0)
+                *error = unnamed;
         return r;
 }
 
@@ -231,6 +250,7 @@ void router_job_done(struct vpc *vpc, struct router *router)
         free(router->id);
         free(router->path);
         free(router->record);
+        free(router->names_dir);
         free(router);
 }
 
@@ -387,6 +407,7 @@ static void load_one(struct vpc *vpc, uint32_t slot, const char *path)
         router->jobs++;
         set_slot(&vpc->kernel, router, vpc->dir, slot);
         if (router_open(&vpc->kernel, router, NULL) == 0) {
+                router->names = names_running(router);
                 list_push(&vpc->kernel.routers, &router->link);
         } else {
                 router_remove(router);

@@ -93,6 +93,24 @@ struct vpc_interface {
         uint32_t n_ports;
 };
 
+/* Of a zone: A with an address, or SRV with a port and a target. Names without a dot at the end. */
+struct vpc_record {
+        const char *owner;
+        int64_t ttl;        /* seconds */
+        uint32_t address;   /* host byte order; with `target` NULL */
+        uint16_t port;      /* with `target` */
+        const char *target; /* NULL: an A record */
+};
+
+/* A domain whose names are answered to the tasks of the VPC. */
+struct vpc_zone {
+        const char *id; /* ns-… */
+        const char *name;
+        int64_t ttl; /* seconds for which that a name does not exist may be remembered */
+        struct vpc_record *records;
+        uint32_t n_records;
+};
+
 /* Everything in the arena of the structure itself. */
 struct vpc_network {
         struct arena arena;
@@ -106,6 +124,8 @@ struct vpc_network {
         uint32_t n_groups;
         struct vpc_interface *interfaces;
         uint32_t n_interfaces;
+        struct vpc_zone *zones;
+        uint32_t n_zones;
         uint32_t node;   /* underlay address of this machine, host byte order; 0: none, then it has no tunnel */
         uint32_t *nodes; /* underlay addresses of the other nodes that have a router for this VPC */
         uint32_t n_nodes;
@@ -127,6 +147,7 @@ const struct vpc_group *vpc_network_group(const struct vpc_network *network, con
  * Makes the node agree with `network`, which it takes over: router, tunnel, routes, and all rules in one nftables transaction, so that
  * at every moment either the old or the new ones hold. Only what differs from what is in force is touched. Idempotent. -EINVAL for a
  * picture that makes no sense; with any error what was in force stays so and `network` is dropped. Sandboxes come by vpc_sandbox_create.
+ * Status 0 with an error that is set: everything is in force but the zones, whose names the machine's own name server is asked for.
  */
 void vpc_network_apply(struct vpc *vpc, struct vpc_network *network, struct vpc_op *op);
 /* Takes the router of a VPC away; what still is attached to it loses its network. No-op when there is none. `op` may be NULL. */

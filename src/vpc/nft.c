@@ -162,6 +162,17 @@ void nft_script_table(struct buf *script, const struct nft_table *t)
         buf_printf(script, "add rule ip %s postrouting ip saddr 127.0.0.0/8 oifname \"%s\" masquerade\n", t->name, t->name);
 }
 
+/* A rule a line. */
+static void add_lines(struct buf *script, const char *table, const char *chain, const char *lines)
+{
+        while (lines != NULL && *lines != '\0') {
+                size_t len = strcspn(lines, "\n");
+
+                buf_printf(script, "add rule ip %s %s %.*s\n", table, chain, (int)len, lines);
+                lines += len + (lines[len] == '\n');
+        }
+}
+
 void nft_script_outer(struct buf *script, const struct nft_outer *o)
 {
         buf_printf(script, "flush set ip %s routers\nflush chain ip %s tunnels\nflush chain ip %s names\n", o->table, o->table, o->table);
@@ -171,12 +182,8 @@ void nft_script_outer(struct buf *script, const struct nft_outer *o)
                 buf_printf(script, "flush set ip %s listeners\n", o->table);
         if (o->listeners != NULL)
                 buf_printf(script, "add element ip %s listeners { %s }\n", o->table, o->listeners);
-        for (const char *line = o->tunnels; line != NULL && *line != '\0';) {
-                size_t len = strcspn(line, "\n");
-
-                buf_printf(script, "add rule ip %s tunnels %.*s\n", o->table, (int)len, line);
-                line += len + (line[len] == '\n');
-        }
+        add_lines(script, o->table, "tunnels", o->tunnels);
+        add_lines(script, o->table, "names", o->names);
         if (o->name_server != NULL)
                 buf_printf(script, "add rule ip %s names meta l4proto { tcp, udp } th dport 53 dnat to %s\n", o->table, o->name_server);
 }

@@ -33,6 +33,7 @@ struct nft_outer {
         uint32_t n_uplinks;
         const char *tunnels; /* rules, a line each */
         const char *name_server;
+        const char *names;     /* rules of routers with a name server of their own, a line each: before that */
         const char *listeners; /* TCP ports of load balancers of this machine, "80, 443"; NULL: none */
         bool keep_listeners;   /* it is not known which */
 };

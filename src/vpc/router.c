@@ -16,6 +16,7 @@
 #include <netlink/attr.h>
 
 #include "base/alloc.h"
+#include "vpc/names.h"
 #include "vpc/rules.h"
 
 #define LINK_PREFIX 31
@@ -243,6 +244,7 @@ void router_close(struct router *router)
 
 void router_remove(struct router *router)
 {
+        names_stop(router);
         router_close(router); /* sockets keep a namespace alive */
         (void)unlink(router->record);
         netns_remove(router->path);

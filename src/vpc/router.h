@@ -30,6 +30,7 @@ struct router {
         uint32_t slot;
         char *path;           /* of the namespace */
         char *record;         /* path of the record */
+        char *names_dir;      /* folder of its name server: names.h */
         struct netlink nl;    /* inside */
         struct nft *nft;      /* inside */
         int uplink_index;     /* the machine's end */
@@ -40,6 +41,7 @@ struct router {
         struct reach *reach;   /* routes in force; NULL: not known */
         uint32_t vni, *nodes;  /* who may send through the tunnel */
         uint32_t n_nodes;
+        bool names;          /* a name server of its own answers at the machine's end of the cable */
         uint16_t *listeners; /* TCP ports of the load balancers of the VPC that this machine runs */
         uint32_t n_listeners;
 };

@@ -127,7 +127,7 @@ class Clients:
     def client(self, name, retries=2):
         if name not in self.made:
             self.made[name] = self.session.client(name, endpoint_url=self.variables['AWS_ENDPOINT_URL'],
-                                                  config=Config(retries={'max_attempts': retries}, read_timeout=60))
+                                                  config=Config(retries={'max_attempts': retries}, read_timeout=60, inject_host_prefix=False))
         return self.made[name]
 
     def __getattr__(self, name):

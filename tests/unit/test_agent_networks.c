@@ -307,11 +307,70 @@ static void test_two_at_once(void **state)
         assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* Names of a private namespace of the VPC, for those who have a part in it: before the agent hears that a task shall stop. */
+static void test_names(void **state)
+{
+        struct world w;
+        char task[33], arn[128];
+        const char *vpc;
+
+        begin(&w);
+        vpc = model_default_vpc(w.c.h.model)->state->id;
+        greet(&w, &w.a, 0);
+        fake_next(&w.a, "TaskManifestMessage");
+        w.c.h.service = "servicediscovery";
+        harness_ok(&w.c.h, "CreatePrivateDnsNamespace", "{'Name':'internal','Vpc':'%s'}", vpc);
+        harness_ok(&w.c.h, "CreateHttpNamespace", "{'Name':'apis'}");
+        harness_ok(&w.c.h, "ListNamespaces", "{'Filters':[{'Name':'TYPE','Values':['DNS_PRIVATE']}]}");
+        harness_ok(&w.c.h, "CreateService",
+                   "{'Name':'web','NamespaceId':'%s','DnsConfig':{'DnsRecords':[{'Type':'A','TTL':7},{'Type':'SRV','TTL':8}]}}",
+                   strdupa(harness_text(&w.c.h, "Namespaces[0].Id")));
+        snprintf(arn, sizeof(arn), "%s", harness_text(&w.c.h, "Service.Arn"));
+        w.c.h.service = "ecs";
+        agents_flush(w.c.agents);
+        fake_nothing(&w.a); /* it has no part in the VPC */
+        harness_ok(&w.c.h, "CreateService",
+                   "{'cluster':'lab','serviceName':'web','taskDefinition':'vpc','desiredCount':1,'networkConfiguration':{"
+                   "'awsvpcConfiguration':{'subnets':['%s']}},'serviceRegistries':[{'registryArn':'%s','port':80}]}",
+                   w.subnet, arn);
+        cluster_run(&w.c);
+        agents_flush(w.c.agents);
+        fake_next(&w.a, "NetworkMessage");
+        assert_true(harness_true(&w.c.h, "vpcs[0].full"));
+        assert_int_equal(harness_count(&w.c.h, "vpcs[0].zones"), 1);
+        expect(&w, "vpcs[0].zones[0].name", "internal");
+        assert_int_equal(harness_int(&w.c.h, "vpcs[0].zones[0].ttl"), 15);
+        assert_false(harness_has(&w.c.h, "vpcs[0].names[0].records"));
+        fake_next(&w.a, "PayloadMessage");
+        snprintf(task, sizeof(task), "%s", strrchr(harness_text(&w.c.h, "tasks[0].arn"), '/') + 1);
+        fake_say(&w.a, "{'type':'AckRequest','message':{'messageId':'%s'}}", strdupa(harness_text(&w.c.h, "messageId")));
+        harness_ok(&w.c.h, "SubmitTaskStateChange", "{'cluster':'lab','task':'%s','status':'RUNNING'}", task);
+        agents_flush(w.c.agents);
+        fake_next(&w.a, "NetworkMessage");
+        assert_false(harness_has(&w.c.h, "vpcs[0].full"));
+        assert_int_equal(harness_count(&w.c.h, "vpcs[0].names[0].records"), 3);
+        expect(&w, "vpcs[0].names[0].records[0].owner", "web.internal");
+        expect(&w, "vpcs[0].names[0].records[0].address", "172.31.0.4");
+        assert_int_equal(harness_int(&w.c.h, "vpcs[0].names[0].records[0].ttl"), 7);
+        assert_int_equal(harness_int(&w.c.h, "vpcs[0].names[0].records[1].port"), 80);
+        assert_true(str_starts_with(harness_text(&w.c.h, "vpcs[0].names[0].records[1].target"), task));
+        expect(&w, "vpcs[0].names[0].records[2].address", "172.31.0.4");
+        harness_ok(&w.c.h, "StopTask", "{'cluster':'lab','task':'%s'}", task);
+        agents_flush(w.c.agents);
+        fake_next(&w.a, "NetworkMessage");
+        assert_int_equal(harness_count(&w.c.h, "vpcs[0].names"), 1);
+        assert_false(harness_has(&w.c.h, "vpcs[0].names[0].records"));
+        fake_next(&w.a, "PayloadMessage");
+        expect(&w, "tasks[0].desiredStatus", "STOPPED");
+        end(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_pictures), cmocka_unit_test(test_changes),   cmocka_unit_test(test_again),
-                cmocka_unit_test(test_others),   cmocka_unit_test(test_balancers), cmocka_unit_test(test_two_at_once),
+                cmocka_unit_test(test_pictures),    cmocka_unit_test(test_names),  cmocka_unit_test(test_changes),
+                cmocka_unit_test(test_again),       cmocka_unit_test(test_others), cmocka_unit_test(test_balancers),
+                cmocka_unit_test(test_two_at_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

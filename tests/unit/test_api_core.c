@@ -163,6 +163,8 @@ static void kinds_of_keys(void **state)
                 {STATE_KEY_KIND_TASK, "TaskExecution", "ecs:Poll", false},
                 {STATE_KEY_KIND_TASK, "TaskApplication", "sts:GetCallerIdentity", true},
                 {STATE_KEY_KIND_TASK, "TaskApplication", "logs:PutLogEvents", false},
+                {STATE_KEY_KIND_TASK, "TaskApplication", "servicediscovery:DiscoverInstances", true},
+                {STATE_KEY_KIND_TASK, "TaskApplication", "servicediscovery:RegisterInstance", false},
                 {STATE_KEY_KIND_TASK, NULL, "logs:PutLogEvents", false},
         };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/strutil.h"
+#include "vpc/names.h"
 #include "vpc/rules.h"
 #include "vpc_picture.h"
 
@@ -172,13 +173,40 @@ static void test_diff(void **state)
         vpc_network_free(n);
 }
 
+/* Nothing that the server says becomes anything else in the file of a zone than a name. */
+static void test_zone(void **state)
+{
+        static const char *const bad[] = {"", "a..b", "a b", "a;b", "a\n$INCLUDE x", "\"x\"", "*", "@", "a.", "(", NULL};
+        struct vpc_record records[] = {{.owner = "web.internal", .ttl = 10, .address = 0x0a000001},
+                                       {.owner = "web.internal", .ttl = 5, .port = 80, .target = "i-1.web.internal"}};
+        struct vpc_zone zone = {.id = "ns-1", .name = "internal", .ttl = 15, .records = records, .n_records = 2};
+        CLEANUP_BUF struct buf text = {0};
+
+        assert_int_equal(names_zone_text(&zone, &text, NULL), 0);
+        assert_string_equal(text.data, "internal. 15 IN SOA ns.internal. hostmaster.internal. 1 3600 600 86400 15\n"
+                                       "internal. 15 IN NS ns.internal.\n"
+                                       "web.internal. 10 IN A 10.0.0.1\n"
+                                       "web.internal. 5 IN SRV 1 1 80 i-1.web.internal.\n");
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+                records[0].owner = bad[i];
+                assert_int_equal(names_zone_text(&zone, &text, NULL), -EINVAL);
+                records[0].owner = "web.internal";
+                records[1].target = bad[i] != NULL ? bad[i] : "i-1";
+                assert_int_equal(names_zone_text(&zone, &text, NULL), bad[i] != NULL ? -EINVAL : 0);
+                records[1].target = "i-1.web.internal";
+                zone.name = bad[i];
+                assert_int_equal(names_zone_text(&zone, &text, NULL), -EINVAL);
+                zone.name = "internal";
+        }
+        zone.id = "../x";
+        assert_int_equal(names_zone_text(&zone, &text, NULL), -EINVAL);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_group),
-                cmocka_unit_test(test_network),
-                cmocka_unit_test(test_acls),
-                cmocka_unit_test(test_diff),
+                cmocka_unit_test(test_zone), cmocka_unit_test(test_group), cmocka_unit_test(test_network),
+                cmocka_unit_test(test_acls), cmocka_unit_test(test_diff),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

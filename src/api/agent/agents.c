@@ -197,6 +197,14 @@ static void changed(struct model_observer *observer, struct object *object, cons
                 arm(agents, model_sequence(agents->model));
 }
 
+static void connected(struct model_observer *observer, struct instance *instance)
+{
+        struct agents *agents = CONTAINER_OF(observer, struct agents, observer);
+
+        if (network_lease_changed(agents, instance))
+                arm(agents, model_sequence(agents->model));
+}
+
 /* A role has a newer key: its agent gets it with the next payload of the task or in a message of its own. */
 static void renewed(struct role *role, uint64_t sequence, void *data)
 {
@@ -334,6 +342,7 @@ struct agents *agents_new(const struct agents_options *options)
         agents->metrics = agent_metrics_new();
         agents->credentials = credentials_new(agents->model, agents->options.credentials_ms, renewed, agents);
         agents->observer.changed = changed;
+        agents->observer.connected = connected;
         model_observe(agents->model, &agents->observer);
         start_timer(agents);
         lease_all(agents);

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strutil.h"
+#include "control/discovery.h"
 #include "control/task_network.h"
 #include "model/balancer.h"
 #include "model/network.h"
@@ -187,7 +188,46 @@ static void doubt(struct agents *agents, struct instance *instance, const struct
 
 /* ---- Changes of the model ---- */
 
-static bool task_changed(struct agents *agents, struct task *task, const struct state_task *old_state, const struct state_task *new_state)
+/* `service` NULL: nothing. HTTP namespaces have no VPC. */
+static bool note_names(struct agents *agents, const struct discovery_service *service)
+{
+        return service != NULL && note(agents, model_vpc(agents->model, service->namespace->state->vpc), service->object.key);
+}
+
+static bool names_changed(struct agents *agents, const struct object *object, const void *state)
+{
+        const struct state_discovery_namespace *namespace = state;
+        const struct state_discovery_service *service = state;
+        const struct discovery_namespace *where;
+
+        if (object->kind == OBJECT_DISCOVERY_NAMESPACE)
+                return note(agents, model_vpc(agents->model, namespace->vpc), namespace->id);
+        if (object->kind == OBJECT_DISCOVERY_INSTANCE)
+                return note_names(agents,
+                                  model_discovery_service(agents->model, ((const struct state_discovery_instance *)state)->service));
+        where = model_discovery_namespace(agents->model, service->namespace);
+        return where != NULL && note(agents, model_vpc(agents->model, where->state->vpc), service->id);
+}
+
+/* Names of the tasks of an instance that is lost, or has come back, or has another address. */
+static bool note_names_of(struct agents *agents, const struct instance *instance)
+{
+        bool any = false;
+
+        if (model_objects(agents->model, OBJECT_DISCOVERY_SERVICE)->count == 0)
+                return false;
+        list_for_each (task, &instance->tasks, struct task, in_instance)
+                any |= note_names(agents, discovery_service_of_task(agents->model, task->state));
+        return any;
+}
+
+bool network_lease_changed(struct agents *agents, const struct instance *instance)
+{
+        return note_names_of(agents, instance);
+}
+
+static bool interface_of_task_changed(struct agents *agents, struct task *task, const struct state_task *old_state,
+                                      const struct state_task *new_state)
 {
         struct network_interface *interface = new_state != NULL ? task_network_interface(agents->model, new_state) : NULL;
 
@@ -204,6 +244,14 @@ static bool task_changed(struct agents *agents, struct task *task, const struct 
                 return false;
         doubt(agents, task->instance, subnet->vpc);
         return note(agents, subnet->vpc, NULL);
+}
+
+static bool task_changed(struct agents *agents, struct task *task, const struct state_task *old_state, const struct state_task *new_state)
+{
+        bool named = discovery_task_changes(old_state, new_state) &&
+                     note_names(agents, discovery_service_of_task(agents->model, new_state != NULL ? new_state : old_state));
+
+        return interface_of_task_changed(agents, task, old_state, new_state) || named;
 }
 
 static bool interface_changed(struct agents *agents, const struct state_network_interface *old_state,
@@ -326,6 +374,7 @@ static bool instance_changed(struct agents *agents, struct instance *instance, c
         if (old_state == NULL || new_state == NULL ||
             str_eq(instance_attribute(old_state, INSTANCE_ADDRESS_ATTRIBUTE), instance_attribute(new_state, INSTANCE_ADDRESS_ATTRIBUTE)))
                 return any;
+        any |= note_names_of(agents, instance);
         list_for_each (task, &instance->tasks, struct task, in_instance) {
                 const struct network_interface *interface = task_network_interface(agents->model, task->state);
 
@@ -361,6 +410,10 @@ bool network_changed(struct agents *agents, struct object *object, const void *o
                 return routes_changed(agents, ((const struct state_route_table *)state)->vpc);
         case OBJECT_NETWORK_ACL:
                 return acl_changed(agents, state);
+        case OBJECT_DISCOVERY_NAMESPACE:
+        case OBJECT_DISCOVERY_SERVICE:
+        case OBJECT_DISCOVERY_INSTANCE:
+                return names_changed(agents, object, state);
         case OBJECT_NAT_GATEWAY:
                 return routes_changed(agents, ((const struct state_nat_gateway *)state)->vpc);
         case OBJECT_INTERNET_GATEWAY: {

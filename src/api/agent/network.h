@@ -42,6 +42,8 @@ void network_agent_done(struct agent *agent);
 
 /* A change of the model; returns whether anybody has to be told: then agents_flush is due. */
 bool network_changed(struct agents *agents, struct object *object, const void *old_state, const void *new_state);
+/* The instance's lease is another: whether it is lost. The same. */
+bool network_lease_changed(struct agents *agents, const struct instance *instance);
 /* The agent is to be told everything (a new connection, or a message that was not acknowledged); it is gone. */
 void network_begin(struct agent *agent);
 void network_end(struct agent *agent);

@@ -6,6 +6,7 @@
 
 #include "api/agent/network.h"
 #include "base/strutil.h"
+#include "control/discovery.h"
 #include "control/task.h"
 #include "model/balancer.h"
 #include "model/network.h"
@@ -173,6 +174,92 @@ static void add_member(struct model *model, const struct network_interface *inte
                 add_listeners(model, state, arena, out);
 }
 
+/* ---- Names ---- */
+
+/* Records of a service are told of so many instances, always the same ones: an answer holds no more. */
+#define ANSWERS_MAX 64
+
+static void add_zone(const struct discovery_namespace *namespace, struct arena *arena, struct acs_network_vpc *ret)
+{
+        struct acs_network_zone *out = SHAPE_PUSH(arena, &ret->zones);
+
+        out->zone_id = namespace->state->id;
+        out->name = namespace->state->name;
+        SHAPE_SET(out, acs_network_zone, ttl, namespace->state->soa_ttl);
+}
+
+static struct acs_network_record *add_record(struct arena *arena, struct acs_network_names *names, const char *owner, int64_t ttl)
+{
+        struct acs_network_record *record = SHAPE_PUSH(arena, &names->records);
+
+        record->owner = owner;
+        SHAPE_SET(record, acs_network_record, ttl, ttl);
+        return record;
+}
+
+/* An SRV record leads to a name of the instance's own, which has its address. */
+static void add_instance(const struct discovery_service *service, const struct discovery_entry *entry, const char *name,
+                         struct arena *arena, struct acs_network_names *names)
+{
+        const char *address = string_map_get(&entry->attributes, DISCOVERY_IPV4),
+                   *port = string_map_get(&entry->attributes, DISCOVERY_PORT);
+        int64_t number;
+
+        for (uint32_t i = 0; address != NULL && i < service->state->dns_records.n; i++) {
+                const struct sd_dns_record *record = &service->state->dns_records.items[i];
+                const char *own = arena_printf(arena, "%s.%s", entry->id, name);
+                struct acs_network_record *out;
+
+                if (record->type == SD_RECORD_TYPE_A) {
+                        add_record(arena, names, name, record->ttl)->address = address;
+                } else if (record->type == SD_RECORD_TYPE_SRV && str_to_int64(port, &number) == 0) {
+                        out = add_record(arena, names, name, record->ttl);
+                        SHAPE_SET(out, acs_network_record, port, (int32_t)number);
+                        out->target = own;
+                        add_record(arena, names, own, record->ttl)->address = address;
+                }
+        }
+}
+
+/* Who is not healthy is not answered; when nobody is, the name has no records. */
+static void add_names(struct model *model, struct discovery_service *service, struct arena *arena, struct acs_network_vpc *ret)
+{
+        struct acs_network_names *out = SHAPE_PUSH(arena, &ret->names);
+        const char *name = arena_printf(arena, "%s.%s", service->state->name, service->namespace->state->name);
+        struct discovery_entries entries;
+        uint32_t n = 0;
+
+        out->names_id = service->state->id;
+        out->zone_id = service->state->namespace;
+        if (service->state->dns_records.n == 0)
+                return;
+        discovery_entries(model, service, arena, &entries);
+        for (uint32_t i = 0; i < entries.n && n < ANSWERS_MAX; i++) {
+                if (entries.items[i].health == SD_HEALTH_STATUS_UNHEALTHY)
+                        continue;
+                add_instance(service, &entries.items[i], name, arena, out);
+                n++;
+        }
+}
+
+static bool is_answered(const struct discovery_namespace *namespace, const struct vpc *vpc)
+{
+        return namespace->state->type == SD_NAMESPACE_TYPE_DNS_PRIVATE && str_eq(namespace->state->vpc, vpc->state->id);
+}
+
+static void add_all_names(struct model *model, const struct vpc *vpc, struct arena *arena, struct acs_network_vpc *ret)
+{
+        tree_for_each (node, model_objects(model, OBJECT_DISCOVERY_NAMESPACE)) {
+                const struct discovery_namespace *namespace = MODEL_OBJECT(node, discovery_namespace);
+
+                if (!is_answered(namespace, vpc))
+                        continue;
+                add_zone(namespace, arena, ret);
+                list_for_each (service, &namespace->services, struct discovery_service, in_namespace)
+                        add_names(model, service, arena, ret);
+        }
+}
+
 /* ---- Pictures ---- */
 
 void network_message_head(const struct vpc *vpc, struct arena *arena, struct acs_network_vpc *ret)
@@ -194,6 +281,7 @@ void network_message_all(struct model *model, struct vpc *vpc, struct arena *are
                 list_for_each (interface, &subnet->interfaces, struct network_interface, in_subnet)
                         add_member(model, interface, arena, ret);
         }
+        add_all_names(model, vpc, arena, ret);
 }
 
 void network_message_add(struct model *model, struct vpc *vpc, const char *id, struct arena *arena, struct acs_network_vpc *ret)
@@ -201,6 +289,8 @@ void network_message_add(struct model *model, struct vpc *vpc, const char *id, s
         const struct security_group *group = model_security_group(model, id);
         const struct subnet *subnet = model_subnet(model, id);
         const struct network_interface *interface = model_network_interface(model, id);
+        const struct discovery_namespace *namespace = model_discovery_namespace(model, id);
+        struct discovery_service *service = model_discovery_service(model, id);
 
         if (group != NULL && group->vpc == vpc)
                 add_group(group, arena, ret);
@@ -208,6 +298,10 @@ void network_message_add(struct model *model, struct vpc *vpc, const char *id, s
                 add_subnet(model, subnet, arena, ret);
         else if (interface != NULL && interface->subnet->vpc == vpc)
                 add_member(model, interface, arena, ret);
+        else if (namespace != NULL && is_answered(namespace, vpc))
+                add_zone(namespace, arena, ret);
+        else if (service != NULL && is_answered(service->namespace, vpc))
+                add_names(model, service, arena, ret);
         else
                 string_list_push(arena, &ret->gone, arena_strdup(arena, id));
 }
