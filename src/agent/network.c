@@ -434,7 +434,8 @@ static void applied(struct vpc_op *op, int status, const struct error *error)
         struct node_network *network = part->network;
 
         part->applying = false;
-        if (status < 0) {
+        /* What is on its way out needs no other try; its timer is that of the end. */
+        if (status < 0 && !part->gone) {
                 log_error("the network of a VPC could not be set up; trying again", LOG_S("vpc", part->id), LOG_S("error", error->message),
                           LOG_I("ms", RETRY_MS));
                 list_for_each (ref, &part->flying, struct notice_ref, link) {
