@@ -550,6 +550,16 @@ int conn_accept(struct net_loop *net, uv_stream_t *listener, struct tls *tls, st
         return 0;
 }
 
+uint32_t conn_count_alike(const struct conn *conn)
+{
+        const char *colon = strrchr(conn->peer, ':');
+        size_t len = colon != NULL ? (size_t)(colon - conn->peer) + 1 : strlen(conn->peer) + 1;
+        uint32_t n = 0;
+        list_for_each (other, &conn->group->conns, struct conn, link)
+                n += strncmp(other->peer, conn->peer, len) == 0;
+        return n;
+}
+
 static void on_connected(uv_connect_t *req, int status)
 {
         struct conn *conn = CONTAINER_OF(req, struct conn, req.connect);

@@ -48,6 +48,9 @@ void conn_group_init(struct conn_group *group, void (*empty)(struct conn_group *
 void conn_group_going_away(struct conn_group *group);
 void conn_group_abort(struct conn_group *group);
 
+/* How many connections of its group come from the address that this one comes from, itself among them. Looks at all. */
+uint32_t conn_count_alike(const struct conn *conn);
+
 /* Takes a connection off a listening stream; `tls` (may be NULL) becomes its own. -errno when there is none. */
 int conn_accept(struct net_loop *net, uv_stream_t *listener, struct tls *tls, struct conn_group *group, struct conn **ret) MUST_CHECK;
 /* Connects; `established` or `closed` follows. */

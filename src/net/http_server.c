@@ -81,7 +81,8 @@ static void on_connection(uv_stream_t *stream, int status)
         if (conn_accept(server->net, stream, tls, &server->group, &conn) < 0)
                 return;
         server->stats.connections++;
-        if (server->group.count > server->limits.max_connections) {
+        if (server->group.count > server->limits.max_connections ||
+            (server->limits.max_per_address > 0 && conn_count_alike(conn) > server->limits.max_per_address)) {
                 server->stats.rejected++;
                 conn_abort(conn);
                 return;

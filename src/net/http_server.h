@@ -49,6 +49,7 @@ struct http_limits {
         uint32_t idle_timeout_ms;   /* 0: 120 s between requests; closes */
         uint32_t stall_timeout_ms;  /* 0: 60 s in which the client takes no byte of an answer; closes */
         uint32_t max_connections;   /* 0: 16384; over it the connection is closed at once */
+        uint32_t max_per_address;   /* of these from one address; 0: no limit of its own */
         uint32_t max_pipelined;     /* 0: 64 unanswered requests on a connection; over it nothing more is read from it */
         size_t max_buffered;        /* 0: 1 GiB of request bodies over all connections; over it 503 */
 };

@@ -591,6 +591,42 @@ static void too_many_connections(void **state)
         fixture_close(&fx);
 }
 
+/* From 127.0.0.N. */
+static int client_open_from(struct fixture *fx, uint32_t n)
+{
+        const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + n)};
+        const struct sockaddr_in to = {.sin_family = AF_INET,
+                                       .sin_port = htons((uint16_t)http_server_port(fx->server)),
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_int_equal(bind(fd, (const struct sockaddr *)&from, sizeof(from)), 0);
+        assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+        return fd;
+}
+
+/* One client that holds all that it may have does not keep others out. */
+static void too_many_connections_of_one_address(void **state)
+{
+        struct fixture fx;
+        struct http_limits limits = {.max_per_address = 2};
+        fixture_open(&fx, &limits, NULL, NULL);
+        int a = client_open_from(&fx, 2), b = client_open_from(&fx, 2), c = client_open_from(&fx, 2), d = client_open_from(&fx, 22);
+        CLEANUP_BUF struct buf in = {0};
+        char *rest = client_rest(&fx, c);
+        assert_string_equal(rest, "");
+        free(rest);
+        client_send(d, "GET / HTTP/1.1\r\n" HOST "\r\n");
+        assert_true(client_wait(&fx, d, &in, "200 OK"));
+        buf_clear(&in);
+        client_send(b, "GET / HTTP/1.1\r\n" HOST "\r\n");
+        assert_true(client_wait(&fx, b, &in, "200 OK"));
+        close(a);
+        close(b);
+        close(d);
+        fixture_close(&fx);
+}
+
 static void too_many_bytes_in_all(void **state)
 {
         struct fixture fx;
@@ -683,6 +719,7 @@ int main(void)
                 cmocka_unit_test(a_slow_reader_gets_it_all),
                 cmocka_unit_test(unix_sockets),
                 cmocka_unit_test(too_many_connections),
+                cmocka_unit_test(too_many_connections_of_one_address),
                 cmocka_unit_test(too_many_bytes_in_all),
                 cmocka_unit_test(queries_and_forms_of_target),
                 cmocka_unit_test(bad_options),

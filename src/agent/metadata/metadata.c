@@ -15,8 +15,12 @@
 #define RATE_STEADY 40.0
 #define RATE_BURST 60.0
 
-static const struct http_limits limits = {
-        .max_header_bytes = 16384, .max_body_bytes = 65536, .header_timeout_ms = 5000, .body_timeout_ms = 5000, .max_connections = 1024};
+static const struct http_limits limits = {.max_header_bytes = 16384,
+                                          .max_body_bytes = 65536,
+                                          .header_timeout_ms = 5000,
+                                          .body_timeout_ms = 5000,
+                                          .max_connections = 1024,
+                                          .max_per_address = 128};
 
 void metadata_answer(struct http_request *req, int status, const char *json)
 {
