@@ -438,11 +438,9 @@ static void applied(struct vpc_op *op, int status, const struct error *error)
         if (status < 0 && !part->gone) {
                 log_error("the network of a VPC could not be set up; trying again", LOG_S("vpc", part->id), LOG_S("error", error->message),
                           LOG_I("ms", RETRY_MS));
-                list_for_each (ref, &part->flying, struct notice_ref, link) {
+                list_for_each (ref, &part->flying, struct notice_ref, link)
                         notice_done(network, ref->notice, error->message);
-                        list_remove(&ref->link);
-                        list_push(&part->queued, &ref->link);
-                }
+                list_move_all(&part->flying, &part->queued);
                 timers_set(network->timers, &part->retry, RETRY_MS, apply_again);
         } else {
                 forget_refs(network, &part->flying, NULL);
@@ -465,12 +463,7 @@ static void apply(struct part *part)
         part->applying = true;
         part->again = false;
         timers_cancel(part->network->timers, &part->retry);
-        while (!list_empty(&part->queued)) {
-                struct list *first = part->queued.next;
-
-                list_remove(first);
-                list_push(&part->flying, first);
-        }
+        list_move_all(&part->queued, &part->flying);
         part->op.done = applied;
         vpc_network_apply(part->network->vpc, picture(part), &part->op);
 }

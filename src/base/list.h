@@ -51,6 +51,18 @@ static inline void list_remove(struct list *item)
         list_init(item);
 }
 
+/* Moves all items to the end of another list. */
+static inline void list_move_all(struct list *from, struct list *to)
+{
+        if (list_empty(from))
+                return;
+        from->next->prev = to->prev;
+        to->prev->next = from->next;
+        from->prev->next = to;
+        to->prev = from->prev;
+        list_init(from);
+}
+
 /* The first item, or NULL. */
 #define list_first(head, type, member) (list_empty(head) ? NULL : CONTAINER_OF((head)->next, type, member))
 

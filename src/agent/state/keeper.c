@@ -42,14 +42,6 @@ static void wake(struct list *waits)
         }
 }
 
-static void move_all(struct list *from, struct list *to)
-{
-        list_for_each (wait, from, struct keeper_wait, link_) {
-                list_remove(&wait->link_);
-                list_push(to, &wait->link_);
-        }
-}
-
 static void timer_fires(struct timer *timer)
 {
         struct kept *k = CONTAINER_OF(timer, struct kept, timer);
@@ -101,7 +93,7 @@ static void state_written(struct state_op *op, int result)
 
         if (result < 0) {
                 log_error("state of a task cannot be stored; trying again", LOG_S("task", k->task->arn), LOG_ERRNO(result));
-                move_all(&k->writing_waits, &k->state_waits);
+                list_move_all(&k->writing_waits, &k->state_waits);
                 k->dirty = true;
                 k->durable_wanted |= !list_empty(&k->state_waits);
                 arm(k, RETRY_MS);
@@ -120,7 +112,7 @@ static void write_state(struct kept *k)
 
         timers_cancel(k->keeper->timers, &k->timer);
         k->dirty = k->durable_wanted = false;
-        move_all(&k->state_waits, &k->writing_waits);
+        list_move_all(&k->state_waits, &k->writing_waits);
         keeper_write_state(k->task, k->keeper->boot_id, &text);
         k->state_op.done = state_written;
         state_write(k->keeper->dir, &k->state_op, arena_printf(&arena, "tasks/%s/state", k->task->id), &text, durable);

@@ -45,14 +45,6 @@ static int run_all(struct state_dir *dir, const struct list *ops)
         return r;
 }
 
-static void move_all(struct list *from, struct list *to)
-{
-        list_for_each (op, from, struct state_op, link_) {
-                list_remove(&op->link_);
-                list_push(to, &op->link_);
-        }
-}
-
 static void *work(void *data)
 {
         struct state_dir *dir = data;
@@ -67,13 +59,13 @@ static void *work(void *data)
                         pthread_cond_wait(&dir->more, &dir->lock);
                         continue;
                 }
-                move_all(&dir->queue, &now);
+                list_move_all(&dir->queue, &now);
                 pthread_mutex_unlock(&dir->lock);
                 int r = run_all(dir, &now);
                 list_for_each (op, &now, struct state_op, link_)
                         op->result_ = r;
                 pthread_mutex_lock(&dir->lock);
-                move_all(&now, &dir->done);
+                list_move_all(&now, &dir->done);
                 (void)uv_async_send(&dir->wake);
         }
         pthread_mutex_unlock(&dir->lock);
