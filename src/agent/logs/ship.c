@@ -63,6 +63,8 @@ struct read_job {
         /* Of journald. */
         int fd;
         struct buf fields;
+        uint32_t refused; /* lines that it did not take */
+        int refusal;      /* -errno of the last */
 };
 
 static void on_line(const struct log_line *line, void *data)
@@ -72,8 +74,10 @@ static void on_line(const struct log_line *line, void *data)
         if (job->fd >= 0) {
                 int r = journald_send(job->fd, &job->fields, line->is_stderr, line->text, line->len);
 
-                if (r < 0)
-                        job->result = r;
+                if (r < 0) {
+                        job->refused++;
+                        job->refusal = r;
+                }
                 return;
         }
         if (job->n == job->cap) {
@@ -88,10 +92,8 @@ static void on_line(const struct log_line *line, void *data)
 static void run_read(uv_work_t *work)
 {
         struct read_job *job = CONTAINER_OF(work, struct read_job, work);
-        int r = log_reader_read(job->reader, READ_BYTES, job->at_end, on_line, job);
 
-        if (r < 0 || job->result == 0)
-                job->result = r;
+        job->result = log_reader_read(job->reader, READ_BYTES, job->at_end, on_line, job);
         job->end = log_reader_position(job->reader);
 }
 
@@ -155,6 +157,9 @@ static void on_read(uv_work_t *work, int status)
                 s->at_eof = true;
         if (job->result < 0 && job->result != -ENOENT)
                 log_warn("a container's log cannot be read", LOG_S("container", s->c->runtime_id), LOG_ERRNO(job->result));
+        if (job->refused > 0)
+                log_warn("journald did not take lines of a container's log, they are only in its file",
+                         LOG_S("container", s->c->runtime_id), LOG_I("lines", job->refused), LOG_ERRNO(job->refusal));
         job_free(job);
         if (!nothing || s->written)
                 shipping_read(s);
