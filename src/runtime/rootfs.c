@@ -127,6 +127,15 @@ static int copy_attributes(int from, int to, const struct stat *st)
         return 0;
 }
 
+/* At the file's position `at`: a disk that is nearly full takes a part of it. */
+static ssize_t copy_piece(int from, int to, off_t at)
+{
+        char chunk[65536];
+        ssize_t n = pread(from, chunk, sizeof(chunk), at);
+
+        return n > 0 ? pwrite(to, chunk, (size_t)n, at) : n;
+}
+
 static int copy_file(int from_dir, int to_dir, const char *name, const struct stat *st)
 {
         CLEANUP_CLOSE int from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -141,13 +150,8 @@ static int copy_file(int from_dir, int to_dir, const char *name, const struct st
         while (left > 0) {
                 ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)left, 0);
 
-                if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)) {
-                        char chunk[65536];
-
-                        n = read(from, chunk, sizeof(chunk));
-                        if (n > 0)
-                                n = write(to, chunk, (size_t)n);
-                }
+                if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP))
+                        n = copy_piece(from, to, st->st_size - left);
                 if (n < 0)
                         return -errno;
                 if (n == 0)
