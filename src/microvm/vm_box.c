@@ -14,6 +14,7 @@
 #include "microvm/vm_internal.h"
 
 #define LOG_ROTATE ((int64_t)16 << 20)
+#define LOG_TIME_MAX INT64_C(253402300799999) /* the end of the year 9999 */
 
 /* A start that waits until the machine has the image. */
 struct vm_start {
@@ -73,10 +74,11 @@ static void rotate(struct vm *vm, uint32_t index)
 static void format(struct buf *out, int64_t ms, int stream, const char *text, size_t len)
 {
         char stamp[64];
-        time_t seconds = ms / 1000;
-        struct tm tm;
+        struct tm tm = {0};
 
-        (void)gmtime_r(&seconds, &tm);
+        /* The guest says it: of a time that nobody can write, the beginning. */
+        ms = ms >= 0 && ms <= LOG_TIME_MAX ? ms : 0;
+        (void)gmtime_r(&(time_t){ms / 1000}, &tm);
         size_t n = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
         (void)snprintf(stamp + n, sizeof(stamp) - n, ".%03d000000+00:00", (int)(ms % 1000));
         while (len > 0) {
