@@ -52,7 +52,7 @@ for program in "${programs[@]}"; do
   take "$(command -v $program)"
 done
 # Libraries that are loaded when they are needed, by the agent and to look up names.
-for name in libcurl.so.4 libarchive.so.13 libnss_dns.so.2 libnss_files.so.2; do
+for name in libnftables.so.1 libcurl.so.4 libarchive.so.13 libnss_dns.so.2 libnss_files.so.2; do
   file=$(ldconfig -p | awk -v name=$name '$1 == name && file == "" {file = $NF} END {print file}')
   [ -z "$file" ] || { mkdir -p "$root$(dirname "$file")" && cp -Ln "$file" "$root$file" && libraries "$file"; }
 done

@@ -14,7 +14,7 @@ packages=(
   libhttp-parser-dev       # HTTP/1.1
   libwslay-dev             # websocket frames
   libssl-dev               # TLS, hashes
-  libcurl4-openssl-dev     # calls to other servers
+  libcurl4-openssl-dev     # calls through a proxy
   libsqlite3-dev           # the store
   libarchive-dev           # layers of images
   libseccomp-dev           # names of system calls in container profiles
