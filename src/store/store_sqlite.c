@@ -18,6 +18,7 @@
 #include <sqlite3.h>
 
 #include "base/alloc.h"
+#include "base/library.h"
 #include "store/store_lock.h"
 
 #define SCHEMA_VERSION 2
@@ -60,8 +61,20 @@ static const char *const statement_sql[STATEMENT_MAX] = {
         [STATEMENT_LOAD] = "SELECT place, bytes FROM objects ORDER BY place",
 };
 
+/* clang-format off */
+#define SQLITE_FUNCTIONS(X) \
+        X(sqlite3_bind_blob64) X(sqlite3_bind_int64) X(sqlite3_busy_timeout) X(sqlite3_close) X(sqlite3_column_blob) \
+        X(sqlite3_column_bytes) X(sqlite3_column_int64) X(sqlite3_errcode) X(sqlite3_errmsg) X(sqlite3_exec) \
+        X(sqlite3_finalize) X(sqlite3_get_autocommit) X(sqlite3_open_v2) X(sqlite3_prepare_v2) X(sqlite3_prepare_v3) \
+        X(sqlite3_reset) X(sqlite3_step) X(sqlite3_system_errno)
+/* clang-format on */
+
+/* Loaded by who opens a store: an agent has none. */
 struct store_sqlite {
         struct store store;
+        struct sqlite_functions {
+                SQLITE_FUNCTIONS(LIBRARY_FUNCTION)
+        } lib;
         sqlite3 *db;
         sqlite3_stmt *statements[STATEMENT_MAX];
         char *path;
@@ -90,37 +103,46 @@ static const struct {
 
 static int fail(struct store_sqlite *s, const char *doing, struct error *error)
 {
-        int code = sqlite3_errcode(s->db) & 0xff;
-        int system = sqlite3_system_errno(s->db);
+        int code = s->lib.sqlite3_errcode(s->db) & 0xff;
+        int system = s->lib.sqlite3_system_errno(s->db);
 
         /* A full disk can also show as a failed write or as a log that cannot grow. */
         if (code == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT))
                 code = SQLITE_FULL;
         for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
                 if (failures[i].code == code)
-                        return error_set(error, failures[i].number, "cannot %s %s: %s%s%s; %s", doing, s->path, sqlite3_errmsg(s->db),
-                                         system != 0 ? ": " : "", system != 0 ? strerror(system) : "", failures[i].next_step);
-        return error_set(error, EIO, "cannot %s %s: %s", doing, s->path, sqlite3_errmsg(s->db));
+                        return error_set(error, failures[i].number, "cannot %s %s: %s%s%s; %s", doing, s->path,
+                                         s->lib.sqlite3_errmsg(s->db), system != 0 ? ": " : "", system != 0 ? strerror(system) : "",
+                                         failures[i].next_step);
+        return error_set(error, EIO, "cannot %s %s: %s", doing, s->path, s->lib.sqlite3_errmsg(s->db));
+}
+
+static int load_library(struct store_sqlite *s, struct error *error)
+{
+        static const char *const names[] = {SQLITE_FUNCTIONS(LIBRARY_NAME)};
+
+        return library_load("libsqlite3.so.0", "libsqlite3-0", names, ARRAY_SIZE(names), &s->lib, error);
 }
 
 static int run(struct store_sqlite *s, enum statement which)
 {
         sqlite3_stmt *statement = s->statements[which];
-        int r = sqlite3_step(statement);
+        int r = s->lib.sqlite3_step(statement);
 
-        sqlite3_reset(statement);
+        s->lib.sqlite3_reset(statement);
         return r == SQLITE_DONE ? 0 : -EIO;
 }
 
 /* The change as the row of this number of the statement. */
-static int bind(sqlite3_stmt *statement, int row, const struct store_change *change)
+static int bind(struct store_sqlite *s, sqlite3_stmt *statement, int row, const struct store_change *change)
 {
         int64_t place = (int64_t)((uint64_t)change->kind << ID_BITS | change->id);
 
         assert(change->kind < STORE_KINDS && change->id <= STORE_ID_MAX);
-        if (sqlite3_bind_int64(statement, 2 * row + 1, place) != SQLITE_OK)
+        if (s->lib.sqlite3_bind_int64(statement, 2 * row + 1, place) != SQLITE_OK)
                 return -EIO;
-        if (change->data != NULL && sqlite3_bind_blob64(statement, 2 * row + 2, change->data, change->len, SQLITE_STATIC) != SQLITE_OK)
+        if (change->data != NULL &&
+            s->lib.sqlite3_bind_blob64(statement, 2 * row + 2, change->data, change->len, SQLITE_STATIC) != SQLITE_OK)
                 return -EIO;
         return 0;
 }
@@ -147,7 +169,7 @@ static ssize_t apply_some(struct store_sqlite *s, const struct store_change *cha
                 which = STATEMENT_PUT;
         }
         for (size_t i = 0; i < some; i++)
-                if (bind(s->statements[which], (int)i, &changes[i]) < 0)
+                if (bind(s, s->statements[which], (int)i, &changes[i]) < 0)
                         return -EIO;
         return run(s, which) == 0 ? (ssize_t)some : -EIO;
 }
@@ -178,7 +200,7 @@ static int sqlite_commit(struct store *store, const struct store_change *changes
                 return 0;
         r = fail(s, "write", error);
         /* Some failures end the transaction by themselves. */
-        if (!sqlite3_get_autocommit(s->db))
+        if (!s->lib.sqlite3_get_autocommit(s->db))
                 (void)run(s, STATEMENT_ROLLBACK);
         return r;
 }
@@ -190,18 +212,18 @@ static int sqlite_load(struct store *store, int (*row)(void *data, uint16_t kind
         sqlite3_stmt *statement = s->statements[STATEMENT_LOAD];
         int r = 0, step;
 
-        while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-                uint64_t place = (uint64_t)sqlite3_column_int64(statement, 0);
-                const void *bytes = sqlite3_column_blob(statement, 1);
+        while ((step = s->lib.sqlite3_step(statement)) == SQLITE_ROW) {
+                uint64_t place = (uint64_t)s->lib.sqlite3_column_int64(statement, 0);
+                const void *bytes = s->lib.sqlite3_column_blob(statement, 1);
 
                 r = row(data, (uint16_t)(place >> ID_BITS), place & STORE_ID_MAX, bytes != NULL ? bytes : "",
-                        (size_t)sqlite3_column_bytes(statement, 1));
+                        (size_t)s->lib.sqlite3_column_bytes(statement, 1));
                 if (r != 0)
                         break;
         }
         if (r == 0 && step != SQLITE_DONE)
                 r = fail(s, "read", error);
-        sqlite3_reset(statement);
+        s->lib.sqlite3_reset(statement);
         return r;
 }
 
@@ -209,9 +231,10 @@ static void sqlite_close(struct store *store)
 {
         struct store_sqlite *s = CONTAINER_OF(store, struct store_sqlite, store);
 
-        for (size_t i = 0; i < STATEMENT_MAX; i++)
-                sqlite3_finalize(s->statements[i]);
-        sqlite3_close(s->db);
+        for (size_t i = 0; i < STATEMENT_MAX && s->db != NULL; i++)
+                s->lib.sqlite3_finalize(s->statements[i]);
+        if (s->db != NULL)
+                s->lib.sqlite3_close(s->db);
         cleanup_close_(&s->lock_fd);
         free(s->path);
         free(s);
@@ -225,15 +248,15 @@ static int64_t query_number(struct store_sqlite *s, const char *sql)
         sqlite3_stmt *statement = NULL;
         int64_t value = -1;
 
-        if (sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
-                value = sqlite3_column_int64(statement, 0);
-        sqlite3_finalize(statement);
+        if (s->lib.sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) == SQLITE_OK && s->lib.sqlite3_step(statement) == SQLITE_ROW)
+                value = s->lib.sqlite3_column_int64(statement, 0);
+        s->lib.sqlite3_finalize(statement);
         return value;
 }
 
 static int execute(struct store_sqlite *s, const char *sql, struct error *error)
 {
-        return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s, "open", error);
+        return s->lib.sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(s, "open", error);
 }
 
 /*
@@ -276,7 +299,7 @@ static int configure(struct store_sqlite *s, struct error *error)
 {
         char sql[256];
 
-        sqlite3_busy_timeout(s->db, BUSY_MS);
+        s->lib.sqlite3_busy_timeout(s->db, BUSY_MS);
         snprintf(sql, sizeof(sql),
                  "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%lld; PRAGMA "
                  "trusted_schema=OFF",
@@ -287,7 +310,7 @@ static int configure(struct store_sqlite *s, struct error *error)
 static int prepare_statements(struct store_sqlite *s, struct error *error)
 {
         for (size_t i = 0; i < STATEMENT_MAX; i++)
-                if (sqlite3_prepare_v3(s->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL) != SQLITE_OK)
+                if (s->lib.sqlite3_prepare_v3(s->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL) != SQLITE_OK)
                         return fail(s, "open", error);
         return 0;
 }
@@ -326,8 +349,11 @@ static int open_database(struct store_sqlite *s, const char *dir, struct error *
 {
         int r;
 
+        r = load_library(s, error);
+        if (r < 0)
+                return r;
         s->path = xprintf("%s/state.db", dir);
-        if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+        if (s->lib.sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
                 return fail(s, "open", error);
         r = configure(s, error);
         if (r == 0)
@@ -378,13 +404,17 @@ static int copy_row(void *data, uint16_t kind, uint64_t id, const void *bytes, s
 
 static int open_copy(struct store_sqlite *s, const char *dir, struct error *error)
 {
+        int r = load_library(s, error);
+
+        if (r < 0)
+                return r;
         s->path = xprintf("%s/state.db", dir);
-        if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+        if (s->lib.sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
                 return fail(s, "read", error);
-        sqlite3_busy_timeout(s->db, BUSY_MS);
+        s->lib.sqlite3_busy_timeout(s->db, BUSY_MS);
         if (query_number(s, "PRAGMA application_id") != APPLICATION_ID)
                 return error_set(error, EINVAL, "%s is not a database of gantry: give the --data-dir of a server", s->path);
-        return sqlite3_prepare_v3(s->db, statement_sql[STATEMENT_LOAD], -1, 0, &s->statements[STATEMENT_LOAD], NULL) == SQLITE_OK
+        return s->lib.sqlite3_prepare_v3(s->db, statement_sql[STATEMENT_LOAD], -1, 0, &s->statements[STATEMENT_LOAD], NULL) == SQLITE_OK
                        ? 0
                        : fail(s, "read", error);
 }
