@@ -189,7 +189,7 @@ void shape_apply_defaults(const struct shape *shape, void *obj, struct arena *ar
 void shape_to_json(const struct shape *shape, const void *obj, struct buf *out);
 /* The same with sensitive members replaced by "***": for logs. */
 void shape_to_json_redacted(const struct shape *shape, const void *obj, struct buf *out);
-/* Deep copy into an arena. NULL stays NULL. */
+/* Deep copy into an arena. NULL stays NULL. Texts of a copy may share bytes, and none may be changed in place. */
 void *shape_copy(const struct shape *shape, const void *obj, struct arena *arena);
 /* Deep copy of what is inside `src` into `dst` (both of `shape`), strings and lists into `arena`. */
 void shape_copy_into(const struct shape *shape, void *dst, const void *src, struct arena *arena);

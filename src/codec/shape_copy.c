@@ -1,20 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shapes: copies in one block. The size is counted first; then the structures, lists and blobs go to the front of the block,
- * each aligned to 8, and all strings behind them without gaps.
+ * each aligned to 8, and all strings behind them without gaps. A string that is the end of the one before it shares its bytes: names that
+ * stand beside what was made of them ("service:web" and "web") cost nothing.
  */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "codec/shape_internal.h"
 
+/* The string before, at its source or in the copy. */
+struct last_text {
+        const char *s; /* NULL: there was none */
+        size_t len;
+};
+
 struct measure {
         size_t aligned, text;
+        struct last_text last;
 };
 
 static inline size_t align8(size_t n)
 {
         return (n + 7) & ~(size_t)7;
+}
+
+static inline bool is_end_of(const struct last_text *last, const char *s, size_t len)
+{
+        return last->s != NULL && len <= last->len && memcmp(last->s + last->len - len, s, len) == 0;
+}
+
+static void measure_text(struct measure *m, const char *s)
+{
+        size_t len = strlen(s);
+
+        if (is_end_of(&m->last, s, len))
+                return;
+        m->text += len + 1;
+        m->last = (struct last_text){s, len};
 }
 
 static void measure_inner(const struct shape *shape, const void *obj, struct measure *m);
@@ -26,15 +49,17 @@ static void measure_list(const struct shape_field *field, const struct shape_lis
                 if (field->element == SHAPE_STRUCT)
                         measure_inner(field->shape, (const char *)list->items + (size_t)i * field->shape->size, m);
                 else if (field->element == SHAPE_STRING)
-                        m->text += strlen(((const char *const *)list->items)[i]) + 1;
+                        measure_text(m, ((const char *const *)list->items)[i]);
         }
 }
 
 static void measure_map(const struct string_map *map, struct measure *m)
 {
         m->aligned += map->n * sizeof(struct string_pair);
-        for (uint32_t i = 0; i < map->n; i++)
-                m->text += strlen(map->items[i].key) + strlen(map->items[i].value) + 2;
+        for (uint32_t i = 0; i < map->n; i++) {
+                measure_text(m, map->items[i].key);
+                measure_text(m, map->items[i].value);
+        }
 }
 
 /* What hangs on the structure, without itself. */
@@ -49,7 +74,7 @@ static void measure_inner(const struct shape *shape, const void *obj, struct mea
                 switch ((enum shape_kind)field->kind) {
                 case SHAPE_STRING:
                 case SHAPE_JSON:
-                        m->text += strlen(*(const char *const *)slot) + 1;
+                        measure_text(m, *(const char *const *)slot);
                         break;
                 case SHAPE_BLOB:
                         m->text += ((const struct shape_blob *)slot)->len + 1;
@@ -72,6 +97,7 @@ static void measure_inner(const struct shape *shape, const void *obj, struct mea
 
 struct block {
         char *aligned, *text;
+        struct last_text last;
 };
 
 static void *take_aligned(struct block *b, const void *data, size_t size)
@@ -95,7 +121,12 @@ static const char *take_bytes(struct block *b, const void *data, size_t len)
 
 static const char *take_text(struct block *b, const char *s)
 {
-        return take_bytes(b, s, strlen(s));
+        size_t len = strlen(s);
+
+        if (is_end_of(&b->last, s, len))
+                return b->last.s + b->last.len - len;
+        b->last = (struct last_text){take_bytes(b, s, len), len};
+        return b->last.s;
 }
 
 static void copy_inner(const struct shape *shape, void *obj, struct block *b);
@@ -195,7 +226,7 @@ void *shape_copy(const struct shape *shape, const void *obj, struct arena *arena
 void shape_copy_into(const struct shape *shape, void *dst, const void *src, struct arena *arena)
 {
         struct measure m = {0};
-        struct block b;
+        struct block b = {0};
 
         measure_inner(shape, src, &m);
         b.aligned = arena_alloc(arena, m.aligned + m.text);

@@ -56,6 +56,25 @@ static void test_copy(void **state)
         assert_true(shape_equal(&kinds_all_shape, &into, copy));
 }
 
+/* What is the end of the text before it is kept with it. */
+static void test_ends_are_shared(void **state)
+{
+        static const char same[] = "{\"leaves\":[{\"name\":\"x:web\"},{\"name\":\"web\"},{\"name\":\"b\"},{\"name\":\"eb\"}]}";
+        static const char other[] = "{\"leaves\":[{\"name\":\"x:web\"},{\"name\":\"wet\"},{\"name\":\"b\"},{\"name\":\"eb\"}]}";
+        CLEANUP_ARENA struct arena arena = {0};
+        struct kinds_all *shared = SHAPE_PACK(kinds_all, parse(&arena, same)), *apart = SHAPE_PACK(kinds_all, parse(&arena, other));
+        struct kinds_all *again = SHAPE_COPY(kinds_all, shared, &arena);
+
+        assert_true(shape_equal(&kinds_all_shape, shared, parse(&arena, same)));
+        assert_true(shape_equal(&kinds_all_shape, apart, parse(&arena, other)));
+        assert_true(shape_equal(&kinds_all_shape, again, shared));
+        assert_ptr_equal(shared->leaves.items[1].name, shared->leaves.items[0].name + 2);
+        assert_ptr_equal(shared->leaves.items[3].name, shared->leaves.items[0].name + 3);
+        assert_int_equal(shape_packed_size(&kinds_all_shape, shared) + 4 + 2 + 3, shape_packed_size(&kinds_all_shape, apart));
+        free(shared);
+        free(apart);
+}
+
 static void test_nothing(void **state)
 {
         CLEANUP_ARENA struct arena arena = {0};
@@ -194,6 +213,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_pack),
                 cmocka_unit_test(test_copy),
+                cmocka_unit_test(test_ends_are_shared),
                 cmocka_unit_test(test_nothing),
                 cmocka_unit_test(test_equal_sees_each_member),
                 cmocka_unit_test(test_equal_takes_absent_for_empty_where_both_are_written),
