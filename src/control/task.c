@@ -154,7 +154,6 @@ struct state_task *task_make(struct env *env, const struct task_request *request
         SHAPE_SET(out, state_task, revision, definition->revision);
         out->group = request->group;
         out->started_by = request->started_by;
-        out->reference_id = request->reference_id;
         out->service_name = request->service_name;
         out->capacity_provider = request->capacity_provider;
         out->launch_type = request->launch_type;

@@ -46,7 +46,7 @@ struct task_request {
         const struct ecs_task_override *overrides;       /* NULL: none */
         const struct ecs_network_configuration *network; /* NULL: none */
         const struct string_list *zones;                 /* where its subnets are; NULL: anywhere */
-        const char *group, *started_by, *reference_id;   /* group never NULL */
+        const char *group, *started_by;                  /* group never NULL */
         const char *service_name, *capacity_provider;    /* NULL: none */
         enum ecs_launch_type launch_type;
         const char *platform_version; /* of Fargate; NULL: none */

@@ -232,7 +232,7 @@ static int make_tags(struct api_call *call, const struct task_input *in, const s
 
 int ecs_prepare_task(struct api_call *call, struct cluster *cluster, const struct task_input *in, struct task_request *ret)
 {
-        struct task_request request = {.cluster = cluster, .started_by = in->started_by, .reference_id = in->reference_id};
+        struct task_request request = {.cluster = cluster, .started_by = in->started_by};
         const struct ecs_task_definition *definition;
         struct task_definition *found;
         int r = ecs_runnable_task_definition(call, in->task_definition, &found);
