@@ -14,6 +14,22 @@ struct keys_values {
 
 #define IAM_FORM(action) "Action=" action "&Version=2010-05-08"
 
+/* What this machine calls its server, other machines may not reach it by. */
+static void print_next_step(const char *endpoint, const char *id, const char *secret)
+{
+        const char *loopback = strstr(endpoint, "://127."), *port = strrchr(endpoint, ':');
+
+        fprintf(stderr, "\nOn the new node, as root:\n    GANTRY_ACCESS_KEY=%s GANTRY_SECRET_KEY=%s gantry agent --server ", id, secret);
+        if (loopback == NULL)
+                fprintf(stderr, "%s\n", endpoint);
+        else
+                fprintf(stderr,
+                        "%.*s://SERVER%s\n"
+                        "SERVER is an address of this machine that the node reaches; the server has to answer there (--listen "
+                        "0.0.0.0%s).\n",
+                        (int)(loopback - endpoint), endpoint, port, port);
+}
+
 static int create_key(const struct verb *verb, const struct keys_values *v, const struct credentials *c, const char *argument)
 {
         CLEANUP_ARENA struct arena arena = {0};
@@ -31,8 +47,7 @@ static int create_key(const struct verb *verb, const struct keys_values *v, cons
         secret = client_xml_text(&cursor, "SecretAccessKey", &arena);
         printf("access-key = %s\nsecret-key = %s\n", id, secret);
         if (v->agent)
-                fprintf(stderr, "\nOn the new node, as root:\n    GANTRY_ACCESS_KEY=%s GANTRY_SECRET_KEY=%s gantry agent --server %s\n", id,
-                        secret, c->endpoint);
+                print_next_step(c->endpoint, id, secret);
         return 0;
 }
 

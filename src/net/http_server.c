@@ -162,7 +162,10 @@ int http_server_listen(struct http_server *server, const char *address, struct e
         if (r < 0) {
                 uv_close(&listener->io.handle, on_listener_closed);
                 return error_set(error, -r, "cannot listen on %s: %s%s", address, uv_strerror(r),
-                                 r == UV_EADDRINUSE ? "; another process has it: stop that one or choose another address" : "");
+                                 r == UV_EADDRINUSE      ? "; another process has it: stop that one or choose another address"
+                                 : r == UV_EADDRNOTAVAIL ? "; no network interface of this machine that is up has it: see `ip addr`"
+                                 : r == UV_EACCES        ? "; ports below 1024 need root"
+                                                         : "");
         }
         listener->port = bound_port(listener);
         return 0;
