@@ -58,7 +58,7 @@ soak-fargate: setup-tests build ## tasks started and stopped at random on two Fa
 	@GANTRY_FARGATE_TASKS=$${TASKS:-200} tools/e2e.sh $(BUILD) test_fargate_hosts.Hosts.test_nothing_is_left
 
 soak-microvm: setup-tests build ## all tests of micro-VMs, and MACHINES of them (default 20) started and stopped at random: nothing may be left
-	@GANTRY_MACHINES=$${MACHINES:-20} tools/e2e.sh $(BUILD) test_microvm test_microvm_tasks test_microvm_hosts
+	@GANTRY_MACHINES=$${MACHINES:-20} tools/e2e.sh $(BUILD) test_microvm test_microvm_attacks test_microvm_capacity test_microvm_tasks test_microvm_hosts
 
 lint: setup-tests ## formatter, layers, lengths, cppcheck, clang-tidy
 	@tools/lint.sh $(BUILD)

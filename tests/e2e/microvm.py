@@ -37,7 +37,7 @@ class MicroVmTest(FargateTest):
 
     def start(self, definition, until='RUNNING', network=None, **more):
         """Runs it and waits; the first machine of all has to boot."""
-        arn = self.lab.run(definition, launchType='FARGATE', networkConfiguration=network or self.network, **more)
+        arn = self.lab.run(definition, launchType='FARGATE', **{'networkConfiguration': network or self.network, **more})
         self.addCleanup(self.stop, arn)
         self.lab.wait_status(arn, until, 60)
         return arn

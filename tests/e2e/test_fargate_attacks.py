@@ -46,6 +46,7 @@ def addresses():
 class Attacks:
     """Mixed into FargateTest. One victim, one attacker, and one answer to all of it."""
     forks = True  # whether to try to have too many processes: cheap where a process is
+    hog = 'x=a; while true; do x=$x$x; done'
 
     @classmethod
     def setUpClass(cls):
@@ -164,7 +165,7 @@ class Attacks:
         wait_for(lambda: not self.left(['sleep 776', arn.rsplit('/', 1)[1]]), 10, 'its processes to be gone')
 
     def test_memory_is_a_limit(self):
-        hog = self.start(self.define('hog', 'x=a; while true; do x=$x$x; done'))
+        hog = self.start(self.define('hog', self.hog))
         self.assertIn('OutOfMemory', self.lab.wait_status(hog, 'STOPPED', 60)['containers'][0]['reason'])
 
 
