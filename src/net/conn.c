@@ -550,13 +550,19 @@ int conn_accept(struct net_loop *net, uv_stream_t *listener, struct tls *tls, st
         return 0;
 }
 
+/* Of "ADDRESS:PORT". */
+static size_t address_len(const char *peer)
+{
+        const char *colon = strrchr(peer, ':');
+        return colon != NULL ? (size_t)(colon - peer) : strlen(peer);
+}
+
 uint32_t conn_count_alike(const struct conn *conn)
 {
-        const char *colon = strrchr(conn->peer, ':');
-        size_t len = colon != NULL ? (size_t)(colon - conn->peer) + 1 : strlen(conn->peer) + 1;
+        size_t len = address_len(conn->peer);
         uint32_t n = 0;
         list_for_each (other, &conn->group->conns, struct conn, link)
-                n += strncmp(other->peer, conn->peer, len) == 0;
+                n += address_len(other->peer) == len && memcmp(other->peer, conn->peer, len) == 0;
         return n;
 }
 
