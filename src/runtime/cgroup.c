@@ -48,6 +48,20 @@ static void keep_controllers(const char *options, char *ret, size_t size)
                         len += (size_t)snprintf(ret + len, size - len, "%s%s", len > 0 ? "," : "", used[i]);
 }
 
+/* What is mounted over another one hides it. */
+static void take_v1(const char *path, const char *options, struct cgroups *found)
+{
+        uint32_t i = 0;
+
+        while (i < found->n && !str_eq(found->mounts[i].path, path))
+                i++;
+        keep_controllers(options, found->mounts[i].names, sizeof(found->mounts[0].names));
+        if (found->mounts[i].names[0] == '\0')
+                return;
+        snprintf(found->mounts[i].path, sizeof(found->mounts[0].path), "%s", path);
+        found->n = MAX(found->n, i + 1);
+}
+
 /* One line of mountinfo: "ID PARENT MAJ:MIN ROOT MOUNTPOINT OPTIONS … - TYPE SOURCE SUPEROPTIONS". */
 static void take_mount(char *line, struct cgroups *found)
 {
@@ -73,11 +87,7 @@ static void take_mount(char *line, struct cgroups *found)
                 found->hybrid = true;
                 snprintf(found->unified, sizeof(found->unified), "%s", fields[4]);
         } else if (str_eq(type, "cgroup") && found->version != 2 && found->n < CGROUP_V1_MAX) {
-                keep_controllers(options, found->mounts[found->n].names, sizeof(found->mounts[0].names));
-                if (found->mounts[found->n].names[0] == '\0')
-                        return;
-                snprintf(found->mounts[found->n].path, sizeof(found->mounts[0].path), "%s", fields[4]);
-                found->n++;
+                take_v1(fields[4], options, found);
         }
 }
 

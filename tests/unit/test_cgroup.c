@@ -25,6 +25,22 @@ static void test_version_1_and_hybrid(void **state)
         assert_string_equal(found.mounts[2].names, "name=systemd");
 }
 
+/* A machine within a machine mounts its own over what it has got: each hierarchy counts once. */
+static void test_mounted_over(void **state)
+{
+        static const char mountinfo[] = "33 30 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+                                        "36 30 0:32 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+                                        "63 60 0:29 /x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+                                        "66 60 0:32 /x /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
+        struct cgroups found;
+
+        (void)state;
+        assert_int_equal(cgroups_detect(mountinfo, &found, NULL), 0);
+        assert_int_equal(found.n, 2);
+        assert_string_equal(found.mounts[0].path, "/sys/fs/cgroup/memory");
+        assert_string_equal(found.mounts[1].path, "/sys/fs/cgroup/cpu");
+}
+
 static void test_version_2(void **state)
 {
         struct cgroups found;
@@ -62,6 +78,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_version_1_and_hybrid),
+                cmocka_unit_test(test_mounted_over),
                 cmocka_unit_test(test_version_2),
                 cmocka_unit_test(test_parsers),
         };
