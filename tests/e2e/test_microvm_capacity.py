@@ -5,8 +5,9 @@ import subprocess
 import unittest
 import unittest.mock
 
-from lab import GANTRY
+from lab import GANTRY, get, wait_for
 from microvm import MicroVmTest
+from test_metrics import Reader
 
 
 class MicroVmCapacity(MicroVmTest):
@@ -36,6 +37,13 @@ class MicroVmCapacity(MicroVmTest):
         self.assertEqual(('PROVISIONING', 'RUNNING'), tuple(self.lab.task(waits)[name] for name in ('lastStatus', 'desiredStatus')))
         shown = self.capacity()
         self.assertIn('1 task waits for capacity.', shown)
+        figures = get(self.lab.variables['AWS_ENDPOINT_URL'] + '/metrics')
+        for figure in ('hosts 1', 'tasks 1', 'tasks_waiting 1', 'cpu_units_used 256', 'memory_bytes_used 536870912'):
+            self.assertIn(f'\ngantry_fargate_{figure}\n', figures)
+        # What the task uses is seen from outside its machine.
+        used = Reader(self.lab)
+        wait_for(lambda: max(used.values('ECS/ContainerInsights', 'MemoryUtilized', ClusterName='default', TaskId=spot.rsplit('/', 1)[1]), default=0) > 0, 20,
+                 'its memory as a metric')
         host = next(line for line in shown.splitlines() if 'microvm' in line).split()
         self.assertEqual(('READY', 'microvm', '682/1180', '170'), (host[1], host[2], host[7], host[8]), shown)
 
