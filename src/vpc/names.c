@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -126,9 +127,12 @@ static pid_t process_of(const struct router *router)
         CLEANUP_FREE char *path = xprintf("%s/pid", router->names_dir), *conf = xprintf("%s/unbound.conf", router->names_dir);
         CLEANUP_BUF struct buf text = {0}, line = {0};
         CLEANUP_FREE char *proc = NULL;
-        long long pid = 0;
+        long long pid;
 
-        if (buf_read_file(&text, path, 64) < 0 || text.len == 0 || sscanf(text.data, "%lld", &pid) != 1 || pid <= 1)
+        if (buf_read_file(&text, path, 64) < 0 || text.len == 0)
+                return 0;
+        pid = strtoll(text.data, NULL, 10);
+        if (pid <= 1)
                 return 0;
         proc = xprintf("/proc/%lld/cmdline", pid);
         if (buf_read_file(&line, proc, 4096) < 0 || line.len == 0)

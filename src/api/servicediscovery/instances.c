@@ -257,7 +257,7 @@ static int list_instances(struct api_call *call, const void *input, void *output
         struct sd_list_instances_response *out = output;
         struct discovery_service *service = NULL;
         struct discovery_entries entries;
-        struct api_page page;
+        struct api_page page = {0};
         int r = sd_find_service(call, in->service_id, &service);
 
         if (r == 0)
@@ -309,7 +309,7 @@ static int get_health(struct api_call *call, const void *input, void *output)
         struct sd_get_instances_health_status_response *out = output;
         struct discovery_service *service = NULL;
         struct discovery_entries entries;
-        struct api_page page;
+        struct api_page page = {0};
         int r = sd_find_service(call, in->service_id, &service);
 
         if (r == 0)
