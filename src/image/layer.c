@@ -153,11 +153,11 @@ static int check_digest(const char *what, const char *wanted, const char *seen, 
                          seen, wanted);
 }
 
-static int load_reader(struct tar_reader *ret, struct error *error)
+static int load_reader(struct tar_reader *ret, void **ret_library, struct error *error)
 {
         static const char *const names[] = {TAR_READER_FUNCTIONS(LIBRARY_NAME)};
 
-        return library_load("libarchive.so.13", "libarchive13", names, ARRAY_SIZE(names), ret, error);
+        return library_open("libarchive.so.13", "libarchive13", names, ARRAY_SIZE(names), ret, ret_library, error);
 }
 
 static int run(struct pipeline *pipeline, struct error *error)
@@ -196,7 +196,8 @@ static int run(struct pipeline *pipeline, struct error *error)
 int layer_unpack(struct layer_unpack *layer, struct error *error)
 {
         struct pipeline pipeline = {.layer = layer};
-        int r = load_reader(&pipeline.reader, error);
+        void *library;
+        int r = load_reader(&pipeline.reader, &library, error);
         locale_t utf8, before;
 
         if (r < 0)
@@ -209,5 +210,6 @@ int layer_unpack(struct layer_unpack *layer, struct error *error)
                 uselocale(before);
         if (utf8 != (locale_t)0)
                 freelocale(utf8);
+        library_close(library);
         return r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions of libarchive that layers are read with; it is loaded for the first layer (base/library.h). */
+/* The functions of libarchive that layers are read with; it is loaded while layers are unpacked (base/library.h). */
 #pragma once
 
 #include <archive.h>
