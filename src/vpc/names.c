@@ -199,18 +199,18 @@ static int start(struct router *router, struct error *error)
 {
         CLEANUP_FREE char *conf = xprintf("%s/unbound.conf", router->names_dir), *said_path = xprintf("%s/said", router->names_dir);
         CLEANUP_CLOSE int said = open(said_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        char program[] = PROGRAM, option[] = "-c";
-        char *const argv[] = {program, option, conf, NULL};
+        char usual[] = "/usr/sbin/" PROGRAM, anywhere[] = PROGRAM, option[] = "-c"; /* not every PATH has sbin */
+        char *const argv[] = {access(usual, F_OK) == 0 ? usual : anywhere, option, conf, NULL};
         CLEANUP_BUF struct buf text = {0};
         int r = said >= 0 ? run(argv, said) : -errno;
 
         if (r == 0)
                 return 0;
-        if (r == -ENOENT)
-                return error_set(error, ENOENT,
-                                 "names of private namespaces are not answered to tasks of the VPC %s on this node: " PROGRAM
-                                 " is missing: apt-get install " PROGRAM,
-                                 router->id);
+        if (r == -ENOENT || r == -EACCES)
+                return error_set(error, -r,
+                                 "names of private namespaces are not answered to tasks of the VPC %s on this node: cannot run " PROGRAM
+                                 " (%s): apt-get install " PROGRAM,
+                                 router->id, strerror(-r));
         if (buf_read_file(&text, said_path, FILE_LIMIT) < 0)
                 buf_clear(&text);
         return error_set(error, EIO,

@@ -119,6 +119,31 @@ class Discovery(unittest.TestCase):
         self.assertNotEqual(server, node.run('pgrep -x unbound').strip())
 
 
+class WithoutNameServer(unittest.TestCase):
+    def test_it_is_said(self):
+        """Tasks run, and the node's log says what is missing, once."""
+        fleet = Fleet(('us-east-1a',))
+        self.addCleanup(fleet.stop)
+        fleet.start()
+        if shutil.which('unbound', path='/usr/sbin:/usr/bin'):
+            fleet.nodes[0].run('mount --bind /dev/null $(PATH=/usr/sbin:/usr/bin command -v unbound)')
+        vpc = fleet.ec2.describe_vpcs(Filters=[{'Name': 'is-default', 'Values': ['true']}])['Vpcs'][0]['VpcId']
+        subnet = fleet.ec2.describe_subnets(Filters=[{'Name': 'availability-zone', 'Values': ['us-east-1a']}])['Subnets'][0]['SubnetId']
+        namespace_of(fleet.clients.servicediscovery, 'internal', vpc)
+        fleet.call('RegisterTaskDefinition', {'family': 'web', 'networkMode': 'awsvpc', 'containerDefinitions': [
+            {'name': 'c', 'image': fleet.image, 'memory': 16, 'command': ['sleep', '600'], 'stopTimeout': 0}]})
+        arns = []
+        for _ in range(2):
+            arns.append(fleet.ecs.run_task(taskDefinition='web', networkConfiguration={'awsvpcConfiguration': {'subnets': [subnet]}})
+                        ['tasks'][0]['taskArn'])
+            fleet.wait_status(arns[-1], 'RUNNING')
+        log = fleet.tail(20000)
+        self.assertIn('apt-get install unbound', log)
+        self.assertEqual(1, log.count("left to the machine's own name server"), log)
+        for arn in arns:
+            fleet.ecs.stop_task(task=arn)
+
+
 @terraform.needed
 class Terraform(LabTest):
     """apply, an empty second plan, a change, destroy."""
