@@ -37,7 +37,7 @@ static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 char *api_admin_arn(const struct model *model, struct arena *arena)
 {
-        return arena_concat(arena, "arn:aws:iam::", model_account(model), ":user/admin", NULL);
+        return arena_concat(arena, "arn:aws:iam::", model_account(model), ":user/admin");
 }
 
 static bool temporary(enum state_key_kind kind)

@@ -152,20 +152,15 @@ char *arena_strndup(struct arena *arena, const char *s, size_t n)
         return copy;
 }
 
-char *arena_concat(struct arena *arena, const char *first, ...)
+char *arena_concat_texts(struct arena *arena, const char *const *texts)
 {
         size_t len = 0;
-        va_list parts, again;
-        va_start(parts, first);
-        va_copy(again, parts);
-        for (const char *part = first; part != NULL; part = va_arg(parts, const char *))
-                len += strlen(part);
-        va_end(parts);
+        for (const char *const *t = texts; *t != NULL; t++)
+                len += strlen(*t);
         char *text = arena_bytes(arena, len + 1), *p = text;
         *p = '\0';
-        for (const char *part = first; part != NULL; part = va_arg(again, const char *))
-                p = stpcpy(p, part);
-        va_end(again);
+        for (const char *const *t = texts; *t != NULL; t++)
+                p = stpcpy(p, *t);
         return text;
 }
 

@@ -36,8 +36,9 @@ void *arena_memdup(struct arena *arena, const void *data, size_t size);
 /* NULL stays NULL. */
 char *arena_strdup(struct arena *arena, const char *s);
 char *arena_strndup(struct arena *arena, const char *s, size_t n);
-/* The texts one behind the other; a NULL ends them. For what is made a million times: arena_printf costs several times as much. */
-char *arena_concat(struct arena *arena, const char *first, ...) __attribute__((returns_nonnull, sentinel));
+/* The texts one behind the other; a NULL among them ends them. For what is made a million times: arena_printf costs several times as much. */
+#define arena_concat(arena, ...) arena_concat_texts(arena, (const char *const[]){__VA_ARGS__, NULL})
+char *arena_concat_texts(struct arena *arena, const char *const *texts) __attribute__((returns_nonnull));
 char *arena_printf(struct arena *arena, const char *fmt, ...) PRINTF_LIKE(2, 3) __attribute__((returns_nonnull));
 char *arena_vprintf(struct arena *arena, const char *fmt, va_list args) PRINTF_LIKE(2, 0) __attribute__((returns_nonnull));
 

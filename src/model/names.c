@@ -17,7 +17,7 @@
 /* "arn:aws:ecs:REGION:ACCOUNT:" and the rest in three parts, of which the last may be missing. */
 static char *ecs_arn(const struct model *model, struct arena *arena, const char *type, const char *a, const char *separator, const char *b)
 {
-        return arena_concat(arena, "arn:aws:ecs:", model_region(model), ":", model_account(model), type, a, separator, b, NULL);
+        return arena_concat(arena, "arn:aws:ecs:", model_region(model), ":", model_account(model), type, a, separator, b);
 }
 
 char *model_cluster_arn(const struct model *model, struct arena *arena, const char *cluster)
@@ -38,7 +38,7 @@ char *model_instance_arn(const struct model *model, struct arena *arena, const c
 char *model_container_arn(const struct model *model, struct arena *arena, const char *cluster, const char *task, const char *id)
 {
         return arena_concat(arena, "arn:aws:ecs:", model_region(model), ":", model_account(model), ":container/", cluster, "/", task, "/",
-                            id, NULL);
+                            id);
 }
 
 char *model_task_definition_arn(const struct model *model, struct arena *arena, const char *family, int revision)

@@ -40,8 +40,8 @@ static void strings(void **state)
         assert_string_equal(arena_strdup(&a, "hello"), "hello");
         assert_string_equal(arena_strndup(&a, "hello", 2), "he");
         assert_string_equal(arena_printf(&a, "%d-%s", 7, "x"), "7-x");
-        assert_string_equal(arena_concat(&a, "a", "", "bc", "d", NULL), "abcd");
-        assert_string_equal(arena_concat(&a, "", NULL), "");
+        assert_string_equal(arena_concat(&a, "a", "", "bc", "d"), "abcd");
+        assert_string_equal(arena_concat(&a, ""), "");
         char *wide = arena_printf(&a, "%01000d", 5);
         assert_int_equal(strlen(wide), 1000);
         assert_int_equal(wide[999], '5');
