@@ -43,7 +43,7 @@ static struct role *role_of(const struct credentials *credentials, const char *t
 
         if (strlen(type) + strlen(task_key) + 2 > sizeof(name))
                 return NULL;
-        strcpy(stpcpy(stpcpy(name, type), " "), task_key);
+        (void)stpcpy(stpcpy(stpcpy(name, type), " "), task_key);
         return map_get(&credentials->roles, name, struct role, node);
 }
 
@@ -284,11 +284,10 @@ static struct task *task_by_key(const struct credentials *credentials, const cha
 /* The newest key of a role goes at once; older ones of long tasks end by themselves soon. */
 static void revoke_keys(struct credentials *credentials, struct tx **tx)
 {
+        struct ended *ended;
         size_t n = 0;
 
-        while (n < BATCH && !list_empty(&credentials->ended)) {
-                struct ended *ended = list_first(&credentials->ended, struct ended, link);
-
+        while (n < BATCH && (ended = list_first(&credentials->ended, struct ended, link)) != NULL) {
                 for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
                         struct role *role = role_of(credentials, types[i], ended->key);
 
