@@ -102,7 +102,7 @@ def main():
         print(f'console: skipped: {", ".join(missing)} missing')
         return
     data = tempfile.mkdtemp(prefix='gantry-bench-')
-    server = Process('server', '--data-dir', data, '--listen', '127.0.0.1:0', '--create-default-cluster', 'yes',
+    server = Process('server', '--data-dir', data, '--listen', '127.0.0.1:0', '--create-default-cluster',
                      '--keep-stopped', str(KEPT_S), log=os.path.join(data, 'log')).wait_ready()
     fleet, stop = None, threading.Event()
     try:

@@ -42,7 +42,7 @@ class Pages(unittest.TestCase):
         wait_for(lambda: clients.ecs.describe_clusters(clusters=['default'])['clusters'][0]['runningTasksCount'] == 4, 30, 'the tasks to run')
 
     def start(self):
-        self.server = Process('server', '--data-dir', self.data, '--listen', self.listen, '--create-default-cluster', 'yes',
+        self.server = Process('server', '--data-dir', self.data, '--listen', self.listen, '--create-default-cluster',
                               '--machine-driver', '/bin/true', log=os.path.join(self.dir, 'log')).wait_ready()
 
     def start_again(self):
