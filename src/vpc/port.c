@@ -5,14 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 #include <arpa/inet.h>
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <netlink/attr.h>
+#include <netlink/msg.h>
 
 #include "base/alloc.h"
 #include "vpc/rules.h"
@@ -20,6 +23,10 @@
 /* Chosen by us, so that one batch can make a link and use it. The kernel's own numbers begin at 1 and are far below. */
 #define INDEX_INSIDE 1000
 #define INDEX_PORT 10000
+
+/* Longer than it ever took; then the task starts all the same. */
+#define CARRIER_WAIT_US 500000
+#define CARRIER_POLL_US 500
 
 /* The router's end of every cable has the same address: no two of them meet. */
 static const uint8_t router_mac[6] = {0x02, 0x67, 0, 0, 0, 1};
@@ -103,6 +110,31 @@ static int plug_router(struct router *router, int ns, const struct port *port, u
         return netlink_batch_run(&router->nl, &batch, error);
 }
 
+static int keep_state(const struct nlmsghdr *hdr, void *data)
+{
+        const struct nlattr *state = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)hdr, sizeof(struct ifinfomsg), IFLA_OPERSTATE);
+
+        *(uint8_t *)data = state != NULL ? nla_get_u8(state) : IF_OPER_UNKNOWN;
+        return 0;
+}
+
+/* The end of a cable that was up first drops what is sent to it until a worker of the kernel has seen that the other is up, too. A moment,
+ * unless many networks come and go; but a connection that is begun in it waits a second for its next try. */
+static void wait_for_carrier(struct router *router, int index)
+{
+        const struct timespec pause = {.tv_nsec = CARRIER_POLL_US * 1000};
+
+        for (int waited_us = 0; waited_us < CARRIER_WAIT_US; waited_us += CARRIER_POLL_US) {
+                const struct ifinfomsg there = {.ifi_index = index};
+                uint8_t state = IF_OPER_UNKNOWN;
+
+                if (netlink_query(&router->nl, netlink_message(RTM_GETLINK, 0, &there, sizeof there), keep_state, &state) < 0 ||
+                    state == IF_OPER_UP)
+                        return;
+                (void)nanosleep(&pause, NULL);
+        }
+}
+
 static int plug_task(struct netlink *inside, const struct port *port, struct error *error)
 {
         struct netlink_batch batch = {.what = "cannot set up eth0 of a task"};
@@ -134,6 +166,8 @@ int port_plug(struct router *router, const char *path, struct netlink *inside, c
                 r = plug_task(inside, port, error);
         if (r < 0)
                 port_unplug(router, port->address);
+        else
+                wait_for_carrier(router, (int)(INDEX_PORT + port->slot));
         return r;
 }
 
