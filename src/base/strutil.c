@@ -10,6 +10,8 @@
 #include <strings.h>
 #include <time.h>
 
+#define DNS_LABEL_MAX 63
+
 static const char *or_empty(const char *s)
 {
         return s != NULL ? s : "";
@@ -86,15 +88,31 @@ int str_to_double(const char *s, double *ret)
         return 0;
 }
 
+static bool is_plain(char c)
+{
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 bool str_is_name(const char *s, const char *set, size_t max)
 {
         size_t len = 0;
         for (const char *p = or_empty(s); *p != '\0'; p++, len++) {
-                bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
-                if (len >= max || (!plain && strchr(or_empty(set), *p) == NULL))
+                if (len >= max || (!is_plain(*p) && strchr(or_empty(set), *p) == NULL))
                         return false;
         }
         return len >= 1;
+}
+
+size_t str_dns_label(const char **at)
+{
+        const char *label = *at;
+        size_t len = strcspn(label, ".");
+
+        *at = label[len] != '\0' ? label + len + 1 : NULL;
+        for (size_t i = 0; i < len; i++)
+                if (!is_plain(label[i]) && label[i] != '-' && label[i] != '_')
+                        return 0;
+        return len <= DNS_LABEL_MAX ? len : 0;
 }
 
 void str_iso8601(int64_t ms, bool with_millis, char ret[32])

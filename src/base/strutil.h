@@ -18,5 +18,8 @@ int str_to_int64(const char *s, int64_t *ret) MUST_CHECK;
 int str_to_double(const char *s, double *ret) MUST_CHECK;
 /* Only characters of `set` and letters and digits, and 1..max long. */
 bool str_is_name(const char *s, const char *set, size_t max);
+/* The length of the label with which a name of DNS begins at `*at`, which moves behind its dot, or becomes NULL behind the last label. 0: it
+ * is not 1..63 letters, digits, hyphens and underscores. */
+size_t str_dns_label(const char **at);
 /* Milliseconds since 1970 as "2030-01-01T00:00:00Z" or with ".123Z"; `ret` holds 32 bytes. */
 void str_iso8601(int64_t ms, bool with_millis, char ret[32]);

@@ -2,7 +2,6 @@
 /* Unbound's files, process and control socket: see names.h. */
 #include "vpc/names.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -36,18 +35,10 @@ static bool is_name(const char *name)
 {
         if (name == NULL || strlen(name) > NAME_MAX_LENGTH)
                 return false;
-        while (true) {
-                size_t n = strcspn(name, ".");
-
-                if (n == 0 || n > LABEL_MAX)
+        while (name != NULL)
+                if (str_dns_label(&name) == 0)
                         return false;
-                for (size_t i = 0; i < n; i++)
-                        if (!isalnum((unsigned char)name[i]) && name[i] != '-' && name[i] != '_')
-                                return false;
-                if (name[n] == '\0')
-                        return true;
-                name += n + 1;
-        }
+        return true;
 }
 
 static bool is_ttl(int64_t ttl)

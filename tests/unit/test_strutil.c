@@ -65,6 +65,26 @@ static void names(void **state)
         assert_false(str_is_name(NULL, NULL, 5));
 }
 
+static void labels(void **state)
+{
+        char longest[66] = "";
+        const char *at = "a-b._c9", *bad = "a b.c", *none = ".c";
+
+        (void)state;
+        memset(longest, 'x', 63);
+        assert_int_equal(str_dns_label(&at), 3);
+        assert_string_equal(at, "_c9");
+        assert_int_equal(str_dns_label(&at), 3);
+        assert_null(at);
+        assert_int_equal(str_dns_label(&bad), 0);
+        assert_int_equal(str_dns_label(&none), 0);
+        at = longest;
+        assert_int_equal(str_dns_label(&at), 63);
+        longest[63] = 'x';
+        at = longest;
+        assert_int_equal(str_dns_label(&at), 0);
+}
+
 static void times(void **state)
 {
         char text[32];
@@ -80,7 +100,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(comparisons), cmocka_unit_test(integers), cmocka_unit_test(doubles),
-                cmocka_unit_test(names),       cmocka_unit_test(times),
+                cmocka_unit_test(names),       cmocka_unit_test(labels),   cmocka_unit_test(times),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Instances: registered by clients, or derived from the tasks of ECS services, which only ECS changes. */
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -36,22 +35,6 @@ static int check_not_task(struct api_call *call, const char *code, struct discov
 }
 
 /* ---- Register ---- */
-
-static bool is_instance_id(const char *id)
-{
-        for (const char *p = id; *p != '\0'; p++)
-                if (!isalnum((unsigned char)*p) && strchr("_/:.@-", *p) == NULL)
-                        return false;
-        return id[0] != '\0';
-}
-
-static bool is_label(const char *id)
-{
-        for (const char *p = id; *p != '\0'; p++)
-                if (!isalnum((unsigned char)*p) && strchr("_-", *p) == NULL)
-                        return false;
-        return strlen(id) <= LABEL_MAX;
-}
 
 static bool is_graphic(const char *text, bool blanks)
 {
@@ -141,7 +124,7 @@ static int check_records(struct api_call *call, const struct discovery_service *
                 return 0;
         if (port == NULL)
                 return sd_invalid(call, "Attributes: the service has SRV records, which need " DISCOVERY_PORT ".");
-        if (!is_label(id))
+        if (!str_is_name(id, "_-", LABEL_MAX))
                 return sd_invalid(call,
                                   "InstanceId: of a service with SRV records it is a label of a domain name: letters, digits, "
                                   "hyphens and underscores, at most %d.",
@@ -178,7 +161,7 @@ static int register_instance(struct api_call *call, const void *input, void *out
 
         if (r < 0)
                 return r;
-        if (!is_instance_id(in->instance_id))
+        if (!str_is_name(in->instance_id, "_/:.@-", SIZE_MAX))
                 return sd_invalid(call, "InstanceId: letters, digits and _/:.@- only, not \"%.64s\".", in->instance_id);
         for (uint32_t i = 0; i < in->attributes.n; i++)
                 string_map_set(call->arena, &state.attributes, in->attributes.items[i].key,

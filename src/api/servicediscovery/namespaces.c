@@ -8,25 +8,20 @@
 #include "model/network.h"
 
 #define DEFAULT_SOA_TTL 15 /* seconds, as AWS sets it */
-#define LABEL_MAX 63
 
 /* ---- Create ---- */
 
 /* Labels of letters, digits and hyphens, also underscores; no dot at the end. */
 static bool is_dns_name(const char *name)
 {
-        while (true) {
-                size_t n = strcspn(name, ".");
+        while (name != NULL) {
+                const char *label = name;
+                size_t n = str_dns_label(&name);
 
-                if (n == 0 || n > LABEL_MAX || name[0] == '-' || name[n - 1] == '-')
+                if (n == 0 || label[0] == '-' || label[n - 1] == '-')
                         return false;
-                for (size_t i = 0; i < n; i++)
-                        if (!isalnum((unsigned char)name[i]) && name[i] != '-' && name[i] != '_')
-                                return false;
-                if (name[n] == '\0')
-                        return true;
-                name += n + 1;
         }
+        return true;
 }
 
 static bool is_http_name(const char *name)

@@ -1,39 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Services: what is found under one name. */
-#include <ctype.h>
 #include <string.h>
 
 #include "api/servicediscovery/common.h"
 #include "base/strutil.h"
 
-#define LABEL_MAX 63
 #define NAME_MAX_LENGTH 127
 #define DNS_NAME_MAX 253
 
 /* ---- Rules ---- */
-
-static bool is_word(char c)
-{
-        return isalnum((unsigned char)c) || c == '_';
-}
 
 /* Labels between dots, of letters, digits, underscores, and hyphens that are not at an end; one of a single character is a letter or digit. */
 static bool is_service_name(const char *name)
 {
         if (strlen(name) > NAME_MAX_LENGTH)
                 return false;
-        while (true) {
-                size_t n = strcspn(name, ".");
+        while (name != NULL) {
+                const char *label = name;
+                size_t n = str_dns_label(&name);
 
-                if (n == 0 || n > LABEL_MAX || !is_word(name[0]) || !is_word(name[n - 1]) || (n == 1 && name[0] == '_'))
+                if (n == 0 || label[0] == '-' || label[n - 1] == '-' || (n == 1 && label[0] == '_'))
                         return false;
-                for (size_t i = 0; i < n; i++)
-                        if (!is_word(name[i]) && name[i] != '-')
-                                return false;
-                if (name[n] == '\0')
-                        return true;
-                name += n + 1;
         }
+        return true;
 }
 
 static int check_records(struct api_call *call, const struct sd_dns_record_list *records)
